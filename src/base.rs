@@ -1,0 +1,8 @@
+//! Layer 0, the vocabulary: time, identity, quantities, chance and digests. Nothing here knows what
+//! a network or a protocol is.
+
+pub mod digest;
+pub mod id;
+pub mod quantity;
+pub mod rng;
+pub mod time;

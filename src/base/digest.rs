@@ -1,0 +1,169 @@
+//! Base layer: SHA-256 over canonical bytes, and the digest that identifies a run.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 value; printed as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of several parts, each preceded by its length, so that no two lists of parts
+    /// share their bytes.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// The first eight bytes as a number (little-endian).
+    #[must_use]
+    pub fn low_u64(&self) -> u64 {
+        let mut low = [0; 8];
+        low.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(low)
+    }
+
+    /// The first `digits` hexadecimal digits.
+    #[must_use]
+    pub fn short(&self, digits: usize) -> String {
+        self.to_string().chars().take(digits).collect()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit =
+            |i: usize| text.get(i..i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..text.len().min(64)).step_by(2).map(digit).collect();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a digest has 64 hexadecimal digits"))
+    }
+}
+
+/// A running SHA-256 over small records, which are collected before they are hashed.
+#[derive(Clone)]
+pub struct RunningDigest {
+    hasher: Sha256,
+    pending: Box<[u8; Self::CAPACITY]>,
+    filled: usize,
+    records: u64,
+}
+
+impl RunningDigest {
+    const CAPACITY: usize = 64 * Self::RECORD;
+    /// Bytes of one record.
+    pub const RECORD: usize = 32;
+
+    /// A digest of no record yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            hasher: Sha256::new(),
+            pending: Box::new([0; Self::CAPACITY]),
+            filled: 0,
+            records: 0,
+        }
+    }
+
+    /// Adds one record.
+    #[inline]
+    pub fn record(&mut self, record: [u64; 4]) {
+        for (i, word) in record.iter().enumerate() {
+            let at = self.filled + 8 * i;
+            self.pending[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        self.filled += Self::RECORD;
+        self.records += 1;
+        if self.filled == Self::CAPACITY {
+            self.hasher.update(&self.pending[..]);
+            self.filled = 0;
+        }
+    }
+
+    /// How many records went in.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The digest of all records up to now; more may follow.
+    #[must_use]
+    pub fn value(&self) -> Digest {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.pending[..self.filled]);
+        Digest(hasher.finalize().into())
+    }
+}
+
+impl Default for RunningDigest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_digest_is_sha_256_of_the_records_in_order() {
+        let mut running = RunningDigest::new();
+        let mut bytes = Vec::new();
+        for i in 0..200_u64 {
+            running.record([i, i * 3, 7, u64::MAX - i]);
+            for word in [i, i * 3, 7, u64::MAX - i] {
+                bytes.extend(word.to_le_bytes());
+            }
+            assert_eq!(running.value(), Digest::of(&bytes), "after {} records", i + 1);
+        }
+        assert_eq!(running.records(), 200);
+    }
+
+    #[test]
+    fn the_digest_of_abc_is_the_published_one() {
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Digest::of(b"abc").to_string(), expected);
+        let json = serde_json::to_string(&Digest::of(b"abc")).expect("a text");
+        assert_eq!(serde_json::from_str::<Digest>(&json).expect("a digest"), Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(Digest::of_parts(&[b"ab", b"c"]), Digest::of_parts(&[b"a", b"bc"]));
+    }
+}

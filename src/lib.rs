@@ -1,0 +1,4 @@
+//! headwater: a deterministic discrete-event simulator of gossip, block propagation and consensus.
+
+pub mod base;
+pub mod scenario;
