@@ -2,7 +2,10 @@
 //! a network or a protocol is.
 
 pub mod digest;
+pub mod distribution;
+pub mod flight;
 pub mod id;
 pub mod quantity;
 pub mod rng;
 pub mod time;
+pub mod weather;
