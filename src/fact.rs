@@ -1,0 +1,384 @@
+//! Layer 0': the closed list of things worth observing, and who may listen.
+//!
+//! The kernel states transport facts, protocols state the rest. Metrics and checkers listen; they
+//! return nothing and hold no reference to a simulation, so they cannot steer it.
+
+use crate::base::flight::FlightCode;
+use crate::base::id::NodeId;
+use crate::base::time::Time;
+
+/// What a message is about; the names in every table and report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum MessageKind {
+    /// "Here I am", and lists of peers in answer to a request.
+    PeerDiscovery,
+    /// Asks a peer whom it knows.
+    PeerRequest,
+    /// Asks whether a peer is alive.
+    Ping,
+    /// Says so.
+    Pong,
+    /// The classroom's validator registry.
+    GossipValidators,
+    /// New validator entries or rumors, pushed.
+    GossipPush,
+    /// Asks for what the sender does not know.
+    GossipPullRequest,
+    /// Answers a pull request.
+    GossipPullResponse,
+    /// Asks a peer to stop pushing an origin's values.
+    GossipPrune,
+    /// A payload of the rumor workload.
+    Rumor,
+    /// A transaction on its way to a leader.
+    Transaction,
+    /// A leader's announcement of a block.
+    BlockProposal,
+    /// A shred of a block.
+    BlockChunk,
+    /// Asks for a missing shred.
+    RepairRequest,
+    /// Answers a repair request.
+    RepairResponse,
+    /// A vote.
+    Vote,
+}
+
+impl MessageKind {
+    /// All kinds in the order of their numbers.
+    pub const ALL: [Self; 16] = [
+        Self::PeerDiscovery,
+        Self::PeerRequest,
+        Self::Ping,
+        Self::Pong,
+        Self::GossipValidators,
+        Self::GossipPush,
+        Self::GossipPullRequest,
+        Self::GossipPullResponse,
+        Self::GossipPrune,
+        Self::Rumor,
+        Self::Transaction,
+        Self::BlockProposal,
+        Self::BlockChunk,
+        Self::RepairRequest,
+        Self::RepairResponse,
+        Self::Vote,
+    ];
+
+    /// The name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PeerDiscovery => "peer_discovery",
+            Self::PeerRequest => "peer_request",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::GossipValidators => "gossip_validators",
+            Self::GossipPush => "gossip_push",
+            Self::GossipPullRequest => "gossip_pull_request",
+            Self::GossipPullResponse => "gossip_pull_response",
+            Self::GossipPrune => "gossip_prune",
+            Self::Rumor => "rumor",
+            Self::Transaction => "transaction",
+            Self::BlockProposal => "block_proposal",
+            Self::BlockChunk => "block_chunk",
+            Self::RepairRequest => "repair_request",
+            Self::RepairResponse => "repair_response",
+            Self::Vote => "vote",
+        }
+    }
+}
+
+/// Why a message was not delivered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum DropReason {
+    /// Larger than `network.message_limit`.
+    TooLarge,
+    /// The sender's uplink buffer was full.
+    UplinkFull,
+    /// The buffer of a link with a rate of its own was full.
+    LinkFull,
+    /// The receiver's downlink buffer was full.
+    DownlinkFull,
+    /// The receiver's inbox was full.
+    InboxFull,
+    /// Lost by the loss model of the link.
+    Loss,
+    /// Lost by a loss fault.
+    LossFault,
+    /// The buffer of a throttle fault was full.
+    Throttle,
+    /// Sender and receiver were on different sides of a partition.
+    Partition,
+    /// The sender was mute.
+    Mute,
+    /// The receiver was deaf.
+    Deaf,
+    /// The receiver was down.
+    ReceiverDown,
+    /// The sender crashed before the message had left its uplink.
+    SenderCrashed,
+    /// Arrived damaged, and was discarded by the receiver.
+    Corrupted,
+}
+
+impl DropReason {
+    /// All reasons in the order of their numbers.
+    pub const ALL: [Self; 14] = [
+        Self::TooLarge,
+        Self::UplinkFull,
+        Self::LinkFull,
+        Self::DownlinkFull,
+        Self::InboxFull,
+        Self::Loss,
+        Self::LossFault,
+        Self::Throttle,
+        Self::Partition,
+        Self::Mute,
+        Self::Deaf,
+        Self::ReceiverDown,
+        Self::SenderCrashed,
+        Self::Corrupted,
+    ];
+
+    /// The name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::UplinkFull => "uplink_full",
+            Self::LinkFull => "link_full",
+            Self::DownlinkFull => "downlink_full",
+            Self::InboxFull => "inbox_full",
+            Self::Loss => "loss",
+            Self::LossFault => "loss_fault",
+            Self::Throttle => "throttle",
+            Self::Partition => "partition",
+            Self::Mute => "mute",
+            Self::Deaf => "deaf",
+            Self::ReceiverDown => "receiver_down",
+            Self::SenderCrashed => "sender_crashed",
+            Self::Corrupted => "corrupted",
+        }
+    }
+}
+
+/// A message as the network sees it, in a transport fact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transit {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// Bytes on the wire, header included.
+    pub size: u32,
+    /// What it is about.
+    pub kind: MessageKind,
+}
+
+/// Something that happened and is worth observing. Times are told beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fact {
+    /// A node handed a message to its network.
+    Sent(Transit),
+    /// The network made a second copy of a message.
+    Duplicated(Transit),
+    /// A message reached its receiver's protocol.
+    Delivered {
+        /// The message.
+        message: Transit,
+        /// Time from hand-over to delivery, all queues included.
+        flight: FlightCode,
+    },
+    /// A message ended undelivered.
+    Dropped {
+        /// The message.
+        message: Transit,
+        /// Why.
+        reason: DropReason,
+    },
+    /// A node started, or came back.
+    NodeUp {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node crashed or left.
+    NodeDown {
+        /// The node.
+        node: NodeId,
+        /// Whether it forgets everything but its identity.
+        forgets: bool,
+    },
+    /// A fault of the scenario began.
+    FaultBegan {
+        /// Its place in the plan.
+        fault: u32,
+    },
+    /// A fault of the scenario ended.
+    FaultEnded {
+        /// Its place in the plan.
+        fault: u32,
+    },
+    /// A node took another into its peers.
+    PeerAdded {
+        /// Whose peers.
+        node: NodeId,
+        /// The new one.
+        peer: NodeId,
+    },
+    /// A node gave up on a peer that no longer answered.
+    PeerDropped {
+        /// Whose peers.
+        node: NodeId,
+        /// The one that fell silent.
+        peer: NodeId,
+    },
+    /// A validator published a new version of its registry entry.
+    Published {
+        /// The validator.
+        node: NodeId,
+        /// The version, from 1.
+        version: u32,
+    },
+    /// A node learned of a validator, or of a newer version of its entry.
+    Learned {
+        /// Who learned.
+        node: NodeId,
+        /// About whom.
+        about: NodeId,
+        /// Which version.
+        version: u32,
+        /// From whom.
+        from: NodeId,
+    },
+    /// The workload had something for a node that was down.
+    InputMissed {
+        /// The node.
+        node: NodeId,
+    },
+    /// The rumor workload gave a node something to spread.
+    RumorInjected {
+        /// Where.
+        node: NodeId,
+        /// The rumor's number.
+        rumor: u32,
+        /// Payload bytes.
+        size: u32,
+    },
+    /// A rumor reached a node.
+    RumorReceived {
+        /// Who received it.
+        node: NodeId,
+        /// The rumor's number.
+        rumor: u32,
+        /// From whom.
+        from: NodeId,
+        /// Links travelled since the injection.
+        hops: u16,
+        /// Whether the node did not have it yet.
+        first: bool,
+    },
+}
+
+impl Fact {
+    /// The fact as canonical words for the digest, or `None` for facts that stand outside it: the
+    /// kernel records message outcomes itself, and begin and end of faults and nodes follow from
+    /// the plan.
+    #[must_use]
+    pub fn canonical(&self) -> Option<[u64; 3]> {
+        let pair = |a: NodeId, b: NodeId| u64::from(a.number()) << 32 | u64::from(b.number());
+        let tagged = |tag: u64, value: u32| tag << 56 | u64::from(value);
+        Some(match *self {
+            Self::PeerAdded { node, peer } => [pair(node, peer), tagged(0xA1, 0), 0],
+            Self::PeerDropped { node, peer } => [pair(node, peer), tagged(0xA2, 0), 0],
+            Self::Published { node, version } => [pair(node, node), tagged(0xA3, version), 0],
+            Self::Learned { node, about, version, from } => {
+                [pair(node, about), tagged(0xA4, version), from.number().into()]
+            }
+            Self::RumorInjected { node, rumor, size } => {
+                [pair(node, node), tagged(0xA5, rumor), size.into()]
+            }
+            // Later copies are message outcomes already.
+            Self::RumorReceived { node, rumor, from, hops, first: true } => {
+                [pair(node, from), tagged(0xA6, rumor), hops.into()]
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What one node says of itself when it is asked at a sample.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Status {
+    /// Peers it knows.
+    pub peers: u32,
+    /// Validators it knows, itself included.
+    pub validators: u32,
+    /// Rumors it has.
+    pub rumors: u32,
+}
+
+/// The state of the simulated world at a sample.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct World {
+    /// Events still to come.
+    pub pending: u64,
+    /// Messages between hand-over and outcome.
+    pub in_flight: u64,
+    /// Their bytes.
+    pub in_flight_bytes: u64,
+    /// Nodes that are up.
+    pub up: u32,
+    /// Partitions in force.
+    pub partitions: u32,
+    /// Faults in force, partitions included.
+    pub faults: u32,
+}
+
+/// Read-only questions to all nodes of the cluster at a sample.
+pub trait Census {
+    /// What a node says of itself; `None` while it is down.
+    fn status(&self, node: NodeId) -> Option<Status>;
+    /// Calls `each` for every peer of a node, in increasing order.
+    fn peers(&self, node: NodeId, each: &mut dyn FnMut(NodeId));
+}
+
+/// Listens to a simulation and cannot steer it.
+pub trait Observer {
+    /// Something happened at `at`.
+    fn on_fact(&mut self, at: Time, fact: &Fact);
+    /// When the observer wants to look at the world next; asked again after every sample.
+    fn next_sample(&self) -> Option<Time>;
+    /// The world at that moment: all boundaries of the instant are crossed, no event of it has
+    /// happened.
+    fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census);
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn on_fact(&mut self, _: Time, _: &Fact) {}
+    fn next_sample(&self) -> Option<Time> {
+        None
+    }
+    fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_and_reason_stands_at_its_number() {
+        for (i, kind) in MessageKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+        }
+    }
+}

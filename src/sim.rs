@@ -1,0 +1,359 @@
+//! Layer 1, the kernel: [`Simulation`] is the event loop; read this file first.
+//!
+//! Order is a contract. Time never runs backwards. At one instant, all boundaries come first (ends
+//! of faults, returning and starting nodes, beginnings of faults, then samples, then the workload's
+//! inputs), then events, first scheduled, first served. A handler sees its own state, its input and
+//! its context; its effects leave in the order written.
+
+pub mod body;
+mod boundary;
+mod clock;
+pub mod compute;
+pub mod fault;
+mod message;
+pub mod network;
+pub mod protocol;
+pub mod queue;
+pub mod trace;
+
+use std::iter::Peekable;
+
+use self::clock::Clock;
+use self::compute::{CostTable, Processor};
+use self::fault::{Fault, Schedule};
+use self::message::Event;
+use self::network::{Network, NetworkPlan};
+use self::protocol::{Effect, Outbox, Protocol};
+use self::queue::EventQueue;
+use self::trace::Trace;
+use crate::base::id::{NodeId, NodeMap};
+use crate::base::rng::Seed;
+use crate::base::time::Time;
+use crate::fact::{Census, Observer, Status, World};
+
+/// Something the workload hands to a node from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Injection<I> {
+    /// When.
+    pub at: Time,
+    /// To which node.
+    pub node: NodeId,
+    /// What.
+    pub input: I,
+}
+
+/// Everything of a run but its nodes: all plain data.
+#[derive(Clone, Debug)]
+pub struct SimulationPlan {
+    /// The seed of the run.
+    pub seed: Seed,
+    /// The network.
+    pub network: NetworkPlan,
+    /// When each node starts.
+    pub starts: NodeMap<Time>,
+    /// All faults.
+    pub faults: Vec<Fault>,
+    /// Prices of work.
+    pub costs: CostTable,
+    /// Most events that may be pending.
+    pub pending_limit: usize,
+    /// Most events that may wait for one processor.
+    pub inbox_limit: usize,
+}
+
+impl SimulationPlan {
+    /// A network whose nodes all start at once, without faults and prices.
+    #[must_use]
+    pub fn new(seed: Seed, network: NetworkPlan) -> Self {
+        let starts = NodeMap::filled(network.uplinks.len(), Time::ZERO);
+        Self {
+            seed,
+            network,
+            starts,
+            faults: Vec::new(),
+            costs: CostTable::default(),
+            pending_limit: 200_000_000,
+            inbox_limit: 1_000_000,
+        }
+    }
+}
+
+/// The run has more pending events than its limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("more than {limit} events were pending at {at}")]
+pub struct Overload {
+    /// When.
+    pub at: Time,
+    /// The limit that was passed.
+    pub limit: usize,
+}
+
+/// How far [`Simulation::advance`] came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advance {
+    /// The moment asked for is reached.
+    Reached,
+    /// The number of events is spent.
+    Paused,
+}
+
+/// A cluster on a network in virtual time. `P` is the logic of a node, `W` the workload, `O` who
+/// listens.
+pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: Observer> {
+    now: Time,
+    queue: EventQueue<Event<P::Message, P::Timer>>,
+    nodes: NodeMap<P>,
+    epochs: NodeMap<u32>,
+    cluster: P::Cluster,
+    outbox: Outbox<P>,
+    network: Network,
+    schedule: Schedule,
+    faults: Vec<Fault>,
+    active_faults: Vec<u32>,
+    /// How many faults (or a start still to come) keep a node down.
+    down: NodeMap<u32>,
+    clocks: Option<NodeMap<Clock>>,
+    processors: Option<NodeMap<Processor<(Time, Event<P::Message, P::Timer>)>>>,
+    costs: CostTable,
+    workload: Peekable<W>,
+    trace: Trace,
+    observer: O,
+    in_flight: u64,
+    in_flight_bytes: u64,
+    handled: u64,
+    pending_limit: usize,
+    inbox_limit: usize,
+}
+
+impl<P, W, O> Simulation<P, W, O>
+where
+    P: Protocol,
+    W: Iterator<Item = Injection<P::Input>>,
+    O: Observer,
+{
+    /// A world at time zero; nothing has started yet.
+    ///
+    /// # Panics
+    /// If the plan is for another number of nodes than there are.
+    pub fn new(
+        plan: SimulationPlan,
+        nodes: NodeMap<P>,
+        cluster: P::Cluster,
+        workload: W,
+        observer: O,
+    ) -> Self {
+        let count = nodes.len();
+        assert_eq!(count, plan.starts.len(), "the plan is for as many nodes as there are");
+        let crashing = fault::crashing(&plan.faults);
+        let busy = !plan.costs.is_free() || fault::needs_processors(&plan.faults);
+        let drifts =
+            plan.faults.iter().any(|f| matches!(f.action, fault::FaultAction::Clock { .. }));
+        let starts = plan.starts.iter().map(|(node, at)| (node, *at));
+        Self {
+            now: Time::ZERO,
+            queue: EventQueue::new(),
+            nodes,
+            epochs: NodeMap::filled(count, 0),
+            cluster,
+            outbox: Outbox::new(),
+            schedule: Schedule::new(&plan.faults, starts),
+            network: Network::new(plan.network, plan.seed, plan.faults.len(), &crashing),
+            faults: plan.faults,
+            active_faults: Vec::new(),
+            down: NodeMap::filled(count, 1),
+            clocks: drifts.then(|| NodeMap::filled(count, Clock::default())),
+            processors: busy.then(|| NodeMap::build(count, |_| Processor::new())),
+            costs: plan.costs,
+            workload: workload.peekable(),
+            trace: Trace::new(),
+            observer,
+            in_flight: 0,
+            in_flight_bytes: 0,
+            handled: 0,
+            pending_limit: plan.pending_limit,
+            inbox_limit: plan.inbox_limit,
+        }
+    }
+
+    /// Runs up to and including all that happens at `until`.
+    ///
+    /// # Errors
+    /// If more events are pending than the plan allows.
+    pub fn run_until(&mut self, until: Time) -> Result<(), Overload> {
+        self.advance(until, u64::MAX).map(|_| ())
+    }
+
+    /// Runs up to and including all that happens at `until`, but no more than so many events.
+    /// Where a run is divided does not change it.
+    ///
+    /// # Errors
+    /// If more events are pending than the plan allows.
+    pub fn advance(&mut self, until: Time, events: u64) -> Result<Advance, Overload> {
+        let mut left = events;
+        loop {
+            let boundary = self.next_boundary();
+            // Boundaries come before the events of their instant.
+            let limit = boundary.map_or(until, |at| at.min(until));
+            let inclusive = boundary.is_none_or(|at| at > until);
+            while let Some(at) = self.queue.peek()
+                && (at < limit || inclusive && at == limit)
+            {
+                if left == 0 {
+                    return Ok(Advance::Paused);
+                }
+                left -= 1;
+                self.step()?;
+            }
+            match boundary {
+                Some(at) if at <= until => self.cross(at),
+                _ => break,
+            }
+        }
+        self.now = self.now.max(until);
+        Ok(Advance::Reached)
+    }
+
+    /// Handles the next event.
+    #[inline]
+    fn step(&mut self) -> Result<(), Overload> {
+        let Some((at, event)) = self.queue.pop() else { return Ok(()) };
+        self.now = at;
+        self.handled += 1;
+        match event {
+            Event::Mail(envelope) => self.arrive(envelope),
+            Event::Timer { node, epoch, .. } if self.epochs[node] != epoch => {}
+            Event::Timer { node, .. } => self.offer(node, event),
+            Event::Wake(node) => self.wake(node),
+        }
+        if self.queue.len() > self.pending_limit {
+            return Err(Overload { at, limit: self.pending_limit });
+        }
+        Ok(())
+    }
+
+    /// Calls a handler of a node and carries out what it asks for.
+    #[inline]
+    fn call(
+        &mut self,
+        node: NodeId,
+        handler: impl FnOnce(&mut P, &mut P::Cluster, &mut Outbox<P>),
+    ) {
+        let shown = self.clocks.as_ref().map_or(self.now, |clocks| clocks[node].show(self.now));
+        self.outbox.begin(node, shown);
+        handler(&mut self.nodes[node], &mut self.cluster, &mut self.outbox);
+    }
+
+    /// Carries out the effects of the last handler; what it sends leaves at `depart`.
+    #[inline]
+    fn drain(&mut self, node: NodeId, depart: Time) {
+        let mut effects = std::mem::take(&mut self.outbox.effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(node, to, message, depart),
+                Effect::After { delay, timer } => {
+                    let delay = match &self.clocks {
+                        Some(clocks) => clocks[node].true_delay(delay),
+                        None => delay,
+                    };
+                    let epoch = self.epochs[node];
+                    self.queue
+                        .push(self.now.saturating_add(delay), Event::Timer { node, epoch, timer });
+                }
+                Effect::Observe(fact) => {
+                    self.trace.fact(self.now, &fact);
+                    self.observer.on_fact(self.now, &fact);
+                }
+            }
+        }
+        self.outbox.effects = effects;
+        self.outbox.bodies.sweep();
+    }
+
+    /// The moment reached.
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Events handled up to now.
+    pub const fn handled(&self) -> u64 {
+        self.handled
+    }
+
+    /// The digest and its checkpoints.
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The network, for what it counted.
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What a fault met and touched.
+    pub fn tally(&mut self, fault: usize) -> network::rule::Tally {
+        *self.network.tally(fault as u32)
+    }
+
+    /// A node's state.
+    pub fn node(&self, node: NodeId) -> &P {
+        &self.nodes[node]
+    }
+
+    /// Whether a node is up.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.network.is_up(node)
+    }
+
+    /// Who listens.
+    pub const fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// Ends the simulation and gives back who listened.
+    pub fn into_observer(self) -> O {
+        self.observer
+    }
+
+    /// Bodies alive in the arena.
+    pub fn bodies(&self) -> usize {
+        self.outbox.bodies.len()
+    }
+
+    /// Messages under way, counted one by one in the queue and the inboxes; and their bytes.
+    pub fn count_in_flight(&self) -> (u64, u64) {
+        let inboxes = self.processors.iter().flat_map(NodeMap::values).flat_map(Processor::waiting);
+        let events = self.queue.iter().chain(inboxes.map(|(_, event)| event));
+        events.fold((0, 0), |(count, bytes), event| match event {
+            Event::Mail(envelope) => (count + 1, bytes + u64::from(envelope.size)),
+            _ => (count, bytes),
+        })
+    }
+
+    /// The state of the world.
+    pub fn world(&self) -> World {
+        World {
+            pending: self.queue.len() as u64,
+            in_flight: self.in_flight,
+            in_flight_bytes: self.in_flight_bytes,
+            up: self.down.values().filter(|&&down| down == 0).count() as u32,
+            partitions: self.network.partitions(),
+            faults: self.active_faults.len() as u32,
+        }
+    }
+}
+
+/// Read-only questions to the nodes at a sample.
+struct Interview<'a, P: Protocol> {
+    nodes: &'a NodeMap<P>,
+    cluster: &'a P::Cluster,
+    network: &'a Network,
+}
+
+impl<P: Protocol> Census for Interview<'_, P> {
+    fn status(&self, node: NodeId) -> Option<Status> {
+        self.network.is_up(node).then(|| self.nodes[node].status(self.cluster))
+    }
+    fn peers(&self, node: NodeId, each: &mut dyn FnMut(NodeId)) {
+        self.nodes[node].peers(self.cluster, each);
+    }
+}

@@ -1,0 +1,260 @@
+//! Kernel layer: messages as events: sending, arriving, waiting for a processor, being delivered.
+
+use super::network::link::Passage;
+use super::network::{Arrival, Verdict};
+use super::protocol::{Payload, Protocol};
+use super::{Injection, Simulation};
+use crate::base::flight::FlightCode;
+use crate::base::id::NodeId;
+use crate::base::time::{Span, Time};
+use crate::fact::{DropReason, Fact, Observer, Transit};
+
+/// A message under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope<M> {
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    /// Bytes on the wire.
+    pub(super) size: u32,
+    flight: FlightCode,
+    stage: Stage,
+    message: M,
+}
+
+/// Where a message under way is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// On the link.
+    Link,
+    /// On the link, damaged.
+    LinkDamaged,
+    /// In the receiver's downlink.
+    Downlink,
+    /// In the receiver's downlink, damaged.
+    DownlinkDamaged,
+}
+
+/// What can be due. Small, because it is copied between the queue's buckets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event<M, T> {
+    /// A message arrives.
+    Mail(Envelope<M>),
+    /// An alarm goes off, unless the node has crashed since.
+    Timer { node: NodeId, epoch: u32, timer: T },
+    /// A processor looks at its inbox.
+    Wake(NodeId),
+}
+
+impl<P, W, O> Simulation<P, W, O>
+where
+    P: Protocol,
+    W: Iterator<Item = Injection<P::Input>>,
+    O: Observer,
+{
+    /// A record of the queue is an event of 24 bytes beside its time.
+    const EVENT_IS_SMALL: () =
+        assert!(size_of::<Event<P::Message, P::Timer>>() <= 24, "an event has at most 24 bytes");
+
+    #[inline]
+    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: P::Message, depart: Time) {
+        let () = Self::EVENT_IS_SMALL;
+        debug_assert!(from != to, "a node does not send to itself");
+        let passage = self.passage(from, to, &message, depart);
+        self.observer.on_fact(self.now, &Fact::Sent(transit(&passage)));
+        match self.network.hand_over(&passage) {
+            Verdict::Drop(reason) => self.lose(&passage, reason),
+            Verdict::Pass(first, second) => {
+                self.fly(&passage, message, first);
+                if let Some(second) = second {
+                    self.observer.on_fact(self.now, &Fact::Duplicated(transit(&passage)));
+                    self.fly(&passage, message, second);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn passage(&mut self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
+        let kind = message.kind();
+        let bodies = &self.outbox.bodies;
+        Passage {
+            at,
+            from,
+            to,
+            kind,
+            size: self.network.wire_size(message.size(bodies)),
+            content: message.content(bodies),
+            serial: self.network.serial(from, kind, message.serial()),
+        }
+    }
+
+    #[inline]
+    fn fly(&mut self, passage: &Passage, message: P::Message, arrival: Arrival) {
+        self.in_flight += 1;
+        self.in_flight_bytes += u64::from(passage.size);
+        if let Some(body) = message.body() {
+            self.outbox.bodies.hold(body);
+        }
+        let envelope = Envelope {
+            from: passage.from,
+            to: passage.to,
+            size: passage.size,
+            flight: FlightCode::of(arrival.at - self.now),
+            stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
+            message,
+        };
+        self.queue.push(arrival.at, Event::Mail(envelope));
+    }
+
+    /// A message reaches the receiver's side.
+    #[inline]
+    pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
+        let Envelope { from, to, .. } = envelope;
+        let on_link = matches!(envelope.stage, Stage::Link | Stage::LinkDamaged);
+        let refused = if on_link {
+            self.network.admit(self.now, from, to)
+        } else {
+            self.network.still_received(self.now, from, to)
+        };
+        if let Some(reason) = refused {
+            return self.end(envelope, Some(reason));
+        }
+        if on_link && self.network.has_downlink(to) {
+            return self.pass_downlink(envelope);
+        }
+        if matches!(envelope.stage, Stage::LinkDamaged | Stage::DownlinkDamaged) {
+            return self.end(envelope, Some(DropReason::Corrupted));
+        }
+        self.offer(to, Event::Mail(envelope));
+    }
+
+    fn pass_downlink(&mut self, mut envelope: Envelope<P::Message>) {
+        let Envelope { from, to, size, .. } = envelope;
+        let Some(through) = self.network.receive(self.now, from, to, size) else {
+            return self.end(envelope, Some(DropReason::DownlinkFull));
+        };
+        envelope.flight = longer(envelope.flight, through - self.now);
+        envelope.stage = match envelope.stage {
+            Stage::Link | Stage::Downlink => Stage::Downlink,
+            Stage::LinkDamaged | Stage::DownlinkDamaged => Stage::DownlinkDamaged,
+        };
+        self.queue.push(through, Event::Mail(envelope));
+    }
+
+    /// Gives an event to a node, or to its inbox if the processor is busy.
+    #[inline]
+    pub(super) fn offer(&mut self, node: NodeId, event: Event<P::Message, P::Timer>) {
+        let Some(processors) = &mut self.processors else { return self.handle(event) };
+        let processor = &mut processors[node];
+        if !processor.is_busy(self.now) {
+            return self.handle(event);
+        }
+        if let Event::Mail(envelope) = event
+            && processor.len() >= self.inbox_limit
+        {
+            return self.end(envelope, Some(DropReason::InboxFull));
+        }
+        processor.push((self.now, event));
+        self.count_waiting(node);
+        self.schedule_wake(node);
+    }
+
+    /// Makes sure that a processor with a full inbox looks at it when it is free.
+    pub(super) fn schedule_wake(&mut self, node: NodeId) {
+        let Some(processors) = &mut self.processors else { return };
+        let processor = &mut processors[node];
+        if let Some(at) = processor.wake_at(self.now)
+            && !processor.waking
+        {
+            processor.waking = true;
+            self.queue.push(at, Event::Wake(node));
+        }
+    }
+
+    /// A processor takes events from its inbox until it is busy again.
+    pub(super) fn wake(&mut self, node: NodeId) {
+        if let Some(processors) = &mut self.processors {
+            processors[node].waking = false;
+        }
+        while let Some(processors) = &mut self.processors {
+            let processor = &mut processors[node];
+            if !processor.is_free(self.now) {
+                break;
+            }
+            let Some((arrived, mut event)) = processor.pop() else { break };
+            if let Event::Mail(envelope) = &mut event {
+                envelope.flight = longer(envelope.flight, self.now - arrived);
+            }
+            self.handle(event);
+        }
+        self.schedule_wake(node);
+    }
+
+    #[inline]
+    fn handle(&mut self, event: Event<P::Message, P::Timer>) {
+        match event {
+            Event::Mail(envelope) => self.end(envelope, None),
+            Event::Timer { node, epoch, timer } => {
+                // It may have waited in the inbox while the node crashed.
+                if self.epochs[node] == epoch {
+                    self.call(node, |logic, cluster, ctx| logic.on_timer(cluster, ctx, timer));
+                    let depart = self.work(node, None);
+                    self.drain(node, depart);
+                }
+            }
+            Event::Wake(_) => {}
+        }
+    }
+
+    /// Charges the last handler's work: when it is done.
+    #[inline]
+    pub(super) fn work(&mut self, node: NodeId, message: Option<u32>) -> Time {
+        let Some(processors) = &mut self.processors else { return self.now };
+        let handling = message.map_or(Span::ZERO, |size| self.costs.handling(size));
+        let price = self.outbox.charged + handling;
+        let done = processors[node].work(self.now, price, message.is_some());
+        if message.is_some() {
+            self.count_slowed(node);
+        }
+        done
+    }
+
+    /// A message ends: delivered, or dropped for a reason.
+    #[inline]
+    pub(super) fn end(&mut self, envelope: Envelope<P::Message>, reason: Option<DropReason>) {
+        let Envelope { from, to, size, message, flight, .. } = envelope;
+        self.in_flight -= 1;
+        self.in_flight_bytes -= u64::from(size);
+        let kind = message.kind();
+        let content = message.content(&self.outbox.bodies);
+        let passage = Passage { at: self.now, from, to, kind, size, content, serial: 0 };
+        if let Some(reason) = reason {
+            self.lose(&passage, reason);
+        } else {
+            self.trace.outcome(self.now, &passage, None);
+            let fact = Fact::Delivered { message: transit(&passage), flight };
+            self.observer.on_fact(self.now, &fact);
+            self.call(to, |logic, cluster, ctx| logic.on_message(cluster, ctx, from, message));
+            let depart = self.work(to, Some(size));
+            self.drain(to, depart);
+        }
+        if let Some(body) = message.body() {
+            self.outbox.bodies.release(body);
+        }
+    }
+
+    #[inline]
+    fn lose(&mut self, passage: &Passage, reason: DropReason) {
+        self.trace.outcome(self.now, passage, Some(reason));
+        let fact = Fact::Dropped { message: transit(passage), reason };
+        self.observer.on_fact(self.now, &fact);
+    }
+}
+
+const fn transit(passage: &Passage) -> Transit {
+    Transit { from: passage.from, to: passage.to, size: passage.size, kind: passage.kind }
+}
+
+fn longer(flight: FlightCode, by: Span) -> FlightCode {
+    if by.is_zero() { flight } else { FlightCode::of(flight.span() + by) }
+}

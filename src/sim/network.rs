@@ -1,0 +1,379 @@
+//! Kernel layer: the network, one function from a message to a verdict. Read [`Network::hand_over`]
+//! first: it is the life of a message in order.
+
+mod backlog;
+pub mod link;
+pub mod loss;
+pub mod pipe;
+pub mod rule;
+
+use std::collections::BTreeMap;
+
+use self::backlog::Backlogs;
+use self::link::{Latency, LinkTable, Passage, Profile};
+use self::loss::{BurstStates, Loss};
+use self::pipe::{Pipe, PipeSpec};
+use self::rule::{RuleSpec, Rules, Tally};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
+use crate::base::rng::{Purpose, Seed};
+use crate::base::time::{Span, Time};
+use crate::base::weather::Weather;
+use crate::fact::{DropReason, MessageKind};
+
+/// The network as the plan states it.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    /// What links do, by pairs of node classes.
+    pub links: LinkTable,
+    /// Directed links with a latency or rate of their own, sorted by (from, to).
+    pub edges: Vec<EdgePlan>,
+    /// Each node's uplink; `None` is infinitely fast.
+    pub uplinks: NodeMap<Option<PipeSpec>>,
+    /// Each node's downlink; `None` is infinitely fast.
+    pub downlinks: NodeMap<Option<PipeSpec>>,
+    /// Bytes added to every message.
+    pub header: u32,
+    /// Largest payload a node may send, without header.
+    pub message_limit: Option<u32>,
+}
+
+impl NetworkPlan {
+    /// Infinitely fast nodes on links of one profile.
+    #[must_use]
+    pub fn uniform(nodes: usize, profile: Profile) -> Self {
+        Self {
+            links: LinkTable::uniform(nodes, profile),
+            edges: Vec::new(),
+            uplinks: NodeMap::filled(nodes, None),
+            downlinks: NodeMap::filled(nodes, None),
+            header: 0,
+            message_limit: None,
+        }
+    }
+}
+
+/// A directed link of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EdgePlan {
+    /// One end.
+    pub from: NodeId,
+    /// The other end.
+    pub to: NodeId,
+    /// Takes the place of the profile's latency.
+    pub latency: Option<Span>,
+    /// A pipe in series after the sender's uplink.
+    pub pipe: Option<PipeSpec>,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It never arrives.
+    Drop(DropReason),
+    /// It arrives, perhaps twice.
+    Pass(Arrival, Option<Arrival>),
+}
+
+/// When and how a copy of a message arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// When the last bit reaches the receiver.
+    pub at: Time,
+    /// Whether it is damaged.
+    pub corrupt: bool,
+}
+
+/// The network in a run: pipes, weather, links with memory, faults in force.
+pub struct Network {
+    links: LinkTable,
+    edges: Vec<EdgePlan>,
+    edge_pipes: Vec<Option<Pipe>>,
+    uplinks: NodeMap<Option<Pipe>>,
+    downlinks: NodeMap<Option<Pipe>>,
+    header: u32,
+    message_limit: u32,
+    counters: NodeMap<[u32; MessageKind::ALL.len()]>,
+    last_arrival: BTreeMap<(NodeId, NodeId), Time>,
+    bursts: BurstStates,
+    weather: Weathers,
+    rules: Rules,
+    up: NodeMap<bool>,
+    backlogs: Backlogs,
+}
+
+/// One independent weather for each thing that can happen to a message.
+#[derive(Clone, Copy)]
+struct Weathers {
+    loss: Weather,
+    loss_state: Weather,
+    latency: Weather,
+    jitter: Weather,
+    duplication: Weather,
+    corruption: Weather,
+}
+
+impl Weathers {
+    fn new(seed: Seed) -> Self {
+        Self {
+            loss: Weather::new(seed, Purpose::Loss),
+            loss_state: Weather::new(seed, Purpose::LossState),
+            latency: Weather::new(seed, Purpose::Latency),
+            jitter: Weather::new(seed, Purpose::Jitter),
+            duplication: Weather::new(seed, Purpose::Duplication),
+            corruption: Weather::new(seed, Purpose::Corruption),
+        }
+    }
+}
+
+impl Network {
+    /// The network of a run with this many faults; `crashing` are the nodes that any of them takes
+    /// down.
+    #[must_use]
+    pub fn new(plan: NetworkPlan, seed: Seed, faults: usize, crashing: &NodeSet) -> Self {
+        let nodes = plan.uplinks.len();
+        let pipe = |spec: Option<PipeSpec>| spec.map(Pipe::new);
+        Self {
+            edge_pipes: plan.edges.iter().map(|edge| pipe(edge.pipe)).collect(),
+            uplinks: NodeMap::build(nodes, |node| pipe(plan.uplinks[node])),
+            downlinks: NodeMap::build(nodes, |node| pipe(plan.downlinks[node])),
+            links: plan.links,
+            edges: plan.edges,
+            header: plan.header,
+            message_limit: plan.message_limit.unwrap_or(u32::MAX),
+            counters: NodeMap::filled(nodes, [0; MessageKind::ALL.len()]),
+            last_arrival: BTreeMap::new(),
+            bursts: BurstStates::default(),
+            weather: Weathers::new(seed),
+            rules: Rules::new(seed, faults),
+            up: NodeMap::filled(nodes, false),
+            backlogs: Backlogs::new(nodes, |node| crashing.contains(node)),
+        }
+    }
+
+    /// Bytes on the wire of a payload.
+    #[inline]
+    #[must_use]
+    pub const fn wire_size(&self, payload: u32) -> u32 {
+        payload.saturating_add(self.header)
+    }
+
+    /// The weather serial of a message: its own, or the sender's next number of that kind.
+    #[inline]
+    pub fn serial(&mut self, from: NodeId, kind: MessageKind, own: Option<u64>) -> u64 {
+        own.unwrap_or_else(|| {
+            let counter = &mut self.counters[from][kind as usize];
+            *counter = counter.wrapping_add(1);
+            u64::from(*counter)
+        })
+    }
+
+    /// A node hands a message over: size limit, uplink, faults, link, arrival.
+    #[inline]
+    pub fn hand_over(&mut self, passage: &Passage) -> Verdict {
+        match self.follow(passage) {
+            Ok((first, second)) => Verdict::Pass(first, second),
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, passage: &Passage) -> Result<(Arrival, Option<Arrival>), DropReason> {
+        let (now, from, to) = (passage.at, passage.from, passage.to);
+        if passage.size - self.header.min(passage.size) > self.message_limit {
+            return Err(DropReason::TooLarge);
+        }
+        let faulty = !self.rules.is_empty();
+        if faulty && self.rules.mute(from) {
+            return Err(DropReason::Mute);
+        }
+        let sent = match &mut self.uplinks[from] {
+            Some(pipe) => pipe.pass(now, passage.size).ok_or(DropReason::UplinkFull)?,
+            None => now,
+        };
+        let mut ruling = rule::Ruling { depart: sent, delay: 0, duplicate: false };
+        if faulty {
+            if let Some(reason) = self.rules.stopped(from, to, true) {
+                return Err(reason);
+            }
+            ruling = self.rules.judge(passage, sent)?;
+        }
+        if !self.up[to] {
+            return Err(DropReason::ReceiverDown);
+        }
+        let edge = self.edge(from, to);
+        if let Some(pipe) = edge.and_then(|place| self.edge_pipes[place].as_mut()) {
+            ruling.depart = pipe.pass(ruling.depart, passage.size).ok_or(DropReason::LinkFull)?;
+        }
+        let arrivals = self.fly(passage, edge, &ruling)?;
+        self.backlogs.note(now, from, sent, (arrivals.0.at, from, to));
+        if let Some(second) = arrivals.1 {
+            self.backlogs.note(now, from, sent, (second.at, from, to));
+        }
+        Ok(arrivals)
+    }
+
+    /// Loss, latency, duplication and corruption on the link.
+    #[inline]
+    fn fly(
+        &mut self,
+        passage: &Passage,
+        edge: Option<usize>,
+        ruling: &rule::Ruling,
+    ) -> Result<(Arrival, Option<Arrival>), DropReason> {
+        let Passage { from, to, serial, .. } = *passage;
+        let kind = passage.kind as u8;
+        let weather = &self.weather;
+        let profile = self.links.profile(from, to);
+        if lost(&profile.loss, &mut self.bursts, weather, passage) {
+            return Err(DropReason::Loss);
+        }
+        let own = edge.and_then(|place| self.edges[place].latency);
+        let base = own.unwrap_or_else(|| latency(&profile.latency, weather, passage));
+        let depart = ruling.depart + base + Span::from_nanos(ruling.delay);
+        let arrive = |copy: u64| {
+            let serial = serial ^ copy << 55;
+            let jitter = profile.jitter.as_ref().map_or(Span::ZERO, |jitter| {
+                jitter.draw(weather.jitter.draw(from, to, kind, serial))
+            });
+            let corrupt = !profile.corrupt.is_never()
+                && profile.corrupt.hit(weather.corruption.draw(from, to, kind, serial));
+            Arrival { at: depart + jitter, corrupt }
+        };
+        let twice = ruling.duplicate
+            || !profile.duplicate.is_never()
+                && profile.duplicate.hit(weather.duplication.draw(from, to, kind, serial));
+        let (mut first, mut second) = (arrive(0), twice.then(|| arrive(1)));
+        if profile.in_order {
+            let last = self.last_arrival.entry((from, to)).or_insert(Time::ZERO);
+            for arrival in [Some(&mut first), second.as_mut()].into_iter().flatten() {
+                *last = arrival.at.max(*last);
+                arrival.at = *last;
+            }
+        }
+        Ok((first, second))
+    }
+
+    /// The place of a directed link in the sparse table.
+    #[inline]
+    fn edge(&self, from: NodeId, to: NodeId) -> Option<usize> {
+        if self.edges.is_empty() {
+            return None;
+        }
+        self.edges.binary_search_by_key(&(from, to), |edge| (edge.from, edge.to)).ok()
+    }
+
+    /// Whether a message that arrives now is let in, or why not.
+    #[inline]
+    pub fn admit(&mut self, now: Time, from: NodeId, to: NodeId) -> Option<DropReason> {
+        if self.backlogs.was_taken_back((now, from, to)) {
+            return Some(DropReason::SenderCrashed);
+        }
+        if !self.rules.is_empty()
+            && let Some(reason) = self.rules.stopped(from, to, false)
+        {
+            return Some(reason);
+        }
+        (!self.up[to]).then_some(DropReason::ReceiverDown)
+    }
+
+    /// Whether a message that is through the downlink is still wanted, or why not.
+    pub fn still_received(&mut self, now: Time, from: NodeId, to: NodeId) -> Option<DropReason> {
+        let lost = self.backlogs.was_taken_back((now, from, to)) || !self.up[to];
+        lost.then_some(DropReason::ReceiverDown)
+    }
+
+    /// Whether the receiver's downlink has a finite rate.
+    #[inline]
+    #[must_use]
+    pub fn has_downlink(&self, to: NodeId) -> bool {
+        self.downlinks[to].is_some()
+    }
+
+    /// Passes an arrived message through the receiver's downlink: when it is through, or `None` if
+    /// the buffer is full.
+    pub fn receive(&mut self, now: Time, from: NodeId, to: NodeId, size: u32) -> Option<Time> {
+        let Some(pipe) = &mut self.downlinks[to] else { return Some(now) };
+        let through = pipe.pass(now, size)?;
+        self.backlogs.note(now, to, through, (through, from, to));
+        Some(through)
+    }
+
+    /// Marks a node as up.
+    pub fn raise(&mut self, node: NodeId) {
+        self.up[node] = true;
+    }
+
+    /// Takes a node down with everything that waits in its pipes.
+    pub fn crash(&mut self, now: Time, node: NodeId) {
+        self.up[node] = false;
+        self.backlogs.crash(now, node);
+        for pipe in [&mut self.uplinks[node], &mut self.downlinks[node]].into_iter().flatten() {
+            pipe.clear(now);
+        }
+    }
+
+    /// Whether a node is up.
+    #[must_use]
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.up[node]
+    }
+
+    /// Puts a rule into force.
+    pub fn begin_rule(&mut self, fault: u32, spec: &RuleSpec) {
+        self.rules.begin(fault, spec);
+    }
+
+    /// Takes a rule out of force.
+    pub fn end_rule(&mut self, fault: u32) {
+        self.rules.end(fault);
+    }
+
+    /// What each fault of the plan met and touched.
+    pub fn tally(&mut self, fault: u32) -> &mut Tally {
+        &mut self.rules.tallies[fault as usize]
+    }
+
+    /// Partitions in force.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.rules.partitions()
+    }
+
+    /// Time each node's uplink and downlink has been transmitting up to `now`; `None` for an
+    /// infinitely fast one.
+    #[must_use]
+    pub fn busy(&self, now: Time, node: NodeId) -> [Option<Span>; 2] {
+        [&self.uplinks[node], &self.downlinks[node]]
+            .map(|pipe| pipe.as_ref().map(|pipe| pipe.busy_until(now)))
+    }
+}
+
+#[inline]
+fn lost(loss: &Loss, bursts: &mut BurstStates, weather: &Weathers, passage: &Passage) -> bool {
+    let Passage { from, to, serial, .. } = *passage;
+    match loss {
+        Loss::None => false,
+        Loss::Independent(chance) => {
+            chance.hit(weather.loss.draw(from, to, passage.kind as u8, serial))
+        }
+        Loss::GilbertElliott(model) => {
+            bursts.lose(model, weather.loss_state, weather.loss, passage)
+        }
+        Loss::Function(function) => function(passage),
+    }
+}
+
+#[inline]
+fn latency(model: &Latency, weather: &Weathers, passage: &Passage) -> Span {
+    let Passage { from, to, serial, .. } = *passage;
+    match model {
+        Latency::Constant(span) => *span,
+        Latency::PerLink(distribution) => {
+            distribution.draw(weather.latency.draw(from, to, u8::MAX, 0))
+        }
+        Latency::PerMessage(distribution) => {
+            distribution.draw(weather.latency.draw(from, to, passage.kind as u8, serial))
+        }
+        Latency::Function(function) => function(passage),
+    }
+}

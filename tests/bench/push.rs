@@ -1,0 +1,141 @@
+//! W2 "push gossip": each first receipt of a rumor is sent to eight out-peers.
+
+use cpu_time::ProcessTime;
+use headwater::base::id::{NodeId, NodeMap};
+use headwater::base::rng::Seed;
+use headwater::base::time::{Span, Time};
+use headwater::fact::{Census, Fact, MessageKind, Observer, Status, World};
+use headwater::sim::body::{Bodies, BodyId};
+use headwater::sim::network::NetworkPlan;
+use headwater::sim::network::link::{Latency, Passage, Profile};
+use headwater::sim::protocol::{Local, Mail, Memory, Outbox, Payload, Protocol};
+use headwater::sim::{Injection, Simulation, SimulationPlan};
+
+use crate::Measured;
+use crate::mix::{Sm64, mix64};
+
+const RUMORS: u64 = 100;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Rumor(u32);
+
+impl Payload<()> for Rumor {
+    fn kind(&self) -> MessageKind {
+        MessageKind::Rumor
+    }
+    fn size(&self, _: &Bodies<()>) -> u32 {
+        1
+    }
+    fn content(&self, _: &Bodies<()>) -> u64 {
+        self.0.into()
+    }
+    fn body(&self) -> Option<BodyId> {
+        None
+    }
+    fn serial(&self) -> Option<u64> {
+        Some(self.0.into())
+    }
+}
+
+struct Node {
+    peers: [NodeId; 8],
+    seen: u128,
+    first_receipts: u64,
+    sum: u64,
+}
+
+impl Node {
+    /// First receipt or appearance.
+    fn learn(&mut self, ctx: &mut Outbox<Self>, rumor: Rumor) {
+        self.seen |= 1 << rumor.0;
+        self.first_receipts += 1;
+        self.sum = self.sum.wrapping_add(ctx.now().as_nanos());
+        self.peers.iter().for_each(|&peer| ctx.send(peer, rumor));
+    }
+}
+
+impl Protocol for Node {
+    type Message = Rumor;
+    type Timer = ();
+    type Body = ();
+    type Input = Rumor;
+    type Cluster = ();
+    fn on_start(&mut self, (): &mut (), _: &mut Outbox<Self>) {}
+    fn on_message(&mut self, (): &mut (), ctx: &mut Outbox<Self>, _: NodeId, rumor: Rumor) {
+        if self.seen >> rumor.0 & 1 == 0 {
+            self.learn(ctx, rumor);
+        }
+    }
+    fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
+    fn on_input(&mut self, (): &mut (), ctx: &mut Outbox<Self>, rumor: Rumor) {
+        self.learn(ctx, rumor);
+    }
+    fn on_crash(&mut self, (): &mut (), _: &mut Outbox<Self>, _: Memory) {}
+    fn on_restart(&mut self, (): &mut (), _: &mut Outbox<Self>) {}
+    fn status(&self, (): &()) -> Status {
+        Status::default()
+    }
+    fn peers(&self, (): &(), _: &mut dyn FnMut(NodeId)) {}
+}
+
+/// Counts deliveries.
+#[derive(Default)]
+struct Count(u64);
+
+impl Observer for Count {
+    #[inline]
+    fn on_fact(&mut self, _: Time, fact: &Fact) {
+        self.0 += u64::from(matches!(fact, Fact::Delivered { .. }));
+    }
+    fn next_sample(&self) -> Option<Time> {
+        None
+    }
+    fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
+}
+
+fn latency(passage: &Passage) -> Span {
+    let (src, dst) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
+    let h = mix64(mix64(42 ^ passage.content << 32 ^ src) ^ dst);
+    Span::from_nanos(10_000_000 + ((h >> 32) * 190_000_000 >> 32))
+}
+
+fn peers(nodes: u64) -> Vec<[NodeId; 8]> {
+    let mut stream = Sm64(42 ^ 0x5E_ED0F_6A4F);
+    let draw = |node: u64| {
+        let mut peers = Vec::new();
+        while peers.len() < 8 {
+            let peer = stream.below(nodes);
+            if peer != node && !peers.contains(&peer) {
+                peers.push(peer);
+            }
+        }
+        std::array::from_fn(|i| NodeId::new(peers[i] as u32))
+    };
+    (0..nodes).map(draw).collect()
+}
+
+pub(crate) fn run(nodes: u64) -> Measured {
+    let (deliveries, firsts, check) = match nodes {
+        1_000 => (799_200, 99_900, 517_517_534_658_211),
+        _ => (7_998_400, 999_800, 5_255_910_668_140_632),
+    };
+    let states =
+        peers(nodes).into_iter().map(|peers| Node { peers, seen: 0, first_receipts: 0, sum: 0 });
+    let workload = (0..RUMORS).map(move |rumor| Injection {
+        at: Time::ZERO + Span::from_millis(100 * rumor),
+        node: NodeId::new((mix64(42 ^ 0x0419_0000_0000 ^ rumor) % nodes) as u32),
+        input: Rumor(rumor as u32),
+    });
+    let network = NetworkPlan::uniform(nodes as usize, Profile::plain(Latency::Function(latency)));
+    let plan = SimulationPlan::new(Seed(42), network);
+    let states = NodeMap::from_vec(states.collect());
+    let mut simulation = Simulation::new(plan, states, (), workload, Count::default());
+    let start = ProcessTime::now();
+    simulation.run_until(Time::ZERO + Span::from_secs(60)).expect("within the limits");
+    let seconds = start.elapsed().as_secs_f64();
+    let all = NodeId::all(nodes as usize).map(|node| simulation.node(node));
+    let (sum, first) =
+        all.fold((0_u64, 0), |(s, f), node| (s.wrapping_add(node.sum), f + node.first_receipts));
+    assert_eq!((simulation.observer().0, first, sum), (deliveries, firsts, check), "work of W2");
+    Measured { units: deliveries, seconds, virtual_seconds: 0.0 }
+}
