@@ -2,5 +2,8 @@
 
 pub mod base;
 pub mod fact;
+pub mod metrics;
+pub mod protocol;
+pub mod results;
 pub mod scenario;
 pub mod sim;

@@ -135,6 +135,33 @@ impl Default for RunningDigest {
     }
 }
 
+/// A running SHA-256 over a stream of bytes, and how many went in.
+#[derive(Clone, Debug, Default)]
+pub struct StreamDigest {
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl StreamDigest {
+    /// Adds the next bytes of the stream.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// How many bytes went in.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The digest of all bytes up to now; more may follow.
+    #[must_use]
+    pub fn value(&self) -> Digest {
+        Digest(self.hasher.clone().finalize().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +192,14 @@ mod tests {
     #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(Digest::of_parts(&[b"ab", b"c"]), Digest::of_parts(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn a_stream_in_pieces_has_the_digest_of_the_whole() {
+        let mut stream = StreamDigest::default();
+        stream.update(b"head");
+        stream.update(b"");
+        stream.update(b"water");
+        assert_eq!((stream.bytes(), stream.value()), (9, Digest::of(b"headwater")));
     }
 }

@@ -1,0 +1,3 @@
+//! Layer 2, the protocols: what a node says and does. Parts know only themselves.
+
+pub mod peers;
