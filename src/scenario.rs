@@ -2,3 +2,4 @@
 
 pub mod distribution;
 pub mod error;
+pub mod population;
