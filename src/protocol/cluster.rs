@@ -1,0 +1,36 @@
+//! Protocol layer: what every node may know for free: public facts of the cluster that are the same
+//! for all nodes. No node's private state is ever here.
+
+use crate::base::id::{NodeId, NodeMap};
+use crate::base::rng::Seed;
+
+/// Public knowledge of a run.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The seed of the run, for the streams that parts draw from.
+    pub seed: Seed,
+    /// Stake of each node; zero for observers.
+    pub stakes: NodeMap<u64>,
+    /// 32 bytes that tell a node from all others.
+    pub identities: NodeMap<[u8; 32]>,
+}
+
+impl Cluster {
+    /// Number of nodes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.stakes.len()
+    }
+
+    /// Whether there is no node.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.stakes.is_empty()
+    }
+
+    /// Whether a node has stake.
+    #[must_use]
+    pub fn is_validator(&self, node: NodeId) -> bool {
+        self.stakes[node] > 0
+    }
+}
