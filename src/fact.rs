@@ -266,6 +266,8 @@ pub enum Fact {
         rumor: u32,
         /// Payload bytes.
         size: u32,
+        /// Nodes it is meant for: all others, or one.
+        audience: u32,
     },
     /// A rumor reached a node.
     RumorReceived {
@@ -297,7 +299,7 @@ impl Fact {
             Self::Learned { node, about, version, from } => {
                 [pair(node, about), tagged(0xA4, version), from.number().into()]
             }
-            Self::RumorInjected { node, rumor, size } => {
+            Self::RumorInjected { node, rumor, size, .. } => {
                 [pair(node, node), tagged(0xA5, rumor), size.into()]
             }
             // Later copies are message outcomes already.

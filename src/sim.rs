@@ -97,6 +97,9 @@ pub enum Advance {
     Paused,
 }
 
+/// A processor whose inbox holds events and when they came in.
+type ProcessorOf<P> = Processor<(Time, Event<<P as Protocol>::Message, <P as Protocol>::Timer>)>;
+
 /// A cluster on a network in virtual time. `P` is the logic of a node, `W` the workload, `O` who
 /// listens.
 pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: Observer> {
@@ -113,7 +116,7 @@ pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: O
     /// How many faults (or a start still to come) keep a node down.
     down: NodeMap<u32>,
     clocks: Option<NodeMap<Clock>>,
-    processors: Option<NodeMap<Processor<(Time, Event<P::Message, P::Timer>)>>>,
+    processors: Option<NodeMap<ProcessorOf<P>>>,
     costs: CostTable,
     workload: Peekable<W>,
     trace: Trace,

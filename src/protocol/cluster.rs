@@ -1,6 +1,7 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::rumor::Rules;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
 
@@ -13,6 +14,8 @@ pub struct Cluster {
     pub stakes: NodeMap<u64>,
     /// 32 bytes that tell a node from all others.
     pub identities: NodeMap<[u8; 32]>,
+    /// The rules of each stream of rumors.
+    pub rumors: Vec<Rules>,
 }
 
 impl Cluster {

@@ -1,11 +1,12 @@
 //! Kernel layer: crossing boundaries: faults, starting nodes, samples and the workload's inputs.
 
 use super::clock::Clock;
+use super::compute::Processor;
 use super::fault::{Boundary, FaultAction};
 use super::message::Event;
 use super::network::rule::Tally;
 use super::protocol::{Memory, Protocol};
-use super::{Injection, Interview, Simulation};
+use super::{Injection, Interview, ProcessorOf, Simulation};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
 use crate::fact::{DropReason, Fact, Observer};
@@ -82,9 +83,9 @@ where
                 nodes.iter().for_each(|node| self.take_down(place, node, memory));
             }
             FaultAction::Churn { .. } => {}
-            FaultAction::Pause(nodes) => self.on_processors(place, &nodes, |p| p.pause()),
+            FaultAction::Pause(nodes) => self.on_processors(&nodes, Processor::pause),
             FaultAction::Slow(nodes, slowdown) => {
-                self.on_processors(place, &nodes, |p| p.slow(place, slowdown));
+                self.on_processors(&nodes, |p| p.slow(place, slowdown));
             }
             FaultAction::Clock { nodes, offset, drift_ppm } => {
                 self.set_clocks(&nodes, Clock::new(offset, drift_ppm, self.now));
@@ -102,20 +103,15 @@ where
             FaultAction::Crash { nodes, .. } => nodes.iter().for_each(|node| self.bring_back(node)),
             FaultAction::Churn { .. } => {}
             FaultAction::Pause(nodes) => {
-                self.on_processors(place, &nodes, |p| p.resume());
+                self.on_processors(&nodes, Processor::resume);
                 nodes.iter().for_each(|node| self.schedule_wake(node));
             }
-            FaultAction::Slow(nodes, _) => self.on_processors(place, &nodes, |p| p.quicken(place)),
+            FaultAction::Slow(nodes, _) => self.on_processors(&nodes, |p| p.quicken(place)),
             FaultAction::Clock { nodes, .. } => self.set_clocks(&nodes, Clock::default()),
         }
     }
 
-    fn on_processors(
-        &mut self,
-        _fault: u32,
-        nodes: &NodeSet,
-        mut change: impl FnMut(&mut super::Processor<(Time, Event<P::Message, P::Timer>)>),
-    ) {
+    fn on_processors(&mut self, nodes: &NodeSet, mut change: impl FnMut(&mut ProcessorOf<P>)) {
         if let Some(processors) = &mut self.processors {
             nodes.iter().for_each(|node| change(&mut processors[node]));
         }

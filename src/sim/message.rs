@@ -84,7 +84,7 @@ where
             kind,
             size: self.network.wire_size(message.size(bodies)),
             content: message.content(bodies),
-            serial: self.network.serial(from, kind, message.serial()),
+            serial: self.network.serial(from, kind, message.serial(bodies)),
         }
     }
 

@@ -19,7 +19,7 @@ pub trait Payload<B>: Copy {
     fn body(&self) -> Option<BodyId>;
     /// What tells this message from others of the same kind between the same two nodes, for the
     /// weather; `None` for the sender's counter of that kind.
-    fn serial(&self) -> Option<u64>;
+    fn serial(&self, bodies: &Bodies<B>) -> Option<u64>;
 }
 
 /// What a crash leaves of a node.

@@ -32,7 +32,7 @@ impl Payload<()> for Rumor {
     fn body(&self) -> Option<BodyId> {
         None
     }
-    fn serial(&self) -> Option<u64> {
+    fn serial(&self, _: &Bodies<()>) -> Option<u64> {
         Some(self.0.into())
     }
 }
@@ -62,7 +62,7 @@ impl Protocol for Node {
     type Cluster = ();
     fn on_start(&mut self, (): &mut (), _: &mut Outbox<Self>) {}
     fn on_message(&mut self, (): &mut (), ctx: &mut Outbox<Self>, _: NodeId, rumor: Rumor) {
-        if self.seen >> rumor.0 & 1 == 0 {
+        if (self.seen >> rumor.0) & 1 == 0 {
             self.learn(ctx, rumor);
         }
     }
@@ -96,7 +96,7 @@ impl Observer for Count {
 fn latency(passage: &Passage) -> Span {
     let (src, dst) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
     let h = mix64(mix64(42 ^ passage.content << 32 ^ src) ^ dst);
-    Span::from_nanos(10_000_000 + ((h >> 32) * 190_000_000 >> 32))
+    Span::from_nanos(10_000_000 + (((h >> 32) * 190_000_000) >> 32))
 }
 
 fn peers(nodes: u64) -> Vec<[NodeId; 8]> {

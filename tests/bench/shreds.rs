@@ -45,7 +45,7 @@ impl Payload<()> for Shred {
     fn body(&self) -> Option<BodyId> {
         None
     }
-    fn serial(&self) -> Option<u64> {
+    fn serial(&self, _: &Bodies<()>) -> Option<u64> {
         Some(self.gid.into())
     }
 }
@@ -187,12 +187,12 @@ const BASE_MS: [[u64; 10]; 10] = [
 fn latency(passage: &Passage) -> Span {
     let (src, dst) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
     let base = BASE_MS[region(src)][region(dst)] * 1_000_000;
-    Span::from_nanos(base + (base * (mix64(src << 32 | dst) & 1_023) >> 12))
+    Span::from_nanos(base + ((base * (mix64(src << 32 | dst) & 1_023)) >> 12))
 }
 
 fn lost(passage: &Passage) -> bool {
     let key = 0x1055_0000_0000_0000 ^ passage.content << 20 ^ u64::from(passage.to.number());
-    (mix64(key) >> 32) * 100 >> 32 == 0
+    ((mix64(key) >> 32) * 100) >> 32 == 0
 }
 
 fn network() -> NetworkPlan {

@@ -77,7 +77,7 @@ impl BurstStates {
 /// Share of time in the bad state: `a / (a + r)`; a chain that never moves starts good.
 fn stationary_bad(model: &GilbertElliott) -> Chance {
     let (a, r) = (u64::from(model.good_to_bad.ppb()), u64::from(model.bad_to_good.ppb()));
-    let parts = if a + r == 0 { 0 } else { a * 1_000_000_000 / (a + r) };
+    let parts = (a * 1_000_000_000).checked_div(a + r).unwrap_or(0);
     u32::try_from(parts).ok().and_then(Chance::from_ppb).unwrap_or(Chance::ALWAYS)
 }
 

@@ -44,7 +44,7 @@ impl<T: Copy> Pool<T> {
     /// Appends an entry to a chain.
     #[inline]
     pub(super) fn push(&mut self, chain: &mut Chain, entry: T) {
-        if chain.filled as usize % BLOCK == 0 {
+        if (chain.filled as usize).is_multiple_of(BLOCK) {
             self.extend(chain, entry);
             return;
         }

@@ -1,0 +1,80 @@
+//! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the world.
+//! Every doc comment here becomes part of the key reference and of the editor's schema.
+
+pub mod fault;
+pub mod network;
+pub mod output;
+pub mod workload;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::fault::FaultConfig;
+use self::network::NetworkConfig;
+use self::output::{LimitsConfig, OutputConfig};
+use self::workload::RumorConfig;
+use super::population::NodesConfig;
+use super::population::selector::Selector;
+use super::topology::TopologyConfig;
+use crate::base::time::Span;
+use crate::protocol::{discovery, gossip};
+use crate::sim::compute::CostTable;
+
+/// A scenario: everything a run depends on but the program itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// Name of the scenario; the result folder is named after it.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// A set of rules whose values stand in for keys that are not given: "classroom".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+    /// Seed of all chance in the run.
+    pub seed: u64,
+    /// How long the run lasts in virtual time; what happens at the last instant still counts.
+    pub duration: Span,
+    /// The nodes of the cluster.
+    pub nodes: NodesConfig,
+    /// The overlay: who knows whom when a node connects.
+    pub topology: TopologyConfig,
+    /// Links, uplinks and downlinks.
+    pub network: NetworkConfig,
+    /// Prices of work on a node's processor. Default: all work is free.
+    pub cost: CostTable,
+    /// Peer discovery.
+    pub discovery: DiscoveryConfig,
+    /// Gossip of the validator registry.
+    pub gossip: gossip::Config,
+    /// Rumors: payloads without meaning, to study dissemination and links alone.
+    pub rumors: Vec<RumorConfig>,
+    /// What goes wrong, and when.
+    pub faults: Vec<FaultConfig>,
+    /// What is written.
+    pub output: OutputConfig,
+    /// Limits of queues and buffers; reaching one is reported.
+    pub limits: LimitsConfig,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            name: "unnamed".into(),
+            description: String::new(),
+            rules: None,
+            seed: 1,
+            duration: Span::from_secs(10),
+            nodes: NodesConfig::default(),
+            topology: TopologyConfig::default(),
+            network: NetworkConfig::default(),
+            cost: CostTable::default(),
+            discovery: DiscoveryConfig::default(),
+            gossip: gossip::Config::default(),
+            rumors: Vec::new(),
+            faults: Vec::new(),
+            output: OutputConfig::default(),
+            limits: LimitsConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Scenario layer: `[output]` and `[limits]` as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::time::Span;
+
+/// What is written (`[output]`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// Interval of `timeline.csv`. "0s" leaves the table empty.
+    pub timeline: Span,
+    /// Interval of `node_timeline.csv`. "0s" leaves the table empty.
+    pub node_timeline: Span,
+    /// Whether `peers.csv` lists who knows whom at the end. On a complete overlay of more than
+    /// 1,000 nodes it is left out.
+    pub peers: bool,
+    /// Further moments at which `peers.csv` lists who knows whom.
+    pub peers_at: Vec<Span>,
+    /// Which rows `deliveries.csv` gets: "auto" stops after 1,000,000 rows.
+    pub deliveries: DeliveriesConfig,
+    /// Only these rumors in `deliveries.csv`, by number. Default: all.
+    pub deliveries_of: Vec<u32>,
+    /// Only first receipts from this moment on in `deliveries.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries_from: Option<Span>,
+    /// Only first receipts up to this moment in `deliveries.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries_until: Option<Span>,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self {
+            timeline: Span::from_secs(1),
+            node_timeline: Span::from_secs(5),
+            peers: true,
+            peers_at: Vec::new(),
+            deliveries: DeliveriesConfig::default(),
+            deliveries_of: Vec::new(),
+            deliveries_from: None,
+            deliveries_until: None,
+        }
+    }
+}
+
+/// How much of the deliveries is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveriesConfig {
+    /// Up to 1,000,000 rows; the summary says how many were left out.
+    #[default]
+    Auto,
+    /// All rows.
+    All,
+    /// None.
+    None,
+}
+
+/// Limits of queues and buffers (`[limits]`); reaching one is reported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Most events that may be pending (32 bytes of memory each); beyond it the run stops with
+    /// exit code 5.
+    #[schemars(range(min = 1_000, max = 1_000_000_000))]
+    pub pending_events: u32,
+    /// Most events that may wait for one processor; further messages are dropped.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub inbox: u32,
+    /// Rumors that are told apart at a time: a node ignores copies of older ones.
+    #[schemars(range(min = 64, max = 1_048_576))]
+    pub rumors: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { pending_events: 100_000_000, inbox: 1_000_000, rumors: 8_192 }
+    }
+}

@@ -1,0 +1,74 @@
+//! Scenario layer: `[[rumors]]`, streams of payloads as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::quantity::Bytes;
+use crate::base::time::Span;
+use crate::protocol::rumor::{ChooseFrom, Phase, Style};
+use crate::scenario::population::selector::Selector;
+
+/// A stream of rumors (`[[rumors]]`): one rumor, or several in a row, or a constant or Poisson
+/// stream, and how they spread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RumorConfig {
+    /// When the first rumor appears (of a Poisson stream: when the stream begins).
+    pub at: Span,
+    /// Where rumors appear: one of these nodes, drawn anew for each rumor.
+    pub node: Selector,
+    /// Payload of each rumor.
+    pub size: Bytes,
+    /// How many rumors. Default 1; with `until` and no `count`: as many as fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Time from one rumor to the next of a constant stream; absent: all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// Mean rumors per second of a Poisson stream, in place of `every`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// No rumor of the stream appears after this moment. Default: the end of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Span>,
+    /// How rumors spread.
+    pub spread: Style,
+    /// The receivers of direct rumors: one of these nodes, drawn anew for each rumor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Selector>,
+    /// Random peers that a node sends to (or asks) per round, or on first receipt.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub fanout: u32,
+    /// Length of a round of push, pull and push-pull.
+    pub interval: Span,
+    /// Rounds for which a node pushes a rumor after it received it; 0: for ever.
+    pub rounds: u32,
+    /// When the rounds of a node take place.
+    pub phase: Phase,
+    /// Whether random peers are drawn from the peers a node knows or from all nodes.
+    pub choose_from: ChooseFrom,
+    /// Whether flooding sends a rumor back to the peer it came from.
+    pub echo: bool,
+}
+
+impl Default for RumorConfig {
+    fn default() -> Self {
+        Self {
+            at: Span::ZERO,
+            node: Selector::Node(0),
+            size: Bytes(1_000),
+            count: None,
+            every: None,
+            per_second: None,
+            until: None,
+            spread: Style::Flood,
+            to: None,
+            fanout: 3,
+            interval: Span::from_secs(1),
+            rounds: 0,
+            phase: Phase::Random,
+            choose_from: ChooseFrom::Peers,
+            echo: false,
+        }
+    }
+}
