@@ -1,3 +1,4 @@
 //! Layer 3, from TOML text, overrides and a seed to a plan that is ready to run.
 
 pub mod error;
+pub mod topology;

@@ -167,7 +167,7 @@ fn scale_decimal(number: &str, factor: u64) -> Result<u64, String> {
     let part: u128 =
         if decimals.is_empty() { 0 } else { decimals.parse().map_err(|_| too_large())? };
     let numerator = part * u128::from(factor);
-    if numerator % power != 0 {
+    if !numerator.is_multiple_of(power) {
         return Err("is finer than the smallest unit".into());
     }
     let total = whole.checked_mul(u128::from(factor)).ok_or_else(too_large)? + numerator / power;
