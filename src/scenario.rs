@@ -2,4 +2,8 @@
 
 pub mod distribution;
 pub mod error;
+pub mod plan;
 pub mod population;
+pub mod reader;
+pub mod schema;
+pub mod topology;

@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::quantity::Chance;
 use crate::base::rng::{Purpose, Rng, Seed};
+use crate::base::time::Span;
 
 use self::geography::{Coordinates, PlacementConfig};
+use self::selector::Selector;
 use self::stake::StakeConfig;
 use super::error::ScenarioError;
+use super::schema::network::PipeConfig;
 
 /// The most nodes a scenario may have.
 pub const MOST_NODES: u32 = 100_000;
@@ -37,6 +40,34 @@ pub struct NodesConfig {
     pub stake: StakeConfig,
     /// Where the nodes stand. Default: all at one site.
     pub placement: PlacementConfig,
+    /// When the first node starts. Default 0s.
+    pub start: Span,
+    /// How much later each further node starts, in the order of their numbers. Default 0s.
+    pub stagger: Span,
+    /// How long after its start a node connects to the peers the topology gives it. Default 0s.
+    pub connect: Span,
+    /// Nodes that differ from the rest. Where several match, later ones win key by key.
+    pub class: Vec<NodeClassConfig>,
+}
+
+/// Nodes that differ from the rest (`[[nodes.class]]`): only the keys that are given change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeClassConfig {
+    /// Which nodes.
+    pub nodes: Selector,
+    /// When they start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Span>,
+    /// How long after their start they connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Span>,
+    /// Their uplink: a rate, or rate and buffer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<PipeConfig>,
+    /// Their downlink: a rate, or rate and buffer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downlink: Option<PipeConfig>,
 }
 
 impl Default for NodesConfig {
@@ -46,6 +77,10 @@ impl Default for NodesConfig {
             observers: 0,
             stake: StakeConfig::default(),
             placement: PlacementConfig::default(),
+            start: Span::ZERO,
+            stagger: Span::ZERO,
+            connect: Span::ZERO,
+            class: Vec::new(),
         }
     }
 }
