@@ -3,3 +3,4 @@
 pub mod distribution;
 pub mod error;
 pub mod population;
+pub mod reader;
