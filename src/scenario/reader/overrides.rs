@@ -1,0 +1,127 @@
+//! Scenario layer, reader: single keys set from outside the file, by `--set` or by a sweep.
+
+use super::path::{self, Step};
+use super::tree::{Data, Finding, MAX_DEPTH, Node, Origin, Spot, is_shallow};
+use super::words::found;
+use crate::scenario::error::ScenarioError;
+
+/// One key and the value that it gets after the file and its preset have been merged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    steps: Vec<Step>,
+    value: toml::Value,
+    text: String,
+}
+
+impl Override {
+    /// Reads `KEY=VALUE`. The key is dotted, list entries are written `faults[0].at` or
+    /// `faults.0.at`. The value is TOML if it can be read as such and else a plain text, so that
+    /// `network.loss=2%` needs no quotes.
+    ///
+    /// # Errors
+    /// If there is no `=` or the key cannot be read.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let (steps, rest) = path::parse(text).map_err(|why| malformed(text, &why))?;
+        let Some(value) = rest.strip_prefix('=') else {
+            return Err(malformed(text, "\"=\" and a value are missing"));
+        };
+        let value = value.trim();
+        let value = value.parse().unwrap_or_else(|_| toml::Value::String(value.to_owned()));
+        Self::checked(steps, value, text.to_owned())
+    }
+
+    /// Sets the dotted key to this value.
+    ///
+    /// # Errors
+    /// If the key cannot be read.
+    pub fn new(key: &str, value: toml::Value) -> Result<Self, ScenarioError> {
+        let text = format!("{key}={value}");
+        match path::parse(key) {
+            Ok((steps, "")) => Self::checked(steps, value, text),
+            Ok(_) => Err(malformed(&text, "a key with \"=\" needs quotes")),
+            Err(why) => Err(malformed(&text, &why)),
+        }
+    }
+
+    fn checked(steps: Vec<Step>, value: toml::Value, text: String) -> Result<Self, ScenarioError> {
+        if steps.len() > MAX_DEPTH || !is_shallow(&value) {
+            return Err(malformed(&text, &format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { steps, value, text })
+    }
+
+    /// The dotted key, list entries written as `[0]`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        path::print(&self.steps)
+    }
+
+    /// The value that the key gets.
+    #[must_use]
+    pub const fn value(&self) -> &toml::Value {
+        &self.value
+    }
+
+    /// `KEY=VALUE` as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts the value into the tree; tables on the way are made if they are missing.
+    pub(super) fn apply(&self, root: &mut Node, number: usize) -> Result<(), Box<Finding>> {
+        let spot = Spot { origin: Origin::Override(number), offset: 0 };
+        let mut here = root;
+        for (at, step) in self.steps.iter().enumerate() {
+            let refuse = |message: String| {
+                let key = path::print(&self.steps[..=at]);
+                Err(Box::new(Finding::new(spot, ScenarioError::new(key, message))))
+            };
+            let index = match step {
+                Step::Index(index) => Some(*index),
+                Step::Key(key) => key.parse().ok(),
+            };
+            let what = found(here);
+            here = match (&mut here.data, step, index) {
+                (Data::Array(entries), _, Some(index)) => {
+                    let length = entries.len();
+                    match entries.get_mut(index) {
+                        Some(entry) => entry,
+                        None => return refuse(no_entry(index, length)),
+                    }
+                }
+                (Data::Table(table), Step::Key(key), _) => {
+                    // A list is not made out of nothing: its first entry would have no number. It
+                    // stays empty, so that the check can tell whether there is such a key at all.
+                    if let (None, Some(Step::Index(index))) =
+                        (table.get(key), self.steps.get(at + 1))
+                    {
+                        table.insert(key.clone(), Node::empty_list(spot));
+                        return refuse(no_entry(*index, 0));
+                    }
+                    table.entry(key.clone()).or_insert_with(|| Node::empty_table(spot))
+                }
+                (Data::Table(_), Step::Index(_), _) => {
+                    return refuse("a number in brackets needs a list, found a table".to_owned());
+                }
+                (Data::Array(_), ..) => {
+                    return refuse("expected the number of a list entry".to_owned());
+                }
+                (Data::Leaf(_), ..) => return refuse(format!("there are no keys in {what}")),
+            };
+        }
+        *here = Node::of_value(&self.value, spot);
+        Ok(())
+    }
+}
+
+fn no_entry(index: usize, length: usize) -> String {
+    let entries = if length == 1 { "entry" } else { "entries" };
+    format!("there is no entry {index}, the list has {length} {entries}")
+}
+
+fn malformed(text: &str, why: &str) -> ScenarioError {
+    let spot = Spot { origin: Origin::Override(0), offset: 0 };
+    let error = ScenarioError::new("", format!("--set {text}: {why}"));
+    Finding::new(spot, error.hint("expected KEY=VALUE such as gossip.fanout=8")).error
+}

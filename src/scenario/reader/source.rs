@@ -1,0 +1,112 @@
+//! Scenario layer, reader: the text of a scenario and where it comes from.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::locate::position;
+use crate::scenario::error::{Location, ScenarioError};
+
+/// Largest scenario file in bytes. Big tables (latencies, stakes) belong into files of their own.
+pub const MAX_BYTES: u64 = 16 << 20;
+
+/// The text of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, or the name of a shipped scenario; stands in front of errors.
+    pub name: PathBuf,
+    /// The TOML text.
+    pub text: String,
+    /// Where relative paths in the scenario start: the directory of the file.
+    pub base_dir: PathBuf,
+}
+
+impl Source {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// If there is no such file, if it cannot be read, is larger than [`MAX_BYTES`] or not UTF-8.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let refuse = |why: &str| {
+            let name = path.display().to_string();
+            Err(ScenarioError::new("", format!("cannot read the scenario {name:?}: {why}")))
+        };
+        if path.is_dir() {
+            return refuse("it is a directory");
+        }
+        let mut bytes = Vec::new();
+        // One byte more than allowed is enough to know, whatever kind of file this is.
+        let limited = File::open(path).map(|file| file.take(MAX_BYTES + 1));
+        match limited.and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return refuse("there is no such file");
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return refuse("permission denied");
+            }
+            Err(error) => return refuse(&error.to_string()),
+        }
+        if bytes.len() as u64 > MAX_BYTES {
+            return refuse("it is larger than 16 MiB");
+        }
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
+        let base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { name: path.to_owned(), text, base_dir })
+    }
+
+    /// A scenario that is part of the program; relative paths in it start at the current directory.
+    #[must_use]
+    pub fn embedded(name: &str, text: &str) -> Self {
+        Self { name: PathBuf::from(name), text: text.to_owned(), base_dir: PathBuf::new() }
+    }
+}
+
+fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> ScenarioError {
+    let offset = error.utf8_error().valid_up_to();
+    let (line, column) = position(error.as_bytes(), offset);
+    let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
+    let message = format!("byte {byte:#04x} at offset {offset} is not UTF-8");
+    let mut error = ScenarioError::new("", message).hint("save the file as UTF-8");
+    error.location = Some(Location { file: path.to_owned(), line, column });
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_with_its_directory() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let path = directory.path().join("s.toml");
+        std::fs::write(&path, "name = 'ü'\r\n").expect("the test can write");
+        let source = Source::load(&path).expect("the file is fine");
+        assert_eq!(source.text, "name = 'ü'\r\n");
+        assert_eq!(source.base_dir, directory.path());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_that_says_why() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let path = directory.path().join("s.toml");
+        let reason = || Source::load(&path).expect_err("not readable").to_string();
+        let name = path.display();
+        let start = format!("cannot read the scenario \"{name}\": ");
+        assert_eq!(reason(), format!("{start}there is no such file"));
+
+        // Two lines of text, then two characters of three bytes in all, then the bad byte.
+        std::fs::write(&path, b"a = 1\nb = '\xC3\xBCx\xFF'").expect("the test can write");
+        let expected = format!("{name}:2:8: byte 0xff at offset 14 is not UTF-8");
+        assert_eq!(reason(), expected + "; save the file as UTF-8");
+
+        let file = File::create(&path).expect("the test can write");
+        file.set_len(MAX_BYTES + 1).expect("a sparse file");
+        assert_eq!(reason(), format!("{start}it is larger than 16 MiB"));
+        file.set_len(MAX_BYTES).expect("a sparse file");
+        assert!(Source::load(&path).is_ok());
+
+        let reason = Source::load(directory.path()).expect_err("a directory").to_string();
+        assert!(reason.ends_with(": it is a directory"), "{reason}");
+    }
+}
