@@ -1,0 +1,287 @@
+//! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
+
+mod fault;
+mod network;
+mod workload;
+
+use std::path::Path;
+
+use super::error::ScenarioError;
+use super::population::Population;
+use super::reader::{Locations, Read};
+use super::schema::Scenario;
+use super::schema::output::{DeliveriesConfig, LimitsConfig, OutputConfig};
+use super::topology::{self, Overlay};
+use crate::base::digest::Digest;
+use crate::base::id::NodeMap;
+use crate::base::rng::Seed;
+use crate::base::time::{Span, Time};
+use crate::protocol::rumor::Rules;
+use crate::protocol::{ValidatorSettings, discovery, gossip};
+use crate::sim::SimulationPlan;
+
+pub use self::fault::PlannedFault;
+pub use self::workload::{Stream, Workload};
+
+/// Raised whenever the same scenario and seed may give other results than before.
+pub const MODEL_VERSION: u32 = 1;
+
+/// Longest run: a year of virtual time.
+const LONGEST_RUN: Span = Span::from_secs(366 * 86_400);
+
+/// Everything a run needs: plain data, all of it a function of scenario and seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario with all defaults filled in.
+    pub scenario: Scenario,
+    /// The seed.
+    pub seed: Seed,
+    /// The last instant of the run.
+    pub end: Time,
+    /// Who takes part.
+    pub population: Population,
+    /// Who knows whom at the start.
+    pub overlay: Overlay,
+    /// Network, faults, prices and limits.
+    pub simulation: SimulationPlan,
+    /// All faults as the scenario lists them, for the record.
+    pub faults: Vec<PlannedFault>,
+    /// What nodes do.
+    pub validators: ValidatorSettings,
+    /// How long after its start each node connects.
+    pub connects: NodeMap<Span>,
+    /// How rumors of each stream spread.
+    pub rumors: Vec<Rules>,
+    /// Where and when rumors appear.
+    pub streams: Vec<Stream>,
+    /// What a reader should know of the scenario, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Resolves a scenario. `base_dir` is where relative file names in it start.
+    ///
+    /// # Errors
+    /// If it contradicts itself, names what does not exist, or passes a limit. The key is named,
+    /// without a place in the file; see [`Plan::of`].
+    pub fn resolve(scenario: &Scenario, base_dir: &Path) -> Result<Self, ScenarioError> {
+        let seed = Seed(scenario.seed);
+        check_name(&scenario.name)?;
+        if scenario.duration.is_zero() || scenario.duration > LONGEST_RUN {
+            let found = scenario.duration;
+            let message = format!("{found} is no length of a run; expected more than 0s, at most 366 days");
+            return Err(ScenarioError::new("duration", message));
+        }
+        let end = Time::ZERO + scenario.duration;
+        let population = Population::resolve(&scenario.nodes, base_dir, seed)?;
+        let regions = &population.region_of;
+        let count = population.count();
+        let overlay = topology::resolve(&scenario.topology, count, regions, base_dir, seed)?;
+        let nodes = network::Nodes::resolve(scenario, &population, seed)?;
+        let network = network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
+        let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
+        let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
+        check_gossip(&scenario.gossip, count)?;
+        let validators = ValidatorSettings {
+            gossip: scenario.gossip.clone(),
+            discovery: discovery_settings(scenario, &population, seed)?,
+            rumor_window: workload::window(&streams, &scenario.limits),
+        };
+        let simulation = SimulationPlan {
+            seed,
+            network,
+            starts: nodes.starts,
+            faults: faults.actions,
+            costs: scenario.cost,
+            pending_limit: scenario.limits.pending_events as usize,
+            inbox_limit: scenario.limits.inbox as usize,
+        };
+        let mut plan = Self {
+            scenario: scenario.clone(),
+            seed,
+            end,
+            population,
+            overlay,
+            simulation,
+            faults: faults.planned,
+            validators,
+            connects: nodes.connects,
+            rumors,
+            streams,
+            notes: Vec::new(),
+        };
+        plan.settle_output()?;
+        Ok(plan)
+    }
+
+    /// Resolves what was read, with errors that name line and column.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn of(read: &Read<Scenario>, base_dir: &Path) -> Result<Self, ScenarioError> {
+        let locate = |error| Locations::locate(&read.locations, error);
+        let mut plan = Self::resolve(&read.value, base_dir).map_err(locate)?;
+        plan.notes.splice(0..0, read.notes.iter().map(ToString::to_string));
+        Ok(plan)
+    }
+
+    /// The workload from its beginning.
+    #[must_use]
+    pub fn workload(&self) -> Workload {
+        Workload::new(self.streams.clone(), self.seed)
+    }
+
+    /// The scenario as TOML with all defaults filled in; reads back as the same plan.
+    ///
+    /// # Panics
+    /// Never: all values of a scenario can be written as TOML.
+    #[must_use]
+    pub fn resolved(&self) -> String {
+        toml::to_string(&self.scenario).expect("every value of a scenario has a TOML form")
+    }
+
+    /// The digest of all that a run depends on, files that the scenario names included.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut scenario = self.scenario.clone();
+        // How it is called and where its rules came from changes nothing.
+        scenario.name = String::new();
+        scenario.description = String::new();
+        scenario.rules = None;
+        let text = toml::to_string(&scenario).expect("every value of a scenario has a TOML form");
+        let network = format!("{:?}", self.simulation.network);
+        let faults = format!("{:?}", self.simulation.faults);
+        Digest::of_parts(&[
+            b"headwater plan",
+            text.as_bytes(),
+            &self.population.canonical_bytes(),
+            &self.overlay.digest().0,
+            Digest::of(network.as_bytes()).0.as_slice(),
+            Digest::of(faults.as_bytes()).0.as_slice(),
+        ])
+    }
+
+    /// The key of the run: the same key means the same bytes.
+    #[must_use]
+    pub fn key(&self) -> Digest {
+        Digest::of_parts(&[
+            b"headwater run",
+            &MODEL_VERSION.to_le_bytes(),
+            env!("CARGO_PKG_VERSION").as_bytes(),
+            &self.seed.0.to_le_bytes(),
+            &self.digest().0,
+        ])
+    }
+
+    /// Checks `[output]` and switches off what would drown the reader.
+    fn settle_output(&mut self) -> Result<(), ScenarioError> {
+        let output = &mut self.scenario.output;
+        check_output(output)?;
+        let nodes = self.population.count();
+        if output.peers && self.overlay.complete && nodes > MOST_LISTED {
+            output.peers = false;
+            self.notes.push(format!(
+                "peers.csv stays empty at the end: {nodes} nodes on a complete overlay all know each other"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Largest complete overlay whose peers are listed unasked.
+const MOST_LISTED: usize = 1_000;
+
+/// Result folders are named after the scenario.
+fn check_name(name: &str) -> Result<(), ScenarioError> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(fits) {
+        let message = format!(
+            "{name:?} cannot name a result folder; expected up to 100 letters, digits, '-', '_' \
+             or '.', not starting with '.'"
+        );
+        return Err(ScenarioError::new("name", message));
+    }
+    Ok(())
+}
+
+fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
+    const SHORTEST: Span = Span::from_micros(10);
+    for (key, span) in [("timeline", output.timeline), ("node_timeline", output.node_timeline)] {
+        if !span.is_zero() && span < SHORTEST {
+            let message = format!("{span} is too short an interval; expected 0s or at least {SHORTEST}");
+            return Err(ScenarioError::new(format!("output.{key}"), message));
+        }
+    }
+    if let (Some(from), Some(until)) = (output.deliveries_from, output.deliveries_until)
+        && until < from
+    {
+        let message = format!("{until} is before deliveries_from = \"{from}\"");
+        return Err(ScenarioError::new("output.deliveries_until", message));
+    }
+    let chosen = !output.deliveries_of.is_empty()
+        || output.deliveries_from.is_some()
+        || output.deliveries_until.is_some();
+    if output.deliveries == DeliveriesConfig::None && chosen {
+        let message = "deliveries are chosen here, but deliveries = \"none\" writes none of them";
+        return Err(ScenarioError::new("output.deliveries", message));
+    }
+    Ok(())
+}
+
+/// Nodes whose registries fit into memory: one version of four bytes for each pair.
+const MOST_GOSSIPING: usize = 20_000;
+
+fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioError> {
+    if config.style == gossip::Style::Off {
+        return Ok(());
+    }
+    if nodes > MOST_GOSSIPING {
+        let message = format!(
+            "registry gossip among {nodes} nodes passes the limit of {MOST_GOSSIPING} (4 bytes \
+             for each pair of nodes)"
+        );
+        return Err(ScenarioError::new("gossip.style", message).hint("use style = \"off\""));
+    }
+    let zero = |key: &str, found: &str, expected: &str| {
+        Err(ScenarioError::new(format!("gossip.{key}"), format!("{found}; expected {expected}")))
+    };
+    if config.interval.is_zero() && config.style != gossip::Style::ForwardOnce {
+        return zero("interval", "rounds of 0s never end", "more than 0s");
+    }
+    if config.fanout == 0 {
+        return zero("fanout", "with a fan-out of 0 nothing spreads", "at least 1");
+    }
+    if config.refresh.is_some_and(Span::is_zero) {
+        return zero("refresh", "0s would publish without end", "more than 0s, or no key");
+    }
+    Ok(())
+}
+
+fn discovery_settings(
+    scenario: &Scenario,
+    population: &Population,
+    seed: Seed,
+) -> Result<discovery::Settings, ScenarioError> {
+    let config = &scenario.discovery;
+    let bootstrap = match &config.bootstrap {
+        Some(nodes) => nodes.resolve(population, seed, SALT_BOOTSTRAP, "discovery.bootstrap")?,
+        None => crate::base::id::NodeSet::default(),
+    };
+    let settings = config.settings(bootstrap.iter().collect());
+    settings.check().map_err(|(key, message)| {
+        ScenarioError::new(format!("discovery.{key}"), message)
+    })?;
+    Ok(settings)
+}
+
+/// Different salts of selectors draw differently; these are the ones in use.
+const SALT_BOOTSTRAP: u32 = 1;
+const SALT_CLASS: u32 = 1_000;
+const SALT_LINK: u32 = 100_000;
+const SALT_WORKLOAD: u32 = 200_000;
+const SALT_FAULT: u32 = 300_000;
+
+/// Whether a window of so many rumors is enough for all streams; see [`LimitsConfig::rumors`].
+const fn limited(total: u64, limits: &LimitsConfig) -> usize {
+    if total < limits.rumors as u64 { total as usize } else { limits.rumors as usize }
+}
