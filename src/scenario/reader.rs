@@ -19,6 +19,8 @@ mod words;
 #[cfg(test)]
 mod example;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod tests;
@@ -109,7 +111,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     build(Locations { root, texts }, notes).map_err(|error| vec![error])
 }
 
-/// The JSON Schema of a type, for editors and for [`reference`].
+/// The JSON Schema of a type, for editors and for [`reference()`].
 #[must_use]
 pub fn json_schema<T: JsonSchema>() -> serde_json::Value {
     schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value()

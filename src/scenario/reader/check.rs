@@ -48,16 +48,20 @@ impl Checker<'_> {
     }
 
     fn value(&mut self, node: &mut Node, shape: Shape<'_>) {
-        let all = shape.alternatives();
+        self.any_of(node, &shape.alternatives());
+    }
+
+    /// A value that has to fit one of these alternatives.
+    fn any_of(&mut self, node: &mut Node, all: &[Shape<'_>]) {
         let name = type_name(node);
-        let mut fitting = all.clone();
+        let mut fitting = all.to_vec();
         fitting.retain(|leaf| leaf.takes(name));
         match &node.data {
             // Nothing is known about a value without alternatives.
             _ if all.is_empty() => {}
             _ if fitting.is_empty() => {
-                let message = format!("expected {}, found {}", expected(&all), found(node));
-                self.error(node.value, message, self.mismatch_hint(node, &all));
+                let message = format!("expected {}, found {}", expected(all), found(node));
+                self.error(node.value, message, self.mismatch_hint(node, all));
             }
             Data::Leaf(toml::Value::String(text)) => self.text(node.value, text, &fitting),
             Data::Leaf(value) => {
@@ -169,11 +173,17 @@ impl Checker<'_> {
             let message = format!("expected {wanted} {limit} {entries}, found {length}");
             self.error(spot, message, None);
         }
+        // Long lists of numbers are common: what all entries share is worked out once.
+        let fixed = shape.get("prefixItems").is_some();
+        let shared = shape.item(0).map(Shape::alternatives).unwrap_or_default();
         for (index, entry) in entries.iter_mut().enumerate() {
-            let Some(shape) = shape.item(index) else { continue };
             let length = self.path.len();
             path::push_index(&mut self.path, index);
-            self.value(entry, shape);
+            match fixed.then(|| shape.item(index)).flatten() {
+                Some(own) => self.value(entry, own),
+                None if fixed => {}
+                None => self.any_of(entry, &shared),
+            }
             self.path.truncate(length);
         }
     }
@@ -271,7 +281,8 @@ impl Checker<'_> {
         let readers: Vec<_> = readers.filter_map(|kind| kind.tag()).map(|(_, n)| n).collect();
         let (tag, name) = shape.tag().unwrap_or_default();
         let message = format!("{tag} \"{name}\" does not read this key");
-        let hint = format!("it belongs to {tag} {}", one_of(&readers));
+        let readers: Vec<_> = readers.iter().map(|name| format!("\"{name}\"")).collect();
+        let hint = format!("it belongs to {tag} {}", readers.join(" and "));
         let note = ScenarioError::new(self.path.clone(), message).hint(hint);
         self.report.notes.push(Finding::new(spot, note));
     }

@@ -62,6 +62,8 @@ pub(super) struct Network {
     pub spread: [f64; 2],
     /// Which messages the loss meets.
     pub meets: Meets,
+    /// One number per region.
+    pub weights: Option<Vec<f64>>,
     /// Whether messages keep their order.
     pub ordered: bool,
     /// Rates by class of node.
@@ -78,6 +80,7 @@ impl Default for Network {
             matrix: Vec::new(),
             spread: [0.5, 2.0],
             meets: Meets::All,
+            weights: None,
             ordered: false,
             classes: BTreeMap::new(),
         }
@@ -213,6 +216,8 @@ impl Default for Gossip {
 pub(super) struct Push {
     /// How long a value lives.
     pub life: Option<Span>,
+    /// How long a value rests, and how often.
+    pub rests: Option<(Span, u32)>,
 }
 
 /// Who holds the stake: one number for all, a list, or a rule.
@@ -240,6 +245,7 @@ pub(super) enum StakeRule {
     /// Zipf's law.
     Zipf {
         /// The exponent.
+        #[schemars(range(min = 0))]
         exponent: f64,
     },
     /// From another table.

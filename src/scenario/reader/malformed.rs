@@ -81,7 +81,7 @@ name = 'x'
 [network]
 lag = 1
 ! 3:1: network.lag: unknown key; the keys here are latency, loss, uplink, buffer, matrix,
-!   spread, meets, ordered, classes
+!   spread, meets, weights, ordered, classes
 ---
 name = 'x'
 [gosip]
@@ -156,6 +156,12 @@ name = 'x'
 [network]
 matrix = [['1s'], ['2s', 3]]
 ! 3:26: network.matrix[1][1]: expected a length of time such as "80ms", found the number 3
+---
+name = 'x'
+[gossip.push]
+rests = ['1s', '2s', 3]
+! 3:9: gossip.push.rests: expected exactly 2 entries, found 3
+! 3:16: gossip.push.rests[1]: expected an integer, found the text "2s"
 ---
 name = 'x'
 stakes = true
@@ -334,7 +340,7 @@ name = 'x'
 [network]
 "a b\n" = 1
 ! 3:1: network."a b\u000a": unknown key; the keys here are latency, loss, uplink, buffer,
-!   matrix, spread, meets, ordered, classes
+!   matrix, spread, meets, weights, ordered, classes
 "##;
 
 #[test]
@@ -348,7 +354,7 @@ fn every_malformed_scenario_gets_exactly_these_errors() {
         assert_eq!(errors_of(&Source::embedded("s", &text)).join("\n"), expected, "{text}");
         count += 1;
     }
-    assert_eq!(count, 67);
+    assert_eq!(count, 68);
 }
 
 #[test]

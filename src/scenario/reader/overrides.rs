@@ -73,45 +73,47 @@ impl Override {
         let spot = Spot { origin: Origin::Override(number), offset: 0 };
         let mut here = root;
         for (at, step) in self.steps.iter().enumerate() {
-            let refuse = |message: String| {
+            here = enter(here, step, self.steps.get(at + 1), spot).map_err(|message| {
                 let key = path::print(&self.steps[..=at]);
-                Err(Box::new(Finding::new(spot, ScenarioError::new(key, message))))
-            };
-            let index = match step {
-                Step::Index(index) => Some(*index),
-                Step::Key(key) => key.parse().ok(),
-            };
-            let what = found(here);
-            here = match (&mut here.data, step, index) {
-                (Data::Array(entries), _, Some(index)) => {
-                    let length = entries.len();
-                    match entries.get_mut(index) {
-                        Some(entry) => entry,
-                        None => return refuse(no_entry(index, length)),
-                    }
-                }
-                (Data::Table(table), Step::Key(key), _) => {
-                    // A list is not made out of nothing: its first entry would have no number. It
-                    // stays empty, so that the check can tell whether there is such a key at all.
-                    if let (None, Some(Step::Index(index))) =
-                        (table.get(key), self.steps.get(at + 1))
-                    {
-                        table.insert(key.clone(), Node::empty_list(spot));
-                        return refuse(no_entry(*index, 0));
-                    }
-                    table.entry(key.clone()).or_insert_with(|| Node::empty_table(spot))
-                }
-                (Data::Table(_), Step::Index(_), _) => {
-                    return refuse("a number in brackets needs a list, found a table".to_owned());
-                }
-                (Data::Array(_), ..) => {
-                    return refuse("expected the number of a list entry".to_owned());
-                }
-                (Data::Leaf(_), ..) => return refuse(format!("there are no keys in {what}")),
-            };
+                Box::new(Finding::new(spot, ScenarioError::new(key, message)))
+            })?;
         }
         *here = Node::of_value(&self.value, spot);
         Ok(())
+    }
+}
+
+/// The value that one step leads to, made if it is missing in a table; `next` is the step after.
+fn enter<'n>(
+    here: &'n mut Node,
+    step: &Step,
+    next: Option<&Step>,
+    spot: Spot,
+) -> Result<&'n mut Node, String> {
+    let index = match step {
+        Step::Index(index) => Some(*index),
+        Step::Key(key) => key.parse().ok(),
+    };
+    let what = found(here);
+    match (&mut here.data, step, index) {
+        (Data::Array(entries), _, Some(index)) => {
+            let length = entries.len();
+            entries.get_mut(index).ok_or_else(|| no_entry(index, length))
+        }
+        (Data::Table(table), Step::Key(key), _) => {
+            // A list is not made out of nothing: its first entry would have no number. It stays
+            // empty, so that the check can tell whether there is such a key at all.
+            if let (None, Some(Step::Index(index))) = (table.get(key), next) {
+                table.insert(key.clone(), Node::empty_list(spot));
+                return Err(no_entry(*index, 0));
+            }
+            Ok(table.entry(key.clone()).or_insert_with(|| Node::empty_table(spot)))
+        }
+        (Data::Table(_), Step::Index(_), _) => {
+            Err("a number in brackets needs a list, found a table".to_owned())
+        }
+        (Data::Array(_), ..) => Err("expected the number of a list entry".to_owned()),
+        (Data::Leaf(_), ..) => Err(format!("there are no keys in {what}")),
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::schema::{Rest, Shape};
-use super::words::type_word;
+use super::schema::{Bound, Rest, Shape};
+use super::words::{spoken, type_word};
 
 /// Tables and lists inside each other are described down to this depth, because a type may contain
 /// itself; scenario types have three or four levels.
@@ -184,7 +184,7 @@ fn type_of(shape: Shape<'_>, section: &Section) -> String {
         let names: Vec<_> = constants.iter().map(|name| format!("`\"{name}\"`")).collect();
         words.push(format!("one of {}", names.join(", ")));
     }
-    for leaf in leaves.iter().filter(|leaf| leaf.constants().is_empty()) {
+    for leaf in spoken(&leaves).filter(|leaf| leaf.constants().is_empty()) {
         let word = match leaf.types().as_slice() {
             ["array"] => list_of(*leaf, section),
             ["object"] => match map_of(*leaf) {
@@ -211,7 +211,11 @@ fn list_of(leaf: Shape<'_>, section: &Section) -> String {
         (None, Some(most)) => format!(" of at most {most}"),
         (None, None) => String::new(),
     };
-    let item = leaf.item(0).map_or("anything".to_owned(), |item| type_of(item, &section.listed()));
+    // A list with a type for every entry shows all of them.
+    let entries = leaf.get("prefixItems").and_then(Value::as_array).map_or(1, Vec::len);
+    let entries = (0..entries).filter_map(|index| leaf.item(index));
+    let words: Vec<_> = entries.map(|entry| type_of(entry, &section.listed())).collect();
+    let item = if words.is_empty() { "anything".to_owned() } else { words.join(", ") };
     if length.is_empty() { format!("list of {item}") } else { format!("list{length}: {item}") }
 }
 
@@ -225,7 +229,8 @@ fn range_of(leaf: Shape<'_>) -> String {
         (Some(least), Some(most)) if written("maximum") => format!(", {least} to {most}"),
         (None, Some(most)) => format!(", at most {most}"),
         // That a count is not negative goes without saying.
-        (Some(least), _) if least.as_f64() != 0.0 => format!(", at least {least}"),
+        (Some(Bound::Whole(0)), _) if leaf.types() == ["integer"] => String::new(),
+        (Some(least), _) => format!(", at least {least}"),
         _ => String::new(),
     }
 }
@@ -331,6 +336,10 @@ mod tests {
             "- `meets` (one of `\"votes\"`, `\"all\"`, `\"block-chunks\"`; default `\"all\"`): \
              Which messages the loss meets.",
             "  - `\"block-chunks\"`: Shreds and repaired shreds.",
+            "- `weights` (list of number; optional): One number per region.",
+            "  - `exponent` (number, at least 0; required): The exponent.",
+            "- `rests` (list of exactly 2: time, integer; optional): \
+             How long a value rests, and how often.",
             "- `ordered` (true or false; default `false`): Whether messages keep their order.",
             "- `classes` (one rate per NAME; optional): Rates by class of node.",
             "- `kind = \"k-out\"`: Each node knows some random others.",

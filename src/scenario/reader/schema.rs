@@ -132,11 +132,14 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// The JSON types that may stand here; empty if the schema does not say.
+    /// The JSON types that may stand here, without `null` if there are others; empty if the schema
+    /// does not say.
     pub(super) fn types(self) -> Vec<&'s str> {
         match self.get("type") {
             Some(Value::String(name)) => vec![name.as_str()],
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Array(names)) => {
+                names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -13,6 +13,14 @@ const FORMATS: &[(&str, &str)] = &[
     ("nodes", "a choice of nodes such as \"stake:33%\""),
 ];
 
+/// The alternatives that have words of their own: a choice of nodes may also be written as a number
+/// or a list, which the word "nodes" covers.
+pub(super) fn spoken<'a, 's>(alternatives: &'a [Shape<'s>]) -> impl Iterator<Item = &'a Shape<'s>> {
+    let nodes = alternatives.iter().any(|shape| shape.format() == Some("nodes"));
+    let covered = |shape: &&Shape<'_>| ["integer", "array"].iter().any(|t| shape.types() == [*t]);
+    alternatives.iter().filter(move |shape| !(nodes && covered(shape)))
+}
+
 /// What is expected where one of these alternatives may stand.
 pub(super) fn expected(alternatives: &[Shape<'_>]) -> String {
     let mut words: Vec<String> = Vec::new();
@@ -25,7 +33,7 @@ pub(super) fn expected(alternatives: &[Shape<'_>]) -> String {
     if !constants.is_empty() {
         add(one_of(&constants));
     }
-    for shape in alternatives.iter().filter(|shape| shape.constants().is_empty()) {
+    for shape in spoken(alternatives).filter(|shape| shape.constants().is_empty()) {
         let format = shape.format();
         if let Some((_, phrase)) = FORMATS.iter().find(|(name, _)| format == Some(name)) {
             add((*phrase).to_owned());
