@@ -370,6 +370,31 @@ impl Observer for Deaf {
     fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
 }
 
+/// Two listeners, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    #[inline]
+    fn on_fact(&mut self, at: Time, fact: &Fact) {
+        self.0.on_fact(at, fact);
+        self.1.on_fact(at, fact);
+    }
+    fn next_sample(&self) -> Option<Time> {
+        let (first, second) = (self.0.next_sample(), self.1.next_sample());
+        first.into_iter().chain(second).min()
+    }
+    fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census) {
+        // Each looks only when it asked to.
+        if self.0.next_sample() == Some(at) {
+            self.0.on_sample(at, world, census);
+        }
+        if self.1.next_sample() == Some(at) {
+            self.1.on_sample(at, world, census);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

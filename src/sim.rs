@@ -312,9 +312,10 @@ where
         &self.observer
     }
 
-    /// Ends the simulation and gives back who listened.
-    pub fn into_observer(self) -> O {
-        self.observer
+    /// Ends the simulation: who listened, and the nodes for a last interview.
+    pub fn into_parts(self) -> (O, Nodes<P>) {
+        let nodes = Nodes { nodes: self.nodes, cluster: self.cluster, network: self.network };
+        (self.observer, nodes)
     }
 
     /// Bodies alive in the arena.
@@ -342,6 +343,22 @@ where
             partitions: self.network.partitions(),
             faults: self.active_faults.len() as u32,
         }
+    }
+}
+
+/// The nodes of a simulation that has ended.
+pub struct Nodes<P: Protocol> {
+    nodes: NodeMap<P>,
+    cluster: P::Cluster,
+    network: Network,
+}
+
+impl<P: Protocol> Census for Nodes<P> {
+    fn status(&self, node: NodeId) -> Option<Status> {
+        self.network.is_up(node).then(|| self.nodes[node].status(&self.cluster))
+    }
+    fn peers(&self, node: NodeId, each: &mut dyn FnMut(NodeId)) {
+        self.nodes[node].peers(&self.cluster, each);
     }
 }
 

@@ -218,10 +218,12 @@ fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
         let message = format!("{until} is before deliveries_from = \"{from}\"");
         return Err(ScenarioError::new("output.deliveries_until", message));
     }
-    let chosen = !output.deliveries_of.is_empty()
-        || output.deliveries_from.is_some()
-        || output.deliveries_until.is_some();
-    if output.deliveries == DeliveriesConfig::None && chosen {
+    let window = output.deliveries_from.is_some() || output.deliveries_until.is_some();
+    if window && !output.deliveries_of.is_empty() {
+        let message = "deliveries are chosen by rumor or by time, not both";
+        return Err(ScenarioError::new("output.deliveries_of", message));
+    }
+    if output.deliveries == DeliveriesConfig::None && (window || !output.deliveries_of.is_empty()) {
         let message = "deliveries are chosen here, but deliveries = \"none\" writes none of them";
         return Err(ScenarioError::new("output.deliveries", message));
     }

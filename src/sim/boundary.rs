@@ -83,6 +83,10 @@ where
                 nodes.iter().for_each(|node| self.take_down(place, node, memory));
             }
             FaultAction::Churn { .. } => {}
+            FaultAction::Heal(ended) => {
+                let ended = u64::from(ended);
+                *self.network.tally(place) = Tally { exposed: ended, affected: ended };
+            }
             FaultAction::Pause(nodes) => self.on_processors(&nodes, Processor::pause),
             FaultAction::Slow(nodes, slowdown) => {
                 self.on_processors(&nodes, |p| p.slow(place, slowdown));
@@ -101,7 +105,7 @@ where
         match self.faults[place as usize].action.clone() {
             FaultAction::Rule(_) => self.network.end_rule(place),
             FaultAction::Crash { nodes, .. } => nodes.iter().for_each(|node| self.bring_back(node)),
-            FaultAction::Churn { .. } => {}
+            FaultAction::Churn { .. } | FaultAction::Heal(_) => {}
             FaultAction::Pause(nodes) => {
                 self.on_processors(&nodes, Processor::resume);
                 nodes.iter().for_each(|node| self.schedule_wake(node));

@@ -42,6 +42,8 @@ pub enum FaultAction {
     Pause(NodeSet),
     /// Processors take longer.
     Slow(NodeSet, Slowdown),
+    /// Nothing by itself: it marks the moment at which so many partitions end.
+    Heal(u32),
     /// Clocks are off from begin to end.
     Clock {
         /// Whose.

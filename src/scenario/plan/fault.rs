@@ -34,10 +34,14 @@ pub struct PlannedFault {
     pub end: Option<Time>,
     /// Whether it may touch nothing.
     pub may_miss: bool,
-    /// Its place among the simulation's faults; `None` for a heal.
-    pub action: Option<u32>,
-    /// How many partitions it ends, for a heal.
-    pub heals: u32,
+}
+
+impl PlannedFault {
+    /// Whether its end is a heal, after which the cluster has to find together again.
+    #[must_use]
+    pub fn heals(&self) -> bool {
+        self.kind == "partition"
+    }
 }
 
 /// All faults.
@@ -60,21 +64,15 @@ pub(super) fn resolve(
         let salt = salt(config, &mut salts);
         let resolver = Resolver { config, population, base_dir, seed, end, place, busy, salt };
         let (begin, until) = resolver.window()?;
-        let (describe, action) = match resolver.action(begin, until)? {
-            Some((describe, action)) => (describe, Some(action)),
-            None => ("end all partitions".to_owned(), None),
-        };
-        let number = faults.actions.len() as u32;
+        let (describe, action) = resolver.action(begin, until)?;
         faults.planned.push(PlannedFault {
             kind: config.kind(),
             describe,
             begin,
             end: until,
             may_miss: config.window().may_miss,
-            action: action.is_some().then_some(number),
-            heals: 0,
         });
-        faults.actions.extend(action.map(|action| Fault { begin, end: until, action }));
+        faults.actions.push(Fault { begin, end: until, action });
     }
     faults.heal()?;
     Ok(faults)
@@ -84,23 +82,20 @@ impl Faults {
     /// Lets every heal end the partitions in force.
     fn heal(&mut self) -> Result<(), ScenarioError> {
         for place in 0..self.planned.len() {
-            if self.planned[place].action.is_some() {
+            if self.planned[place].kind != "heal" {
                 continue;
             }
             let at = self.planned[place].begin;
-            let mut healed = 0;
-            for fault in self.planned.iter_mut().filter(|fault| fault.kind == "partition") {
-                if fault.begin <= at && fault.end.is_none_or(|end| end > at) && fault.begin != at {
-                    fault.end = Some(at);
-                    healed += 1;
-                    if let Some(action) = fault.action {
-                        self.actions[action as usize].end = Some(at);
-                    }
+            let mut ended = 0;
+            for (fault, action) in self.planned.iter_mut().zip(&mut self.actions) {
+                let in_force = fault.begin < at && fault.end.is_none_or(|end| end > at);
+                if fault.heals() && in_force {
+                    (fault.end, action.end) = (Some(at), Some(at));
+                    ended += 1;
                 }
             }
-            self.planned[place].end = Some(at);
-            self.planned[place].heals = healed;
-            if healed == 0 && !self.planned[place].may_miss {
+            self.actions[place].action = FaultAction::Heal(ended);
+            if ended == 0 && !self.planned[place].may_miss {
                 let message = format!("no partition is in force at {at} that could heal");
                 let hint = "say may_miss = true if that is meant";
                 return Err(ScenarioError::new(format!("faults[{place}].at"), message).hint(hint));
@@ -124,7 +119,7 @@ fn salt(config: &FaultConfig, taken: &mut Vec<u16>) -> u16 {
     salt
 }
 
-/// The end of a fault, the words for it and what it does.
+/// A fault in words, and what it does.
 type Described = (String, FaultAction);
 
 struct Resolver<'a> {
@@ -171,13 +166,14 @@ impl Resolver<'_> {
         Ok((begin, end))
     }
 
-    /// What the fault does, in words and for the kernel; `None` for a heal.
-    fn action(&self, begin: Time, end: Option<Time>) -> Result<Option<Described>, ScenarioError> {
+    /// What the fault does, in words and for the kernel.
+    fn action(&self, begin: Time, end: Option<Time>) -> Result<Described, ScenarioError> {
         let everyone = |text: &str, nodes: &NodeSet| {
             format!("{text} {} of {} nodes", nodes.len(), self.population.count())
         };
-        Ok(Some(match self.config {
-            FaultConfig::Heal { .. } => return Ok(None),
+        Ok(match self.config {
+            // How many is known when all faults are.
+            FaultConfig::Heal { .. } => ("end all partitions".to_owned(), FaultAction::Heal(0)),
             FaultConfig::Partition { groups, one_way, .. } => self.partition(groups, *one_way)?,
             FaultConfig::Loss { from, to, both_ways, probability, .. } => {
                 let paths = self.paths(from, to, *both_ways)?;
@@ -230,7 +226,7 @@ impl Resolver<'_> {
             FaultConfig::Clock { nodes, ahead, behind, drift_ppm, .. } => {
                 self.clock(nodes, *ahead, *behind, *drift_ppm)?
             }
-        }))
+        })
     }
 
     fn rule(&self, effect: RuleEffect) -> FaultAction {

@@ -1,0 +1,214 @@
+//! Layer 3', one run: the place where protocol, network, workload and recorder meet.
+
+use crate::base::digest::Digest;
+use crate::base::id::{NodeId, NodeMap};
+use crate::base::time::{Span, Time};
+use crate::crypto;
+use crate::fact::{Both, Observer};
+use crate::metrics::plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+use crate::metrics::table::{Cell, RowSink};
+use crate::metrics::topology::TOPOLOGY;
+use crate::metrics::{Recorder, Summary};
+use crate::protocol::cluster::Cluster;
+use crate::protocol::{Validator, gossip};
+use crate::scenario::plan::{Plan, Workload};
+use crate::scenario::schema::output::DeliveriesConfig;
+use crate::sim::{Advance, Overload, Simulation};
+
+/// How a run is going.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The moment reached.
+    pub now: Time,
+    /// The last instant of the run.
+    pub end: Time,
+    /// Events handled.
+    pub handled: u64,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Go {
+    /// Go on.
+    On,
+    /// Stop here; what is known up to now is kept.
+    Stop,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// It came to its end.
+    Complete,
+    /// It was asked to stop.
+    Stopped,
+    /// It reached a limit.
+    Overloaded(Overload),
+}
+
+/// What came of a run.
+pub struct Finished<S> {
+    /// All that was measured.
+    pub summary: Summary,
+    /// The digest of everything that happened.
+    pub digest: Digest,
+    /// Time and running hash after every [`Finished::checkpoint_spacing`] records of the digest.
+    pub checkpoints: Vec<(Time, u64)>,
+    /// Records between two checkpoints.
+    pub checkpoint_spacing: u64,
+    /// Why it ended.
+    pub ending: Ending,
+    /// The moment reached.
+    pub reached: Time,
+    /// Events handled.
+    pub handled: u64,
+    /// Where the rows went.
+    pub sink: S,
+}
+
+/// The world of a run: nodes, network, workload, recorder and one more listener.
+pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, L>>;
+
+/// Events between two looks at the control.
+const SLICE: u64 = 1 << 17;
+
+/// Runs a plan to its end or until `control` says stop. Where and how often the control is asked
+/// changes nothing.
+pub fn run<S: RowSink, L: Observer>(
+    plan: &Plan,
+    mut sink: S,
+    listener: L,
+    control: &mut dyn FnMut(Progress) -> Go,
+) -> Finished<S> {
+    write_topology(plan, &mut sink);
+    let mut world = build(plan, sink, listener);
+    let ending = loop {
+        match world.advance(plan.end, SLICE) {
+            Err(overload) => break Ending::Overloaded(overload),
+            Ok(Advance::Reached) => break Ending::Complete,
+            Ok(Advance::Paused) => {
+                let progress =
+                    Progress { now: world.now(), end: plan.end, handled: world.handled() };
+                if control(progress) == Go::Stop {
+                    break Ending::Stopped;
+                }
+            }
+        }
+    };
+    finish(plan, world, ending)
+}
+
+/// The world at time zero; for library users who want to look inside while it runs.
+pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
+    let cluster = Cluster {
+        seed: plan.seed,
+        stakes: plan.population.stakes.clone(),
+        identities: plan.population.identities.clone(),
+        rumors: plan.rumors.clone(),
+    };
+    let nodes = NodeMap::build(plan.population.count(), |node| {
+        let initial = if plan.overlay.complete {
+            crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
+        } else {
+            crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
+        };
+        Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
+    });
+    let recorder = Recorder::new(recorder_plan(plan), sink);
+    let observer = Both(recorder, listener);
+    Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
+}
+
+fn finish<S: RowSink, L: Observer>(
+    plan: &Plan,
+    mut world: World<S, L>,
+    ending: Ending,
+) -> Finished<S> {
+    let reached = world.now();
+    let tallies: Vec<(u64, u64)> = (0..plan.faults.len())
+        .map(|fault| world.tally(fault))
+        .map(|tally| (tally.exposed, tally.affected))
+        .collect();
+    let nodes = NodeId::all(plan.population.count());
+    let busy = nodes.map(|node| world.network().busy(reached, node)).collect();
+    let busy = NodeMap::from_vec(busy);
+    let counted = world.count_in_flight();
+    let (digest, handled) = (world.trace().value(), world.handled());
+    let checkpoints = world.trace().checkpoints().to_vec();
+    let checkpoint_spacing = world.trace().spacing();
+    let state = world.world();
+    let (observer, census) = world.into_parts();
+    let Both(recorder, _) = observer;
+    let (summary, sink) =
+        recorder.finish(reached, &state, &census, &busy, &tallies, counted);
+    Finished { summary, digest, checkpoints, checkpoint_spacing, ending, reached, handled, sink }
+}
+
+fn recorder_plan(plan: &Plan) -> RecorderPlan {
+    let population = &plan.population;
+    let output = &plan.scenario.output;
+    let gossip = plan.validators.gossip.style != gossip::Style::Off;
+    let info = |node: NodeId| NodeInfo {
+        stake: population.stakes[node],
+        region: population.regions[usize::from(population.region_of[node])].clone(),
+        site: population.sites[usize::from(population.site_of[node])].name.clone(),
+        identity: hex(&population.identities[node]),
+        public_key: (gossip && population.stakes[node] > 0)
+            .then(|| hex(&crypto::public_key(&population.identities[node]))),
+    };
+    let every = |span: Span| (!span.is_zero()).then_some(span);
+    RecorderPlan {
+        nodes: NodeMap::build(population.count(), info),
+        timeline: every(output.timeline),
+        node_timeline: every(output.node_timeline),
+        peers_at: output.peers_at.iter().map(|at| Time::ZERO + *at).collect(),
+        peers_at_end: output.peers,
+        deliveries: delivery_rows(plan),
+        faults: plan.faults.iter().map(fault_info).collect(),
+        gossip,
+        rumor_window: plan.validators.rumor_window.max(1),
+        end: plan.end,
+    }
+}
+
+fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
+    FaultInfo {
+        kind: fault.kind.into(),
+        describe: fault.describe.clone(),
+        begin: fault.begin,
+        end: fault.end,
+        may_miss: fault.may_miss,
+        heals: fault.heals(),
+    }
+}
+
+fn delivery_rows(plan: &Plan) -> DeliveryRows {
+    let output = &plan.scenario.output;
+    let (from, until) = (output.deliveries_from, output.deliveries_until);
+    match output.deliveries {
+        DeliveriesConfig::None => DeliveryRows::None,
+        _ if !output.deliveries_of.is_empty() => {
+            DeliveryRows::Rumors(output.deliveries_of.iter().map(|rumor| *rumor..=*rumor).collect())
+        }
+        _ if from.is_some() || until.is_some() => DeliveryRows::Window {
+            from: Time::ZERO + from.unwrap_or(Span::ZERO),
+            // The window of the recorder is open at its end, that of the scenario is closed.
+            until: until.map_or(Time::MAX, |until| Time::ZERO + until + Span::from_nanos(1)),
+        },
+        DeliveriesConfig::Auto => DeliveryRows::Auto,
+        DeliveriesConfig::All => DeliveryRows::All,
+    }
+}
+
+/// Rows of `topology.csv`: the overlay as the scenario gives it. A complete one is not listed.
+fn write_topology<S: RowSink>(plan: &Plan, sink: &mut S) {
+    for edge in &plan.overlay.edges {
+        let latency = edge.latency.map_or(Cell::Empty, Cell::from);
+        let rate = edge.rate.map_or(Cell::Empty, |rate| Cell::from(rate.bits_per_second()));
+        sink.row(&TOPOLOGY, &[edge.from.into(), edge.to.into(), latency, rate]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
