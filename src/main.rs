@@ -1,3 +1,15 @@
 //! The command line: parse, call, turn the outcome into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use headwater::cli::{Arguments, EXIT_INTERNAL, main as run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A panic is our bug; the default hook has printed where.
+    std::panic::catch_unwind(|| run(&arguments)).unwrap_or_else(|_| {
+        eprintln!("error: this is a bug in headwater; please report it with the command above");
+        ExitCode::from(EXIT_INTERNAL)
+    })
+}

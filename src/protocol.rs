@@ -1,5 +1,308 @@
-//! Layer 2, the protocols: what a node says and does. Parts know only themselves.
+//! Layer 2, the protocols: [`Validator`] is one node, made of parts. This file holds the enums of
+//! all messages, alarms and bodies, and hands each to its part; the parts know only themselves.
 
 pub mod cluster;
+pub mod content;
+pub mod discovery;
+pub mod gossip;
 pub mod peers;
 pub mod rumor;
+pub mod setting;
+#[cfg(test)]
+mod testbed;
+
+use std::sync::Arc;
+
+use self::cluster::Cluster;
+use self::discovery::Discovery;
+use self::gossip::Gossip;
+use self::peers::Peers;
+use self::rumor::{Injected, Rumors};
+use crate::base::id::NodeId;
+use crate::base::time::Span;
+use crate::fact::{MessageKind, Status};
+use crate::sim::body::{Bodies, BodyId};
+use crate::sim::protocol::{Alarm, Memory, Outbox, Part, Payload, Protocol};
+
+/// What nodes do; the same for all of them.
+#[derive(Clone, Debug)]
+pub struct ValidatorSettings {
+    /// Gossip of the registry.
+    pub gossip: gossip::Config,
+    /// Peer discovery.
+    pub discovery: Arc<discovery::Settings>,
+    /// Rumors told apart at a time.
+    pub rumor_window: usize,
+}
+
+/// One node of the cluster, with stake or without.
+pub struct Validator {
+    peers: Peers,
+    /// The peers the overlay gives it when it connects.
+    initial: Peers,
+    /// How long after its start it connects.
+    connect: Span,
+    discovery: Option<Discovery>,
+    gossip: Option<Gossip>,
+    rumors: Rumors,
+}
+
+impl Validator {
+    /// A node that has not started.
+    #[must_use]
+    pub fn new(
+        settings: &ValidatorSettings,
+        cluster: &Cluster,
+        me: NodeId,
+        initial: Peers,
+        connect: Span,
+    ) -> Self {
+        let (seed, count) = (cluster.seed, cluster.len());
+        let discovery = settings.discovery.config.enabled.then(|| {
+            Discovery::new(Arc::clone(&settings.discovery), seed, me, initial.clone())
+        });
+        let gossips = settings.gossip.style != gossip::Style::Off;
+        let gossip = gossips.then(|| {
+            Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me))
+        });
+        Self {
+            peers: Peers::listed(Vec::new()),
+            initial,
+            connect,
+            discovery,
+            gossip,
+            rumors: Rumors::new(seed, me, settings.rumor_window),
+        }
+    }
+
+    /// What the node knows of the validators; `None` if it does not gossip.
+    #[must_use]
+    pub const fn gossip(&self) -> Option<&Gossip> {
+        self.gossip.as_ref()
+    }
+
+    /// The peers it has now.
+    #[must_use]
+    pub const fn known_peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// The overlay's peers become the node's peers, and it tells them so.
+    fn join(&mut self, ctx: &mut Outbox<Self>) {
+        if self.peers.is_empty() {
+            self.peers = self.initial.clone();
+        }
+        if let Some(discovery) = &mut self.discovery {
+            discovery.connect(ctx);
+        }
+        if let Some(gossip) = &mut self.gossip {
+            gossip.connect(&self.peers, ctx);
+        }
+    }
+}
+
+impl Protocol for Validator {
+    type Message = Message;
+    type Timer = Timer;
+    type Body = Body;
+    type Input = Input;
+    type Cluster = Cluster;
+
+    fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
+        if self.connect.is_zero() {
+            self.join(ctx);
+        } else {
+            ctx.after(self.connect, Timer::Connect);
+        }
+        self.rumors.on_start(cluster, ctx);
+    }
+
+    #[inline]
+    fn on_message(
+        &mut self,
+        cluster: &mut Cluster,
+        ctx: &mut Outbox<Self>,
+        from: NodeId,
+        message: Message,
+    ) {
+        match message {
+            Message::Discovery(message) => {
+                if let Some(discovery) = &mut self.discovery {
+                    discovery.on_message(&mut self.peers, ctx, from, message);
+                }
+                return;
+            }
+            Message::Gossip(message) => {
+                if let Some(gossip) = &mut self.gossip {
+                    gossip.on_message(&self.peers, ctx, from, message);
+                }
+            }
+            Message::Rumor(message) => {
+                self.rumors.on_message(cluster, &self.peers, ctx, from, message);
+            }
+        }
+        if let Some(discovery) = &mut self.discovery {
+            discovery.heard(&mut self.peers, ctx, from);
+        }
+    }
+
+    fn on_timer(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, timer: Timer) {
+        match timer {
+            Timer::Connect => self.join(ctx),
+            Timer::Discovery(timer) => {
+                if let Some(discovery) = &mut self.discovery {
+                    discovery.on_timer(&mut self.peers, ctx, timer);
+                }
+            }
+            Timer::Gossip(timer) => {
+                if let Some(gossip) = &mut self.gossip {
+                    gossip.on_timer(&self.peers, ctx, timer);
+                }
+            }
+            Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
+        }
+    }
+
+    fn on_input(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, input: Input) {
+        match input {
+            Input::Rumor(injected) => self.rumors.on_input(cluster, &self.peers, ctx, injected),
+        }
+    }
+
+    fn on_crash(&mut self, _: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
+        self.rumors.on_crash(ctx, memory);
+        if let Some(gossip) = &mut self.gossip {
+            gossip.on_crash(ctx, memory);
+        }
+        if let Some(discovery) = &mut self.discovery {
+            discovery.on_crash(&mut self.peers, memory);
+        }
+    }
+
+    fn on_restart(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
+        self.join(ctx);
+        self.rumors.on_start(cluster, ctx);
+    }
+
+    fn status(&self, _: &Cluster) -> Status {
+        Status {
+            peers: self.peers.len() as u32,
+            validators: self.gossip.as_ref().map_or(0, Gossip::known),
+            rumors: self.rumors.count(),
+        }
+    }
+
+    fn peers(&self, _: &Cluster, each: &mut dyn FnMut(NodeId)) {
+        self.peers.iter().for_each(each);
+    }
+}
+
+/// What the workload hands to a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Something to spread.
+    Rumor(Injected),
+}
+
+/// All messages: small, the long parts in bodies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// Of peer discovery.
+    Discovery(discovery::Message),
+    /// Of registry gossip.
+    Gossip(gossip::Message),
+    /// Of rumors.
+    Rumor(rumor::Message),
+}
+
+/// All alarms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// The node connects.
+    Connect,
+    /// Of peer discovery.
+    Discovery(discovery::Timer),
+    /// Of registry gossip.
+    Gossip(gossip::Timer),
+    /// Of rumors.
+    Rumor(rumor::Timer),
+}
+
+/// All bodies.
+#[derive(Debug)]
+pub enum Body {
+    /// Of peer discovery.
+    Discovery(discovery::Body),
+    /// Of registry gossip.
+    Gossip(gossip::Body),
+    /// Of rumors.
+    Rumor(rumor::Body),
+}
+
+impl Payload<Body> for Message {
+    fn kind(&self) -> MessageKind {
+        match self {
+            Self::Discovery(message) => message.kind(),
+            Self::Gossip(message) => message.kind(),
+            Self::Rumor(message) => message.kind(),
+        }
+    }
+    fn size(&self, bodies: &Bodies<Body>) -> u32 {
+        match self {
+            Self::Discovery(message) => message.size(bodies),
+            Self::Gossip(message) => message.size(bodies),
+            Self::Rumor(message) => message.size(bodies),
+        }
+    }
+    fn content(&self, bodies: &Bodies<Body>) -> u64 {
+        match self {
+            Self::Discovery(message) => message.content(bodies),
+            Self::Gossip(message) => message.content(bodies),
+            Self::Rumor(message) => message.content(bodies),
+        }
+    }
+    fn body(&self) -> Option<BodyId> {
+        match self {
+            Self::Discovery(message) => message.body(),
+            Self::Gossip(message) => message.body(),
+            Self::Rumor(message) => Some(message.body()),
+        }
+    }
+    fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
+        match self {
+            Self::Discovery(_) | Self::Gossip(_) => None,
+            Self::Rumor(message) => message.serial(bodies),
+        }
+    }
+}
+
+/// Wires a part's message, alarm and body into the enums of the node.
+macro_rules! wire {
+    ($($part:ident: $variant:ident),*) => {
+        $(
+            impl From<$part::Message> for Message {
+                fn from(message: $part::Message) -> Self {
+                    Self::$variant(message)
+                }
+            }
+            impl From<$part::Timer> for Timer {
+                fn from(timer: $part::Timer) -> Self {
+                    Self::$variant(timer)
+                }
+            }
+            impl Part<Body> for $part::Body {
+                fn wrap(self) -> Body {
+                    Body::$variant(self)
+                }
+                fn unwrap(body: &Body) -> &Self {
+                    match body {
+                        Body::$variant(body) => body,
+                        other => unreachable!("messages refer to bodies of their part: {other:?}"),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);

@@ -5,10 +5,8 @@ use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
-use crate::metrics::plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
 use crate::metrics::table::{Cell, RowSink};
-use crate::metrics::topology::TOPOLOGY;
-use crate::metrics::{Recorder, Summary};
+use crate::metrics::{self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY};
 use crate::protocol::cluster::Cluster;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
@@ -139,8 +137,14 @@ fn finish<S: RowSink, L: Observer>(
     let state = world.world();
     let (observer, census) = world.into_parts();
     let Both(recorder, _) = observer;
-    let (summary, sink) =
-        recorder.finish(reached, &state, &census, &busy, &tallies, counted);
+    let (summary, sink) = recorder.finish(&metrics::Ending {
+        end: reached,
+        world: &state,
+        census: &census,
+        busy: &busy,
+        tallies: &tallies,
+        in_flight: counted,
+    });
     Finished { summary, digest, checkpoints, checkpoint_spacing, ending, reached, handled, sink }
 }
 

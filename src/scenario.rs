@@ -6,4 +6,5 @@ pub mod plan;
 pub mod population;
 pub mod reader;
 pub mod schema;
+pub mod shipped;
 pub mod topology;

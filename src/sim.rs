@@ -196,16 +196,15 @@ where
         loop {
             let boundary = self.next_boundary();
             // Boundaries come before the events of their instant.
-            let limit = boundary.map_or(until, |at| at.min(until));
-            let inclusive = boundary.is_none_or(|at| at > until);
-            while let Some(at) = self.queue.peek()
-                && (at < limit || inclusive && at == limit)
-            {
+            let first = boundary.is_some_and(|at| at == Time::ZERO);
+            let limit = boundary.and_then(|at| at.before()).map_or(until, |at| at.min(until));
+            while !first {
                 if left == 0 {
                     return Ok(Advance::Paused);
                 }
+                let Some((at, event)) = self.queue.pop_until(limit) else { break };
                 left -= 1;
-                self.step()?;
+                self.step(at, event)?;
             }
             match boundary {
                 Some(at) if at <= until => self.cross(at),
@@ -216,10 +215,9 @@ where
         Ok(Advance::Reached)
     }
 
-    /// Handles the next event.
+    /// Handles an event.
     #[inline]
-    fn step(&mut self) -> Result<(), Overload> {
-        let Some((at, event)) = self.queue.pop() else { return Ok(()) };
+    fn step(&mut self, at: Time, event: Event<P::Message, P::Timer>) -> Result<(), Overload> {
         self.now = at;
         self.handled += 1;
         match event {
@@ -328,7 +326,9 @@ where
         let inboxes = self.processors.iter().flat_map(NodeMap::values).flat_map(Processor::waiting);
         let events = self.queue.iter().chain(inboxes.map(|(_, event)| event));
         events.fold((0, 0), |(count, bytes), event| match event {
-            Event::Mail(envelope) => (count + 1, bytes + u64::from(envelope.size)),
+            Event::Mail(envelope) => {
+                (count + 1, bytes + u64::from(self.wire_size(&envelope.message)))
+            }
             _ => (count, bytes),
         })
     }

@@ -39,6 +39,15 @@ impl Time {
         Span(self.0.saturating_sub(earlier.0))
     }
 
+    /// The nanosecond before this one; `None` at the start of the run.
+    #[must_use]
+    pub const fn before(self) -> Option<Self> {
+        match self.0.checked_sub(1) {
+            Some(nanoseconds) => Some(Self(nanoseconds)),
+            None => None,
+        }
+    }
+
     /// This moment plus `span`, or [`Time::MAX`] where that would overflow.
     #[must_use]
     pub const fn saturating_add(self, span: Span) -> Self {

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use self::seen::Seen;
 use super::cluster::Cluster;
+use super::content::mix;
+use super::gossip::{ChooseFrom, Phase};
 use super::peers::Peers;
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind};
-use crate::sim::body::BodyId;
-use crate::sim::protocol::{Context, Memory, Shelf};
+use crate::sim::body::{Bodies, BodyId};
+use crate::sim::protocol::{Context, Memory, Part, Shelf};
 
 /// How rumors spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,32 +33,6 @@ pub enum Style {
     PushPull,
     /// Straight from the origin to one node, which does not spread it.
     Direct,
-}
-
-/// When the rounds of a node take place.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// At multiples of the interval after the node's start.
-    Aligned,
-    /// At multiples of the interval after a random moment within the first one.
-    #[default]
-    Random,
-}
-
-/// Whom random choices are made from.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChooseFrom {
-    /// The peers a node knows.
-    #[default]
-    Peers,
-    /// All nodes of the cluster.
-    Membership,
 }
 
 /// The rules of one stream of rumors, known to all nodes.
@@ -171,8 +147,11 @@ impl Message {
 
     /// Payload bytes.
     #[must_use]
-    pub fn size(self, body: &Body) -> u32 {
-        match body {
+    pub fn size<B>(self, bodies: &Bodies<B>) -> u32
+    where
+        Body: Part<B>,
+    {
+        match Body::unwrap(bodies.body(self.body())) {
             Body::Rumor { size, .. } => *size,
             Body::Known { rumors, .. } => PULL_BASE + PULL_ENTRY * rumors.len() as u32,
         }
@@ -180,14 +159,17 @@ impl Message {
 
     /// A number that depends on the content alone.
     #[must_use]
-    pub fn content(self, body: &Body) -> u64 {
-        match (self, body) {
+    pub fn content<B>(self, bodies: &Bodies<B>) -> u64
+    where
+        Body: Part<B>,
+    {
+        match (self, Body::unwrap(bodies.body(self.body()))) {
             (Self::Rumor { hops, .. } | Self::Again { hops, .. }, Body::Rumor { rumor, .. }) => {
                 u64::from(hops) << 32 | u64::from(*rumor)
             }
             (_, Body::Known { stream, rumors }) => {
-                let last = rumors.last().map_or(0, |last| u64::from(*last) + 1);
-                1 << 63 | u64::from(*stream) << 48 | (rumors.len() as u64) << 32 | last
+                let step = |content: u64, rumor: &u32| mix(content ^ u64::from(*rumor));
+                rumors.iter().fold(mix(u64::from(*stream)), step)
             }
             _ => 0,
         }
@@ -195,9 +177,12 @@ impl Message {
 
     /// The weather serial: a rumor passes a link once, unless it says otherwise.
     #[must_use]
-    pub const fn serial(self, body: &Body) -> Option<u64> {
-        match (self, body) {
-            (Self::Rumor { .. }, Body::Rumor { rumor, .. }) => Some(*rumor as u64),
+    pub fn serial<B>(self, bodies: &Bodies<B>) -> Option<u64>
+    where
+        Body: Part<B>,
+    {
+        match (self, Body::unwrap(bodies.body(self.body()))) {
+            (Self::Rumor { .. }, Body::Rumor { rumor, .. }) => Some(u64::from(*rumor)),
             _ => None,
         }
     }
@@ -230,6 +215,7 @@ pub struct Rumors {
     window: usize,
     targets: Vec<NodeId>,
     places: Vec<u32>,
+    missing: Vec<Kept>,
 }
 
 impl Rumors {
@@ -243,6 +229,7 @@ impl Rumors {
             window,
             targets: Vec::new(),
             places: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -386,7 +373,7 @@ impl Rumors {
 
     /// Sends what the asker does not have.
     fn answer(
-        &self,
+        &mut self,
         ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
         from: NodeId,
         body: BodyId,
@@ -394,8 +381,9 @@ impl Rumors {
         let Body::Known { stream, rumors } = ctx.body(body) else { return };
         let lacks =
             |kept: &&Kept| kept.stream == *stream && rumors.binary_search(&kept.rumor).is_err();
-        let missing: Vec<Kept> = self.kept.iter().filter(lacks).copied().collect();
-        for kept in missing {
+        self.missing.clear();
+        self.missing.extend(self.kept.iter().filter(lacks).copied());
+        for kept in &self.missing {
             ctx.send(from, Message::Again { hops: kept.hops + 1, body: kept.body });
         }
     }

@@ -5,6 +5,7 @@ mod network;
 mod workload;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::ScenarioError;
 use super::population::Population;
@@ -13,10 +14,11 @@ use super::schema::Scenario;
 use super::schema::output::{DeliveriesConfig, LimitsConfig, OutputConfig};
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
-use crate::base::id::NodeMap;
+use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
 use crate::protocol::rumor::Rules;
+use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, discovery, gossip};
 use crate::sim::SimulationPlan;
 
@@ -83,7 +85,7 @@ impl Plan {
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         check_gossip(&scenario.gossip, count)?;
         let validators = ValidatorSettings {
-            gossip: scenario.gossip.clone(),
+            gossip: scenario.gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window: workload::window(&streams, &scenario.limits),
         };
@@ -244,36 +246,27 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
         );
         return Err(ScenarioError::new("gossip.style", message).hint("use style = \"off\""));
     }
-    let zero = |key: &str, found: &str, expected: &str| {
-        Err(ScenarioError::new(format!("gossip.{key}"), format!("{found}; expected {expected}")))
-    };
-    if config.interval.is_zero() && config.style != gossip::Style::ForwardOnce {
-        return zero("interval", "rounds of 0s never end", "more than 0s");
-    }
-    if config.fanout == 0 {
-        return zero("fanout", "with a fan-out of 0 nothing spreads", "at least 1");
-    }
-    if config.refresh.is_some_and(Span::is_zero) {
-        return zero("refresh", "0s would publish without end", "more than 0s, or no key");
-    }
-    Ok(())
+    config.check().map_err(|error| refused("gossip", &error))
+}
+
+/// An error of a protocol part about its own settings.
+fn refused(section: &str, error: &SettingError) -> ScenarioError {
+    ScenarioError::new(format!("{section}.{}", error.field), error.message.clone())
 }
 
 fn discovery_settings(
     scenario: &Scenario,
     population: &Population,
     seed: Seed,
-) -> Result<discovery::Settings, ScenarioError> {
-    let config = &scenario.discovery;
-    let bootstrap = match &config.bootstrap {
+) -> Result<Arc<discovery::Settings>, ScenarioError> {
+    let written = &scenario.discovery;
+    written.rules.check().map_err(|error| refused("discovery", &error))?;
+    let bootstrap = match &written.bootstrap {
         Some(nodes) => nodes.resolve(population, seed, SALT_BOOTSTRAP, "discovery.bootstrap")?,
-        None => crate::base::id::NodeSet::default(),
+        None => NodeSet::default(),
     };
-    let settings = config.settings(bootstrap.iter().collect());
-    settings.check().map_err(|(key, message)| {
-        ScenarioError::new(format!("discovery.{key}"), message)
-    })?;
-    Ok(settings)
+    let (bootstrap, config) = (bootstrap.iter().collect(), written.rules.clone());
+    Ok(Arc::new(discovery::Settings { bootstrap, config }))
 }
 
 /// Different salts of selectors draw differently; these are the ones in use.

@@ -57,6 +57,20 @@ pub struct Scenario {
     pub limits: LimitsConfig,
 }
 
+/// How nodes find each other and notice that a peer is gone (`[discovery]`).
+// No deny_unknown_fields: serde cannot combine it with flatten; the reader refuses unknown keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("additionalProperties" = false))]
+pub struct DiscoveryConfig {
+    /// Nodes that everyone announces itself to when it connects. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Selector>,
+    /// All else.
+    #[serde(flatten)]
+    pub rules: discovery::Config,
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Self {

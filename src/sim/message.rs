@@ -14,11 +14,9 @@ use crate::fact::{DropReason, Fact, Observer, Transit};
 pub(super) struct Envelope<M> {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
-    /// Bytes on the wire.
-    pub(super) size: u32,
     flight: FlightCode,
     stage: Stage,
-    message: M,
+    pub(super) message: M,
 }
 
 /// Where a message under way is.
@@ -73,6 +71,13 @@ where
         }
     }
 
+    /// Bytes of a message on the wire. Not kept in the envelope: that would make every record of
+    /// the queue larger.
+    #[inline]
+    pub(super) fn wire_size(&self, message: &P::Message) -> u32 {
+        self.network.wire_size(message.size(&self.outbox.bodies))
+    }
+
     #[inline]
     fn passage(&mut self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
         let kind = message.kind();
@@ -82,7 +87,7 @@ where
             from,
             to,
             kind,
-            size: self.network.wire_size(message.size(bodies)),
+            size: self.wire_size(message),
             content: message.content(bodies),
             serial: self.network.serial(from, kind, message.serial(bodies)),
         }
@@ -98,7 +103,6 @@ where
         let envelope = Envelope {
             from: passage.from,
             to: passage.to,
-            size: passage.size,
             flight: FlightCode::of(arrival.at - self.now),
             stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
             message,
@@ -129,7 +133,8 @@ where
     }
 
     fn pass_downlink(&mut self, mut envelope: Envelope<P::Message>) {
-        let Envelope { from, to, size, .. } = envelope;
+        let Envelope { from, to, .. } = envelope;
+        let size = self.wire_size(&envelope.message);
         let Some(through) = self.network.receive(self.now, from, to, size) else {
             return self.end(envelope, Some(DropReason::DownlinkFull));
         };
@@ -222,7 +227,8 @@ where
     /// A message ends: delivered, or dropped for a reason.
     #[inline]
     pub(super) fn end(&mut self, envelope: Envelope<P::Message>, reason: Option<DropReason>) {
-        let Envelope { from, to, size, message, flight, .. } = envelope;
+        let Envelope { from, to, message, flight, .. } = envelope;
+        let size = self.wire_size(&message);
         self.in_flight -= 1;
         self.in_flight_bytes -= u64::from(size);
         let kind = message.kind();

@@ -168,7 +168,7 @@ impl Network {
     }
 
     /// A node hands a message over: size limit, uplink, faults, link, arrival.
-    #[inline]
+    #[inline(always)]
     pub fn hand_over(&mut self, passage: &Passage) -> Verdict {
         match self.follow(passage) {
             Ok((first, second)) => Verdict::Pass(first, second),
@@ -176,7 +176,7 @@ impl Network {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, passage: &Passage) -> Result<(Arrival, Option<Arrival>), DropReason> {
         let (now, from, to) = (passage.at, passage.from, passage.to);
         if passage.size - self.header.min(passage.size) > self.message_limit {
@@ -213,7 +213,7 @@ impl Network {
     }
 
     /// Loss, latency, duplication and corruption on the link.
-    #[inline]
+    #[inline(always)]
     fn fly(
         &mut self,
         passage: &Passage,

@@ -156,8 +156,31 @@ impl<E: Copy> EventQueue<E> {
     /// Takes the next event.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        let at = self.peek()?;
+        self.pop_until(Time::MAX)
+    }
+
+    /// Takes the next event if it is due at `limit` or before.
+    #[inline]
+    pub fn pop_until(&mut self, limit: Time) -> Option<(Time, E)> {
         // What is in the run was scheduled before anything late: it goes first at equal times.
+        if let Some(&key) = self.order.get(self.next)
+            && self.late.is_empty()
+        {
+            let Entry { at, event } = self.run[key as u32 as usize];
+            if at > limit {
+                return None;
+            }
+            self.next += 1;
+            self.popped = at;
+            self.len -= 1;
+            return Some((at, event));
+        }
+        self.pop_late(limit)
+    }
+
+    /// The same when events were scheduled into the bucket that is being drained, or it is empty.
+    fn pop_late(&mut self, limit: Time) -> Option<(Time, E)> {
+        let at = self.peek().filter(|at| *at <= limit)?;
         let event = if self.run_head() == Some(at) {
             let place = self.order[self.next] as u32 as usize;
             self.next += 1;

@@ -240,7 +240,9 @@ fn classes(
     };
     let mut numbers: BTreeMap<Class, u16> = BTreeMap::new();
     let count = population.count();
-    NodeId::all(count).for_each(|node| drop(numbers.insert(class(node), 0)));
+    for node in NodeId::all(count) {
+        numbers.insert(class(node), 0);
+    }
     if numbers.len() > MOST {
         let message = format!(
             "sites and link entries divide the nodes into {} classes; the limit is {MOST}",

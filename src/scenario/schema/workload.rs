@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
-use crate::protocol::rumor::{ChooseFrom, Phase, Style};
+use crate::protocol::gossip::{ChooseFrom, Phase};
+use crate::protocol::rumor::Style;
 use crate::scenario::population::selector::Selector;
 
 /// A stream of rumors (`[[rumors]]`): one rumor, or several in a row, or a constant or Poisson

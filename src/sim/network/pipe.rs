@@ -38,6 +38,8 @@ pub struct Pipe {
     /// Start of transmission and bytes of each message that may still wait.
     waiting: VecDeque<(Time, u32)>,
     waiting_bytes: u64,
+    /// The last serialisation worked out: messages of one size come in rows.
+    last: (u32, Span),
 }
 
 impl Pipe {
@@ -50,6 +52,7 @@ impl Pipe {
             busy: Span::ZERO,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            last: (0, Span::ZERO),
         }
     }
 
@@ -70,7 +73,10 @@ impl Pipe {
             self.waiting.push_back((start, bytes));
             self.waiting_bytes += u64::from(bytes);
         }
-        let work = self.spec.rate.serialisation(bytes);
+        if self.last.0 != bytes {
+            self.last = (bytes, self.spec.rate.serialisation(bytes));
+        }
+        let work = self.last.1;
         self.busy += work;
         self.free = start + work;
         Some(self.free)

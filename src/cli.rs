@@ -1,0 +1,295 @@
+//! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
+
+mod describe;
+mod events;
+mod progress;
+mod run;
+mod topology;
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::results::ResultsError;
+use crate::scenario::error::ScenarioError;
+use crate::scenario::population::near_name;
+use crate::scenario::reader::{Override, Source, json_schema, reference};
+use crate::scenario::schema::Scenario;
+use crate::scenario::shipped::{self, SCENARIOS, Shipped};
+
+/// Everything as expected.
+pub const EXIT_OK: u8 = 0;
+/// An expectation or invariant failed: an answer, do not retry.
+pub const EXIT_FAILED: u8 = 1;
+/// Wrong usage, a wrong scenario, or an output folder that is taken.
+pub const EXIT_USAGE: u8 = 2;
+/// The same run gave other bytes than before.
+pub const EXIT_DIVERGED: u8 = 3;
+/// A bug.
+pub const EXIT_INTERNAL: u8 = 4;
+/// A limit was reached.
+pub const EXIT_BUDGET: u8 = 5;
+/// Reading or writing failed.
+pub const EXIT_IO: u8 = 6;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything as expected
+  1  an expectation failed (a fault that touched nothing, a broken invariant)
+  2  wrong usage or scenario, or an output folder that is taken
+  3  the same run gave other bytes than before
+  4  a bug in headwater
+  5  a limit was reached
+  6  reading or writing failed";
+
+const EXAMPLES: &str = "\
+Examples:
+  headwater run                                   the quick start, a few seconds
+  headwater run partition-heal --seed 7           a shipped scenario with another seed
+  headwater run my.toml --set gossip.fanout=8     any key of a scenario can be overridden
+  headwater init partition-heal > my.toml         a shipped scenario as a starting point
+  headwater show my.toml                          everything resolved, defaults filled in";
+
+/// A deterministic simulator of gossip, block propagation and consensus networks.
+///
+/// A run is a pure function of a scenario file and a seed: the same bytes on every machine.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, max_term_width = 100)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario and write its results.
+    ///
+    /// Results go to a folder (results/NAME-SEED by default) that appears when it is complete.
+    Run(Box<run::RunArguments>),
+    /// Check a scenario without running it.
+    Validate {
+        #[command(flatten)]
+        scenario: ScenarioArguments,
+    },
+    /// Print a scenario with everything resolved and all defaults filled in.
+    Show {
+        #[command(flatten)]
+        scenario: ScenarioArguments,
+    },
+    /// Print the overlay of a scenario, and write it as DOT and SVG.
+    Topology {
+        #[command(flatten)]
+        scenario: ScenarioArguments,
+        /// Folder for topology.dot and topology.svg [default: only describe it].
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Print a commented starter, or a shipped scenario, to begin from.
+    Init {
+        /// A shipped scenario; see `headwater list`.
+        name: Option<String>,
+        /// Write to this file instead of stdout; an existing one is not overwritten.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// List the scenarios that are part of the program.
+    List,
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
+    /// Print the reference of all scenario keys, in Markdown.
+    Keys,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+/// A scenario and what is changed in it.
+#[derive(Args, Clone, Debug)]
+struct ScenarioArguments {
+    /// A scenario file, or the name of a shipped scenario.
+    #[arg(default_value = "quick-start", value_name = "SCENARIO")]
+    scenario: String,
+    /// Override a key: KEY=VALUE, such as gossip.fanout=8 or faults[0].at=5s. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of all chance: short for --set seed=N.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Length of the run in virtual time: short for --set duration=TIME.
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+}
+
+impl ScenarioArguments {
+    fn source(&self) -> Result<Source, Failure> {
+        Ok(shipped::find(&self.scenario)?)
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, Failure> {
+        let mut all = Vec::new();
+        for text in &self.set {
+            all.push(Override::parse(text)?);
+        }
+        if let Some(seed) = self.seed {
+            let seed = i64::try_from(seed).map_err(|_| {
+                Failure::usage(format!("--seed {seed}: expected at most {}", i64::MAX))
+            })?;
+            all.push(Override::new("seed", toml::Value::Integer(seed))?);
+        }
+        if let Some(duration) = &self.duration {
+            all.push(Override::new("duration", toml::Value::String(duration.clone()))?);
+        }
+        Ok(all)
+    }
+}
+
+/// Why a command ends with a code other than zero.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    messages: Vec<String>,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, messages: vec![message.to_string()] }
+    }
+
+    fn usage(message: impl fmt::Display) -> Self {
+        Self::new(EXIT_USAGE, message)
+    }
+
+    fn io(action: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::new(EXIT_IO, format!("cannot {action} {}: {error}", path.display()))
+    }
+}
+
+impl From<ScenarioError> for Failure {
+    fn from(error: ScenarioError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<Vec<ScenarioError>> for Failure {
+    fn from(errors: Vec<ScenarioError>) -> Self {
+        let messages = errors.iter().map(ToString::to_string).collect();
+        Self { code: EXIT_USAGE, messages }
+    }
+}
+
+impl From<ResultsError> for Failure {
+    fn from(error: ResultsError) -> Self {
+        let code = match &error {
+            ResultsError::Occupied { .. } | ResultsError::NoName { .. } => EXIT_USAGE,
+            ResultsError::DeterminismViolated(_) => EXIT_DIVERGED,
+            _ => EXIT_IO,
+        };
+        Self::new(code, error)
+    }
+}
+
+/// Carries out the command and says how it ended; errors go to stderr, one line each.
+#[must_use]
+pub fn main(arguments: &Arguments) -> ExitCode {
+    match dispatch(&arguments.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            for message in &failure.messages {
+                eprintln!("error: {message}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Validate { scenario } => validate(scenario),
+        Command::Show { scenario } => describe::show(scenario),
+        Command::Topology { scenario, output } => topology::topology(scenario, output.as_deref()),
+        Command::Init { name, output } => init(name.as_deref(), output.as_deref()),
+        Command::List => list(),
+        Command::Schema => {
+            let schema = json_schema::<Scenario>();
+            print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()))
+        }
+        Command::Keys => print(&key_reference()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "headwater", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// The reference of all scenario keys: the text of `scenarios/README.md`.
+#[must_use]
+pub fn key_reference() -> String {
+    reference(&json_schema::<Scenario>())
+}
+
+/// Prints to stdout; a reader that has gone away is no error.
+fn print(text: &str) -> Result<u8, Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(EXIT_IO, format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(EXIT_OK),
+    }
+}
+
+fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
+    let source = arguments.source()?;
+    let plan = shipped::plan(&source, &arguments.overrides()?)?;
+    for note in &plan.notes {
+        eprintln!("note: {note}");
+    }
+    print(&format!("{}: valid ({})\n", source.name.display(), describe::in_short(&plan)))
+}
+
+fn list() -> Result<u8, Failure> {
+    let width = SCENARIOS.iter().map(|shipped| shipped.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for shipped in SCENARIOS {
+        let description = match shipped::read(&shipped.source(), &[]) {
+            Ok(read) => read.value.description,
+            Err(errors) => return Err(errors.into()),
+        };
+        text += &format!("{:<width$}  {description}\n", shipped.name);
+    }
+    print(&text)
+}
+
+fn init(name: Option<&str>, output: Option<&Path>) -> Result<u8, Failure> {
+    let text = match name {
+        None => include_str!("cli/starter.toml"),
+        Some(name) => match Shipped::find(name) {
+            Some(shipped) => shipped.text,
+            None => {
+                let near = near_name(name, SCENARIOS.iter().map(|shipped| shipped.name));
+                let hint = match near {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "`headwater list` names them".to_owned(),
+                };
+                return Err(Failure::usage(format!("no shipped scenario is called {name:?}; {hint}")));
+            }
+        },
+    };
+    let Some(path) = output else { return print(text) };
+    let file = std::fs::File::create_new(path);
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => Ok(EXIT_OK),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::usage(format!("{} exists already; it stays as it is", path.display())))
+        }
+        Err(error) => Err(Failure::io("write", path, &error)),
+    }
+}
