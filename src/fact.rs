@@ -266,6 +266,8 @@ pub enum Fact {
         rumor: u32,
         /// Payload bytes.
         size: u32,
+        /// How many nodes it is meant for: all others, or one.
+        audience: u32,
     },
     /// A rumor reached a node.
     RumorReceived {
@@ -297,8 +299,9 @@ impl Fact {
             Self::Learned { node, about, version, from } => {
                 [pair(node, about), tagged(0xA4, version), from.number().into()]
             }
-            Self::RumorInjected { node, rumor, size } => {
-                [pair(node, node), tagged(0xA5, rumor), size.into()]
+            Self::RumorInjected { node, rumor, size, audience } => {
+                let meant = u64::from(size) << 32 | u64::from(audience);
+                [pair(node, node), tagged(0xA5, rumor), meant]
             }
             // Later copies are message outcomes already.
             Self::RumorReceived { node, rumor, from, hops, first: true } => {
