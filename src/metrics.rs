@@ -1,4 +1,316 @@
 //! Metrics layer, beside the simulator: what a run is measured by. It listens to facts and never
 //! steers; it knows neither the kernel nor a protocol, only `base` and the facts they state.
+//!
+//! The [`Recorder`] hands every fact to the collectors it concerns. One collector is one file: the
+//! declaration of its table, its state, an `on_...` function per fact it counts, `fill`, which
+//! writes the rows that are left when the run is over, and its part of the [`Summary`]. A new
+//! collector is therefore that file and, in this one, a field of the recorder, an arm where its
+//! facts are dealt out, a call of `fill`, a field of the summary and an entry of [`TABLES`].
+//!
+//! Outcomes of messages come by the million per second: their arms only increment numbers in
+//! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
+//! (squared for the registry), never by messages.
 
+mod convergence;
+mod deliveries;
+mod faults;
+mod figures;
+mod node_timeline;
+mod nodes;
+mod peers;
+mod plan;
+mod rumors;
 pub mod table;
+mod ticks;
+mod timeline;
+mod topology;
+mod traffic;
+
+use serde::Serialize;
+
+use self::convergence::Convergence;
+use self::deliveries::Deliveries;
+use self::faults::Faults;
+use self::node_timeline::NodeTimeline;
+use self::nodes::Nodes;
+use self::peers::Peers;
+use self::rumors::Rumors;
+use self::table::{RowSink, TableSpec};
+use self::timeline::{Progress, Timeline};
+use self::traffic::Traffic;
+use crate::base::id::NodeMap;
+use crate::base::time::{Span, Time};
+use crate::fact::{Census, Fact, Observer, World};
+
+pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
+pub use deliveries::{DELIVERIES, DeliveriesSummary};
+pub use faults::{FAULTS, FaultsSummary};
+pub use figures::Latency;
+pub use node_timeline::NODE_TIMELINE;
+pub use nodes::{NODES, NodesSummary};
+pub use peers::{PEERS, PeersSummary};
+pub use plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use rumors::{RUMORS, RumorsSummary, TimeToShare};
+pub use timeline::TIMELINE;
+pub use topology::TOPOLOGY;
+pub use traffic::{Conservation, DropCounts, Flow, MESSAGES};
+
+/// All tables of a run, in the order in which people read them.
+pub const TABLES: &[&TableSpec] = &[
+    &MESSAGES,
+    &NODES,
+    &TIMELINE,
+    &NODE_TIMELINE,
+    &RUMORS,
+    &DELIVERIES,
+    &CONVERGENCE,
+    &FAULTS,
+    &PEERS,
+    &TOPOLOGY,
+];
+
+/// Key figures of a run: whole numbers only, fields in this order, `None` for what never happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Summary {
+    /// When the run ended.
+    pub end_ns: u64,
+    /// Messages of all kinds and what became of them.
+    pub messages: Flow,
+    /// Their bytes on the wire.
+    pub bytes: Flow,
+    /// Dropped messages by reason.
+    pub dropped: DropCounts,
+    /// From hand-over to delivery, over messages of all kinds.
+    pub latency: Latency,
+    /// Whether no message vanished.
+    pub conservation: Conservation,
+    /// Coming and going of nodes.
+    pub nodes: NodesSummary,
+    /// Changes of peers.
+    pub peers: PeersSummary,
+    /// The validator registry; `None` if it is not spread by gossip.
+    pub registry: Option<RegistrySummary>,
+    /// Rumors.
+    pub rumors: RumorsSummary,
+    /// Rows of `deliveries.csv`.
+    pub deliveries: DeliveriesSummary,
+    /// Faults.
+    pub faults: FaultsSummary,
+}
+
+impl Summary {
+    /// The keys in order and what they mean, each one line of Markdown.
+    pub const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("end_ns", "when the run ended"),
+        ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),
+        ("bytes", "the same in bytes on the wire"),
+        ("dropped", "dropped messages by reason"),
+        ("latency", "from hand-over to delivery, to within 1/256"),
+        ("conservation", "whether sent + duplicated = delivered + dropped + in flight"),
+        ("nodes", "nodes, how many are up at the end, starts and crashes"),
+        ("peers", "how often a peer was added or given up"),
+        ("registry", "who knows the validators and when all did; null without gossip of them"),
+        ("rumors", "how far and how fast rumors spread"),
+        ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
+        ("faults", "how many had an effect, and the places of those that had none"),
+    ];
+}
+
+/// What the recorder is told when a run is over.
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    /// The moment reached; earlier than planned if the run was ended early.
+    pub end: Time,
+    /// The world at that moment, after all its events.
+    pub world: &'a World,
+    /// The nodes at that moment.
+    pub census: &'a dyn Census,
+    /// How long uplink and downlink of each node were at work, `None` for an infinitely fast one.
+    pub busy: &'a NodeMap<[Option<Span>; 2]>,
+    /// Exposed and affected of each fault, in the order of the plan.
+    pub tallies: &'a [(u64, u64)],
+    /// Messages under way and their bytes, counted one by one and not from facts.
+    pub in_flight: (u64, u64),
+}
+
+/// Listens to a run, writes its tables and sums it up.
+pub struct Recorder<S: RowSink> {
+    sink: S,
+    traffic: Traffic,
+    nodes: Nodes,
+    rumors: Rumors,
+    deliveries: Deliveries,
+    convergence: Option<Convergence>,
+    faults: Faults,
+    peers: Peers,
+    timeline: Timeline,
+    node_timeline: NodeTimeline,
+}
+
+impl<S: RowSink> Recorder<S> {
+    /// A recorder that has heard nothing yet.
+    #[must_use]
+    pub fn new(plan: RecorderPlan, sink: S) -> Self {
+        let (count, end) = (plan.nodes.len(), plan.end);
+        let stakes = NodeMap::build(count, |node| plan.nodes[node].stake);
+        Self {
+            sink,
+            traffic: Traffic::new(),
+            convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            nodes: Nodes::new(plan.nodes),
+            rumors: Rumors::new(stakes, plan.rumor_window),
+            deliveries: Deliveries::new(plan.deliveries),
+            faults: Faults::new(plan.faults),
+            peers: Peers::new(plan.peers_at, plan.peers_at_end, end, count),
+            timeline: Timeline::new(plan.timeline, end, count),
+            node_timeline: NodeTimeline::new(plan.node_timeline, end, count),
+        }
+    }
+
+    /// Where rows go, for instance to ask whether writing has failed.
+    pub const fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// The run is over: writes all that is left and gives the key figures and the sink.
+    ///
+    /// # Panics
+    /// If there is not one tally per fault, or not one pair of busy times per node.
+    pub fn finish(mut self, ending: &Ending<'_>) -> (Summary, S) {
+        let Ending { end, world, census, busy, tallies, .. } = *ending;
+        if self.timeline.ticks.take_end(end) {
+            self.sample_cluster(end, world, census);
+        }
+        let sink = &mut self.sink;
+        if self.node_timeline.ticks.take_end(end) {
+            self.node_timeline.rows(end, census, sink);
+        }
+        self.traffic.fill(sink);
+        self.nodes.fill(end, busy, census, sink);
+        self.rumors.fill(sink);
+        if let Some(convergence) = &mut self.convergence {
+            convergence.fill(sink);
+        }
+        self.peers.fill(end, census, sink);
+        let faults = self.faults.fill(tallies, sink);
+        (self.summary(ending, faults), self.sink)
+    }
+
+    fn summary(&self, ending: &Ending<'_>, faults: FaultsSummary) -> Summary {
+        let [mut messages, mut bytes] = self.traffic.flows();
+        (messages.in_flight, bytes.in_flight) = ending.in_flight;
+        Summary {
+            end_ns: ending.end.as_nanos(),
+            messages,
+            bytes,
+            dropped: self.traffic.dropped(),
+            latency: self.traffic.latency(),
+            conservation: Conservation::of(&messages, &bytes),
+            nodes: self.nodes.summary(ending.world.up),
+            peers: self.peers.summary(),
+            registry: self.convergence.as_ref().map(Convergence::summary),
+            rumors: self.rumors.summary(),
+            deliveries: self.deliveries.summary(),
+            faults,
+        }
+    }
+
+    fn sample_cluster(&mut self, at: Time, world: &World, census: &dyn Census) {
+        let registry = self.convergence.as_ref().map(Convergence::progress);
+        let [messages, _] = self.traffic.flows();
+        let (rumors, rumor_receipts) = self.rumors.progress();
+        let progress = Progress {
+            messages,
+            registry_known: registry.map(|(known, _)| known),
+            registry_agreement_ppm: registry.and_then(|(_, agreement)| agreement),
+            rumors,
+            rumor_receipts,
+        };
+        self.timeline.row(at, world, census, &progress, &mut self.sink);
+    }
+
+    /// Deals out the facts that are too rare to matter for speed.
+    #[inline(never)]
+    fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
+        let registry = self.convergence.as_mut();
+        match *fact {
+            Fact::NodeUp { node } => {
+                self.nodes.on_up();
+                registry.into_iter().for_each(|known| known.on_up(at, node));
+            }
+            Fact::NodeDown { node, forgets } => {
+                self.nodes.on_down(node);
+                registry.into_iter().for_each(|known| known.on_down(at, node, forgets));
+            }
+            Fact::FaultBegan { fault } => self.faults.on_began(fault),
+            Fact::FaultEnded { fault } if self.faults.heals(fault) => {
+                registry.into_iter().for_each(|known| known.on_healed(at, fault));
+            }
+            Fact::PeerAdded { .. } => self.peers.on_added(),
+            Fact::PeerDropped { .. } => self.peers.on_dropped(),
+            Fact::Published { node, version } => {
+                registry.into_iter().for_each(|known| known.on_known(at, node, node, version));
+            }
+            Fact::Learned { node, about, version, .. } => {
+                registry.into_iter().for_each(|known| known.on_known(at, node, about, version));
+            }
+            Fact::InputMissed { .. } => self.rumors.on_missed(),
+            Fact::RumorInjected { node, rumor, size, audience } => {
+                self.rumors.on_injected(at, node, (rumor, size, audience), &mut self.sink);
+            }
+            // The rest is dealt out before, or concerns nobody here.
+            Fact::FaultEnded { .. }
+            | Fact::Sent(_)
+            | Fact::Duplicated(_)
+            | Fact::Delivered { .. }
+            | Fact::Dropped { .. }
+            | Fact::RumorReceived { .. } => {}
+        }
+    }
+}
+
+impl<S: RowSink> Observer for Recorder<S> {
+    #[inline]
+    fn on_fact(&mut self, at: Time, fact: &Fact) {
+        match *fact {
+            Fact::Sent(message) => {
+                self.traffic.on_sent(message);
+                self.nodes.on_sent(message);
+            }
+            Fact::Duplicated(message) => self.traffic.on_duplicated(message),
+            Fact::Delivered { message, flight } => {
+                self.traffic.on_delivered(message, flight);
+                self.nodes.on_delivered(at, message);
+            }
+            Fact::Dropped { message, reason } => {
+                self.traffic.on_dropped(message, reason);
+                self.nodes.on_dropped(message);
+            }
+            Fact::RumorReceived { node, rumor, from, hops, first } => {
+                if let Some(receipt) = self.rumors.on_received(at, node, rumor, hops, first) {
+                    let what = (rumor, node, from, hops);
+                    self.deliveries.on_received(at, what, receipt, &mut self.sink);
+                }
+            }
+            _ => self.on_rare_fact(at, fact),
+        }
+    }
+
+    fn next_sample(&self) -> Option<Time> {
+        let ticks = [self.timeline.ticks.next(), self.node_timeline.ticks.next()];
+        ticks.into_iter().chain([self.peers.next()]).flatten().min()
+    }
+
+    fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census) {
+        if self.timeline.ticks.take(at) {
+            self.sample_cluster(at, world, census);
+        }
+        if self.node_timeline.ticks.take(at) {
+            self.node_timeline.rows(at, census, &mut self.sink);
+        }
+        self.peers.on_sample(at, census, &mut self.sink);
+    }
+}
+
+#[cfg(test)]
+mod tests;

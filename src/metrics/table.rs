@@ -120,6 +120,14 @@ pub struct Column {
     pub doc: &'static str,
 }
 
+impl Column {
+    /// A column, in the short form that long tables are declared by.
+    #[must_use]
+    pub const fn new(name: &'static str, unit: Unit, doc: &'static str) -> Self {
+        Self { name, unit, doc }
+    }
+}
+
 /// A table: what its file is called and what its columns mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TableSpec {
@@ -336,7 +344,7 @@ mod tests {
     use super::*;
 
     const fn column(name: &'static str, unit: Unit) -> Column {
-        Column { name, unit, doc: "Something." }
+        Column::new(name, unit, "Something.")
     }
 
     pub(super) static ARRIVALS: TableSpec = TableSpec {

@@ -1,0 +1,114 @@
+//! Metrics layer: what the recorder is told before a run. Plain data, so that whoever resolves a
+//! scenario needs to know nothing else of this layer.
+
+use std::ops::RangeInclusive;
+
+use crate::base::id::NodeMap;
+use crate::base::time::{Span, Time};
+
+/// Everything the recorder knows of a run beforehand.
+#[derive(Clone, Debug)]
+pub struct RecorderPlan {
+    /// What is known of each node.
+    pub nodes: NodeMap<NodeInfo>,
+    /// Time between two rows of `timeline.csv`, the first at the start of the run; `None` for no
+    /// such rows.
+    pub timeline: Option<Span>,
+    /// Time between two samples of all nodes in `node_timeline.csv`; `None` for no such rows.
+    pub node_timeline: Option<Span>,
+    /// When peers are listed, in any order. Moments after [`Self::end`] never come.
+    pub peers_at: Vec<Time>,
+    /// Whether peers are listed when the run is over.
+    pub peers_at_end: bool,
+    /// Which receipts get a row in `deliveries.csv`.
+    pub deliveries: DeliveryRows,
+    /// The faults in the order of the kernel's plan, so that places agree.
+    pub faults: Vec<FaultInfo>,
+    /// Whether nodes learn the validator registry by gossip: who knows what is then tracked, with
+    /// four bytes per node and validator.
+    pub gossip: bool,
+    /// How many rumors are followed at once, at least one. A rumor that falls out because of newer
+    /// ones is written down as it is; receipts after that count as late.
+    pub rumor_window: usize,
+    /// When the run is to end.
+    pub end: Time,
+}
+
+impl RecorderPlan {
+    /// Rumors followed at once, unless the plan says otherwise.
+    pub const RUMOR_WINDOW: usize = 8_192;
+
+    /// A plan that samples nothing on the way, lists no peers and tracks no registry.
+    #[must_use]
+    pub const fn new(nodes: NodeMap<NodeInfo>, end: Time) -> Self {
+        Self {
+            nodes,
+            timeline: None,
+            node_timeline: None,
+            peers_at: Vec::new(),
+            peers_at_end: false,
+            deliveries: DeliveryRows::Auto,
+            faults: Vec::new(),
+            gossip: false,
+            rumor_window: Self::RUMOR_WINDOW,
+            end,
+        }
+    }
+}
+
+/// What is known of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NodeInfo {
+    /// Stake; zero for an observer, anything else makes a validator.
+    pub stake: u64,
+    /// Name of its region.
+    pub region: String,
+    /// Name of its site.
+    pub site: String,
+    /// Its identity in hexadecimal digits.
+    pub identity: String,
+    /// Its public key as text; `None` where keys are not made.
+    pub public_key: Option<String>,
+}
+
+/// Which first receipts of rumors get a row of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DeliveryRows {
+    /// None.
+    None,
+    /// The first [`DeliveryRows::AUTO_LIMIT`] of the run.
+    Auto,
+    /// All, however many.
+    All,
+    /// Those of the rumors in any of these ranges.
+    Rumors(Vec<RangeInclusive<u32>>),
+    /// Those at a moment from `from` up to but not including `until`.
+    Window {
+        /// The first moment.
+        from: Time,
+        /// The first moment after it.
+        until: Time,
+    },
+}
+
+impl DeliveryRows {
+    /// Rows that [`DeliveryRows::Auto`] writes at most: some 40 MB of text.
+    pub const AUTO_LIMIT: u64 = 1_000_000;
+}
+
+/// What is known of a fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FaultInfo {
+    /// Its kind as in the scenario.
+    pub kind: String,
+    /// One line for people.
+    pub describe: String,
+    /// When it is to begin.
+    pub begin: Time,
+    /// When it is to end; `None` for never.
+    pub end: Option<Time>,
+    /// Whether it is all right if it meets nothing.
+    pub may_miss: bool,
+    /// Whether its end is a heal after which convergence is measured, as that of a partition.
+    pub heals: bool,
+}
