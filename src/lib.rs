@@ -1,6 +1,7 @@
 //! headwater: a deterministic discrete-event simulator of gossip, block propagation and consensus.
 
 pub mod base;
+pub mod cli;
 pub mod crypto;
 pub mod fact;
 pub mod metrics;

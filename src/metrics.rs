@@ -53,7 +53,7 @@ pub use plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
 pub use rumors::{RUMORS, RumorsSummary, TimeToShare};
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
-pub use traffic::{Conservation, DropCounts, Flow, MESSAGES};
+pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
 
 /// All tables of a run, in the order in which people read them.
 pub const TABLES: &[&TableSpec] = &[
@@ -78,6 +78,8 @@ pub struct Summary {
     pub messages: Flow,
     /// Their bytes on the wire.
     pub bytes: Flow,
+    /// Sent messages by kind.
+    pub sent: SentCounts,
     /// Dropped messages by reason.
     pub dropped: DropCounts,
     /// From hand-over to delivery, over messages of all kinds.
@@ -104,6 +106,7 @@ impl Summary {
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),
         ("bytes", "the same in bytes on the wire"),
+        ("sent", "sent messages by kind"),
         ("dropped", "dropped messages by reason"),
         ("latency", "from hand-over to delivery, to within 1/256"),
         ("conservation", "whether sent + duplicated = delivered + dropped + in flight"),
@@ -203,6 +206,7 @@ impl<S: RowSink> Recorder<S> {
             end_ns: ending.end.as_nanos(),
             messages,
             bytes,
+            sent: self.traffic.sent(),
             dropped: self.traffic.dropped(),
             latency: self.traffic.latency(),
             conservation: Conservation::of(&messages, &bytes),

@@ -48,6 +48,8 @@ pub enum Ending {
 pub struct Finished<S> {
     /// All that was measured.
     pub summary: Summary,
+    /// What each fault met and touched, in the order of the scenario.
+    pub tallies: Vec<(u64, u64)>,
     /// The digest of everything that happened.
     pub digest: Digest,
     /// Time and running hash after every [`Finished::checkpoint_spacing`] records of the digest.
@@ -145,7 +147,17 @@ fn finish<S: RowSink, L: Observer>(
         tallies: &tallies,
         in_flight: counted,
     });
-    Finished { summary, digest, checkpoints, checkpoint_spacing, ending, reached, handled, sink }
+    Finished {
+        summary,
+        tallies,
+        digest,
+        checkpoints,
+        checkpoint_spacing,
+        ending,
+        reached,
+        handled,
+        sink,
+    }
 }
 
 fn recorder_plan(plan: &Plan) -> RecorderPlan {

@@ -91,6 +91,11 @@ impl DropCounts {
         self.0[reason as usize]
     }
 
+    /// The reasons that occurred, and how many messages each took.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().zip(self.0).filter(|(_, dropped)| *dropped > 0)
+    }
+
     /// Messages dropped for any reason.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -101,6 +106,24 @@ impl DropCounts {
 impl Serialize for DropCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(DropReason::ALL.map(|reason| (reason.name(), self.of(reason))))
+    }
+}
+
+/// Messages sent of each kind; as JSON a map of the kinds that occurred, in the order of
+/// [`MessageKind::ALL`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SentCounts([u64; KINDS]);
+
+impl SentCounts {
+    /// The kinds that occurred, and how many messages of each were sent.
+    pub fn iter(&self) -> impl Iterator<Item = (MessageKind, u64)> + '_ {
+        MessageKind::ALL.into_iter().zip(self.0).filter(|(_, sent)| *sent > 0)
+    }
+}
+
+impl Serialize for SentCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(kind, sent)| (kind.name(), sent)))
     }
 }
 
@@ -224,6 +247,10 @@ impl Traffic {
 
     pub(super) fn dropped(&self) -> DropCounts {
         self.total().dropped
+    }
+
+    pub(super) fn sent(&self) -> SentCounts {
+        SentCounts(std::array::from_fn(|kind| self.kinds[kind].sent))
     }
 
     pub(super) fn latency(&self) -> Latency {

@@ -1,0 +1,229 @@
+//! Command line: plans and results in words a person enjoys reading.
+
+use super::{Failure, ScenarioArguments, print};
+use crate::base::time::Span;
+use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
+use crate::protocol::gossip;
+use crate::run::Finished;
+use crate::scenario::plan::Plan;
+use crate::scenario::shipped;
+
+/// A plan in half a line.
+pub(super) fn in_short(plan: &Plan) -> String {
+    let nodes = plan.population.count();
+    let (streams, faults) = (plan.streams.len(), plan.faults.len());
+    let many = |count: usize, word: &str| match count {
+        0 => String::new(),
+        1 => format!(", 1 {word}"),
+        _ => format!(", {count} {word}s"),
+    };
+    let tail = many(streams, "stream of rumors").replace("stream of rumorss", "streams of rumors");
+    format!("{nodes} nodes for {}{tail}{}", plan.scenario.duration, many(faults, "fault"))
+}
+
+/// `headwater show`: the resolved scenario as TOML, then what it resolves to, as comments.
+pub(super) fn show(arguments: &ScenarioArguments) -> Result<u8, Failure> {
+    let plan = shipped::plan(&arguments.source()?, &arguments.overrides()?)?;
+    for note in &plan.notes {
+        eprintln!("note: {note}");
+    }
+    let mut text = plan.resolved();
+    text += "\n# Resolved with this seed:\n";
+    let validators = plan.population.validators().count();
+    let mut say = |line: String| text += &format!("# {line}\n");
+    say(format!("  nodes: {} ({validators} validators)", plan.population.count()));
+    say(format!("  total stake: {}", plan.population.total_stake()));
+    say(format!("  sites: {}", plan.population.sites.len()));
+    for line in crate::scenario::topology::draw::describe(&plan.overlay).lines() {
+        say(format!("  topology: {line}"));
+    }
+    for (place, fault) in plan.faults.iter().enumerate() {
+        let end = fault.end.map_or("the end".to_owned(), |end| end.to_string());
+        let (begin, describe) = (fault.begin, &fault.describe);
+        say(format!("  faults[{place}]: {begin} to {end}: {describe}"));
+    }
+    say(format!("  plan digest: {}", plan.digest()));
+    say(format!("  run key: {}", plan.key()));
+    print(&text)
+}
+
+/// What came of a run.
+pub(super) fn summary(
+    plan: &Plan,
+    finished: &Finished<impl Sized>,
+    wall: Span,
+) -> String {
+    let Finished { summary, tallies, reached, handled, .. } = finished;
+    let seconds = wall.as_nanos().max(1) as f64 / 1e9;
+    let speed = reached.as_nanos() as f64 / 1e9 / seconds;
+    let mut text = format!("{} (seed {})", plan.scenario.name, plan.seed.0);
+    if !plan.scenario.description.is_empty() {
+        text += &format!(": {}", plan.scenario.description);
+    }
+    text += &format!(
+        "\n  {} nodes, {} of virtual time in {seconds:.2} s ({speed:.1}x), {} events\n",
+        plan.population.count(),
+        time(reached.as_nanos()),
+        count(*handled),
+    );
+    text += &registry(plan, summary.registry.as_ref());
+    if summary.rumors.injected > 0 || summary.rumors.missed > 0 {
+        text += &rumors(&summary.rumors);
+    }
+    text += &traffic(summary);
+    text += &faults(plan, tallies);
+    text
+}
+
+fn registry(plan: &Plan, registry: Option<&RegistrySummary>) -> String {
+    let Some(registry) = registry else { return String::new() };
+    let style = match plan.validators.gossip.style {
+        gossip::Style::Off => "off",
+        gossip::Style::Push => "push",
+        gossip::Style::Pull => "pull",
+        gossip::Style::PushPull => "push-pull",
+        gossip::Style::ForwardOnce => "forward-once",
+    };
+    let mut text = format!("\n  gossip ({style}, fan-out {})\n", plan.validators.gossip.fanout);
+    text += &match registry.converged_ns {
+        Some(at) => format!(
+            "    every node knew all {} validators after {}\n",
+            registry.validators,
+            time(at)
+        ),
+        None => format!("    not every node learned of all {} validators\n", registry.validators),
+    };
+    for heal in &registry.heals {
+        text += &match heal.took_ns {
+            Some(took) => format!(
+                "    healed at {}: the registries agreed again {} later\n",
+                time(heal.healed_ns),
+                time(took)
+            ),
+            None => format!("    healed at {}: no agreement by the end\n", time(heal.healed_ns)),
+        };
+    }
+    if let Some(agreement) = registry.agreement_ppm {
+        text += &format!("    up to date at the end: {}\n", percent(agreement));
+    }
+    text
+}
+
+fn rumors(rumors: &RumorsSummary) -> String {
+    let mut text = format!("\n  rumors ({})\n", count(rumors.injected));
+    if let (Some(mean), Some(least)) = (rumors.coverage_mean_ppm, rumors.coverage_min_ppm) {
+        text += &format!(
+            "    coverage {} on average, {} at worst; {} of {} complete\n",
+            percent(mean),
+            percent(least),
+            count(rumors.complete),
+            count(rumors.injected)
+        );
+    }
+    let latency = &rumors.latency;
+    if let (Some(mean), Some(p50), Some(p99)) = (latency.mean_ns, latency.p50_ns, latency.p99_ns) {
+        text += &format!(
+            "    first receipt after {} on average, median {}, 99 % within {}\n",
+            time(mean),
+            time(p50),
+            time(p99)
+        );
+    }
+    if let Some(redundancy) = rumors.redundancy_ppm {
+        let copies = redundancy as f64 / 1e6;
+        text += &format!("    {copies:.2} copies received for each first receipt\n");
+    }
+    if rumors.missed > 0 {
+        text += &format!("    {} never appeared: their node was down\n", count(rumors.missed));
+    }
+    if rumors.late > 0 {
+        text += &format!(
+            "    {} receipts were older than limits.rumors can follow\n",
+            count(rumors.late)
+        );
+    }
+    text
+}
+
+fn traffic(summary: &Summary) -> String {
+    let (messages, size) = (&summary.messages, &summary.bytes);
+    let mut text = format!(
+        "\n  traffic\n    {} messages sent ({}), {} delivered, {} dropped, {} in flight at the end\n",
+        count(messages.sent),
+        bytes(size.sent),
+        count(messages.delivered),
+        count(messages.dropped),
+        count(messages.in_flight)
+    );
+    let reasons: Vec<String> = summary
+        .dropped
+        .iter()
+        .map(|(reason, dropped)| format!("{} {}", reason.name().replace('_', " "), count(dropped)))
+        .collect();
+    if !reasons.is_empty() {
+        text += &format!("    dropped: {}\n", reasons.join(", "));
+    }
+    for (kind, sent) in summary.sent.iter() {
+        let share = sent.saturating_mul(1_000_000).checked_div(messages.sent).unwrap_or(0);
+        text += &format!("    {:<22}{:>14}  {:>8}\n", kind.name(), count(sent), percent(share));
+    }
+    text
+}
+
+fn faults(plan: &Plan, tallies: &[(u64, u64)]) -> String {
+    if plan.faults.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n  faults\n".to_owned();
+    for (place, fault) in plan.faults.iter().enumerate() {
+        let end = fault.end.map_or("the end".to_owned(), |end| time(end.as_nanos()));
+        let begin = time(fault.begin.as_nanos());
+        let (exposed, affected) = tallies.get(place).copied().unwrap_or_default();
+        text += &format!(
+            "    {begin} to {end}: {} ({} met it, {} affected)\n",
+            fault.describe,
+            count(exposed),
+            count(affected)
+        );
+    }
+    text
+}
+
+/// Nanoseconds as people say them.
+fn time(nanoseconds: u64) -> String {
+    let value = nanoseconds as f64;
+    match nanoseconds {
+        0 => "0 s".into(),
+        1..1_000 => format!("{nanoseconds} ns"),
+        1_000..1_000_000 => format!("{:.1} us", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", value / 1e6),
+        _ => format!("{:.2} s", value / 1e9),
+    }
+}
+
+/// A count with separators between thousands.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn bytes(number: u64) -> String {
+    let value = number as f64;
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
+        _ => format!("{:.2} GB", value / 1e9),
+    }
+}
+
+fn percent(ppm: u64) -> String {
+    if ppm == 1_000_000 { "100 %".into() } else { format!("{:.2} %", ppm as f64 / 1e4) }
+}

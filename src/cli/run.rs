@@ -1,0 +1,224 @@
+//! Command line: `headwater run`, from a scenario to a result folder and a summary.
+
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::events::EventLog;
+use super::progress::Bar;
+use super::{
+    EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, describe, print,
+};
+use crate::base::id::NodeSet;
+use crate::base::time::{Span, Time};
+use crate::fact::{Deaf, Observer};
+use crate::metrics::{Summary, TABLES};
+use crate::results::folder::{Folder, Outcome};
+use crate::results::manifest::{Manifest, RunMeta};
+use crate::results::writer::CsvSink;
+use crate::run::{self, Ending, Finished, Go};
+use crate::scenario::plan::{MODEL_VERSION, Plan};
+use crate::scenario::population::selector::Selector;
+use crate::scenario::shipped;
+
+#[derive(Args, Debug)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Folder for the results [default: results/NAME-SEED, with a short key when --set or
+    /// --duration changed something].
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace the results of another run in the output folder.
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the summary as JSON.
+    #[arg(long, conflicts_with_all = ["quiet", "events"])]
+    json: bool,
+    /// Print a readable log of what happened, before the summary.
+    #[arg(long, conflicts_with = "quiet")]
+    events: bool,
+    /// Only events of these nodes, such as 3, "0..10" or "region:east-asia".
+    #[arg(long, value_name = "NODES", requires = "events")]
+    events_nodes: Option<String>,
+    /// Only events from this moment on.
+    #[arg(long, value_name = "TIME", requires = "events")]
+    events_from: Option<String>,
+    /// Only events up to this moment.
+    #[arg(long, value_name = "TIME", requires = "events")]
+    events_until: Option<String>,
+    /// Every single message too: sent, delivered, lost.
+    #[arg(long, requires = "events")]
+    events_messages: bool,
+}
+
+pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
+    let source = arguments.scenario.source()?;
+    let overrides = arguments.scenario.overrides()?;
+    let plan = shipped::plan(&source, &overrides)?;
+    let key = plan.key();
+    let changed = overrides.iter().any(|set| set.key() != "seed");
+    let target = arguments.output.clone().unwrap_or_else(|| {
+        let suffix = if changed { format!("-{}", key.short(8)) } else { String::new() };
+        PathBuf::from("results").join(format!("{}-{}{suffix}", plan.scenario.name, plan.seed.0))
+    });
+    let mut folder = Folder::prepare(&target, key, arguments.force)?;
+    let sink = folder.sink(TABLES)?;
+    if !arguments.quiet {
+        plan.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let clock = Instant::now();
+    let finished = match event_log(arguments, &plan)? {
+        Some(log) => drive(&plan, sink, log, arguments.quiet),
+        None => drive(&plan, sink, Deaf, arguments.quiet),
+    };
+    let elapsed = clock.elapsed().as_nanos() as u64;
+    let mut text = describe::summary(&plan, &finished, Span::from_nanos(elapsed));
+    let Finished { summary, digest, ending, reached, handled, sink, .. } = finished;
+    folder.close(sink)?;
+    folder.write_json("summary.json", &summary)?;
+    let (verdict, code) = verdict(&plan, &ending, &summary);
+    let command = reproduce(arguments, &plan);
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        program: Manifest::PROGRAM.into(),
+        program_version: env!("CARGO_PKG_VERSION").into(),
+        model_version: MODEL_VERSION,
+        scenario: plan.scenario.name.clone(),
+        seed: plan.seed.0,
+        key,
+        plan_digest: plan.digest(),
+        event_digest: digest,
+        duration_ns: plan.end.as_nanos(),
+        reached_ns: reached.as_nanos(),
+        complete: ending == Ending::Complete,
+        verdict: verdict.clone(),
+        overrides: overrides.iter().map(|set| set.text().to_owned()).collect(),
+        command,
+        files: Vec::new(),
+        resolved: plan.resolved(),
+    };
+    let meta = RunMeta::new(started as u64, elapsed, handled, peak_memory());
+    let outcome = folder.publish(manifest, &meta)?;
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
+        print(&format!("{json}\n"))?;
+    } else if !arguments.quiet {
+        text += &format!("\n  digest   {digest}\n  results  {}", target.display());
+        text += match outcome {
+            Outcome::Created => "\n",
+            Outcome::Unchanged => " (the same bytes as before)\n",
+            Outcome::Replaced => " (replaced)\n",
+        };
+        text += &format!("  verdict  {verdict}\n");
+        print(&text)?;
+    } else if code != EXIT_OK {
+        eprintln!("error: {verdict}");
+    }
+    Ok(code)
+}
+
+fn drive<L: Observer>(plan: &Plan, sink: CsvSink, listener: L, quiet: bool) -> Finished<CsvSink> {
+    let mut bar = Bar::new(quiet);
+    let finished = run::run(plan, sink, listener, &mut |progress| {
+        bar.show(progress);
+        Go::On
+    });
+    bar.finish();
+    finished
+}
+
+fn event_log(
+    arguments: &RunArguments,
+    plan: &Plan,
+) -> Result<Option<EventLog<std::io::BufWriter<std::io::Stdout>>>, Failure> {
+    if !arguments.events {
+        return Ok(None);
+    }
+    let time = |text: &Option<String>, flag: &str, default: Time| match text {
+        None => Ok(default),
+        Some(text) => text
+            .parse::<Span>()
+            .map(|span| Time::ZERO + span)
+            .map_err(|error| Failure::usage(format!("--{flag}: {error}"))),
+    };
+    let nodes = match &arguments.events_nodes {
+        None => None,
+        Some(text) => {
+            let selector: Selector = text
+                .parse()
+                .map_err(|error| Failure::usage(format!("--events-nodes: {error}")))?;
+            let set: NodeSet =
+                selector.resolve(&plan.population, plan.seed, u32::MAX, "--events-nodes")?;
+            Some(set)
+        }
+    };
+    let from = time(&arguments.events_from, "events-from", Time::ZERO)?;
+    let until = time(&arguments.events_until, "events-until", Time::MAX)?;
+    let out = std::io::BufWriter::new(std::io::stdout());
+    Ok(Some(EventLog::new(out, nodes, (from, until), arguments.events_messages)))
+}
+
+/// What became of the run, in words, and the exit code.
+fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
+    if let Ending::Overloaded(overload) = ending {
+        return (format!("stopped: {overload} (limits.pending_events)"), EXIT_BUDGET);
+    }
+    if !summary.conservation.holds {
+        return ("failed: messages are unaccounted for, which is a bug".into(), EXIT_FAILED);
+    }
+    let faults = &summary.faults;
+    let late = faults.never_began.iter().filter(|f| !plan.faults[**f as usize].may_miss);
+    let missed: Vec<String> = faults.missed.iter().chain(late).map(name).collect();
+    if !missed.is_empty() {
+        let text = format!(
+            "failed: {} touched nothing (say may_miss = true if that is meant)",
+            missed.join(", ")
+        );
+        return (text, EXIT_FAILED);
+    }
+    let idle: Vec<String> = faults.touched_nothing.iter().map(name).collect();
+    if idle.is_empty() {
+        ("pass".into(), EXIT_OK)
+    } else {
+        (format!("pass (warning: {} was met but changed nothing)", idle.join(", ")), EXIT_OK)
+    }
+}
+
+fn name(fault: &u32) -> String {
+    format!("faults[{fault}]")
+}
+
+/// The command that makes the same run again.
+fn reproduce(arguments: &RunArguments, plan: &Plan) -> String {
+    let quoted = |text: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+        if !text.is_empty() && text.chars().all(plain) {
+            text.to_owned()
+        } else {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+    };
+    let scenario = &arguments.scenario;
+    let mut command = format!("headwater run {}", quoted(&scenario.scenario));
+    for set in &scenario.set {
+        command += &format!(" --set {}", quoted(set));
+    }
+    if let Some(duration) = &scenario.duration {
+        command += &format!(" --duration {}", quoted(duration));
+    }
+    command + &format!(" --seed {}", plan.seed.0)
+}
+
+/// Largest resident set of the process so far, where the system tells it in a file.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1_024)
+}
