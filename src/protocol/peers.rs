@@ -76,6 +76,18 @@ impl Peers {
         }
     }
 
+    /// How many peers have a smaller number than a node: the place of the first that has not.
+    #[must_use]
+    pub fn rank(&self, node: NodeId) -> usize {
+        match self {
+            Self::AllBut { nodes, except } => {
+                let below = node.number().min(*nodes) as usize;
+                below - except.partition_point(|gap| gap.index() < below)
+            }
+            Self::Listed(peers) => peers.partition_point(|peer| *peer < node),
+        }
+    }
+
     /// Adds a peer; true if it is new. Nobody adds the node itself.
     pub fn insert(&mut self, node: NodeId) -> bool {
         match self {
@@ -151,6 +163,8 @@ mod tests {
             assert!(dense.iter().eq(list.iter()));
             assert_eq!(dense.len(), list.len());
             assert_eq!(dense.contains(node), list.contains(node));
+            let smaller = list.iter().filter(|peer| *peer < node).count();
+            assert_eq!((dense.rank(node), list.rank(node)), (smaller, smaller));
         }
         let (mut picked, mut places) = (Vec::new(), Vec::new());
         dense.sample(&mut rng, 100, &mut picked, &mut places);

@@ -1,0 +1,36 @@
+//! Protocol layer: what a part says of settings that it cannot work with. The scenario layer turns
+//! it into an error with key, line and column.
+
+use crate::base::time::Span;
+
+/// Why a setting is refused: one sentence without the key and without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct SettingError {
+    /// The key within the part's section.
+    pub field: &'static str,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+/// Accepts a length of time above zero.
+///
+/// # Errors
+/// If it is zero.
+pub fn above_zero(field: &'static str, span: Span) -> Result<(), SettingError> {
+    if span.is_zero() {
+        return Err(SettingError { field, message: "is 0s, but must be longer than that".into() });
+    }
+    Ok(())
+}
+
+/// Accepts a count from one up.
+///
+/// # Errors
+/// If it is zero.
+pub fn at_least_one(field: &'static str, count: u32) -> Result<(), SettingError> {
+    if count == 0 {
+        return Err(SettingError { field, message: "is 0, but must be at least 1".into() });
+    }
+    Ok(())
+}
