@@ -279,7 +279,9 @@ fn init(name: Option<&str>, output: Option<&Path>) -> Result<u8, Failure> {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "`headwater list` names them".to_owned(),
                 };
-                return Err(Failure::usage(format!("no shipped scenario is called {name:?}; {hint}")));
+                return Err(Failure::usage(format!(
+                    "no shipped scenario is called {name:?}; {hint}"
+                )));
             }
         },
     };

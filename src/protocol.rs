@@ -58,13 +58,13 @@ impl Validator {
         connect: Span,
     ) -> Self {
         let (seed, count) = (cluster.seed, cluster.len());
-        let discovery = settings.discovery.config.enabled.then(|| {
-            Discovery::new(Arc::clone(&settings.discovery), seed, me, initial.clone())
-        });
+        let discovery =
+            settings.discovery.config.enabled.then(|| {
+                Discovery::new(Arc::clone(&settings.discovery), seed, me, initial.clone())
+            });
         let gossips = settings.gossip.style != gossip::Style::Off;
-        let gossip = gossips.then(|| {
-            Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me))
-        });
+        let gossip = gossips
+            .then(|| Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me)));
         Self {
             peers: Peers::listed(Vec::new()),
             initial,

@@ -6,7 +6,9 @@ use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
-use crate::metrics::{self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY};
+use crate::metrics::{
+    self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+};
 use crate::protocol::cluster::Cluster;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};

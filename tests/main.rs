@@ -1,1 +1,5 @@
 //! The integration tests, one module per behaviour.
+
+mod support;
+
+mod smoke;

@@ -48,11 +48,7 @@ pub(super) fn show(arguments: &ScenarioArguments) -> Result<u8, Failure> {
 }
 
 /// What came of a run.
-pub(super) fn summary(
-    plan: &Plan,
-    finished: &Finished<impl Sized>,
-    wall: Span,
-) -> String {
+pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) -> String {
     let Finished { summary, tallies, reached, handled, .. } = finished;
     let seconds = wall.as_nanos().max(1) as f64 / 1e9;
     let speed = reached.as_nanos() as f64 / 1e9 / seconds;

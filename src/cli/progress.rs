@@ -26,7 +26,8 @@ impl Bar {
         }
         let end = progress.end.as_nanos() / 1_000_000;
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(Some(end), ProgressDrawTarget::stderr_with_hz(8));
+            let bar =
+                ProgressBar::with_draw_target(Some(end), ProgressDrawTarget::stderr_with_hz(8));
             let template = "{bar:30} {percent:>3}%  {msg}  {eta} to go";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));

@@ -7,9 +7,7 @@ use clap::Args;
 
 use super::events::EventLog;
 use super::progress::Bar;
-use super::{
-    EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, describe, print,
-};
+use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, describe, print};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -150,9 +148,8 @@ fn event_log(
     let nodes = match &arguments.events_nodes {
         None => None,
         Some(text) => {
-            let selector: Selector = text
-                .parse()
-                .map_err(|error| Failure::usage(format!("--events-nodes: {error}")))?;
+            let selector: Selector =
+                text.parse().map_err(|error| Failure::usage(format!("--events-nodes: {error}")))?;
             let set: NodeSet =
                 selector.resolve(&plan.population, plan.seed, u32::MAX, "--events-nodes")?;
             Some(set)

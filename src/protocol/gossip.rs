@@ -98,7 +98,12 @@ impl Gossip {
             ctx.after(delay, Timer::Round);
         }
         if let (true, Some(refresh)) = (self.validator, self.config.refresh) {
-            ctx.after(refresh, Timer::Refresh);
+            // Rounds at random moments go with new versions at random moments.
+            let first = match self.config.phase {
+                Phase::Random => Span::from_nanos(1 + self.rng.below(refresh.as_nanos())),
+                Phase::Aligned => refresh,
+            };
+            ctx.after(first, Timer::Refresh);
         }
     }
 

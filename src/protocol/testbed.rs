@@ -92,7 +92,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.body(),
         }
     }
-    fn serial(&self) -> Option<u64> {
+    fn serial(&self, _: &Bodies<Body>) -> Option<u64> {
         None
     }
 }
@@ -305,13 +305,14 @@ fn parts_that_know_only_themselves_work_together_in_one_node() {
     // everyone of all four validators.
     let (nodes, seed) = (7, Seed(3));
     let config = discovery::Config { enabled: true, ..discovery::Config::default() };
+    let talk = gossip::Config { style: gossip::Style::Push, ..gossip::Config::default() };
     let settings = Arc::new(discovery::Settings { bootstrap: Vec::new(), config });
     let node = |me: NodeId| {
         let next = NodeId::all(nodes).filter(|node| node.number() == me.number() + 1);
         let peers = Peers::listed(next.collect());
         Node {
             discovery: Some(Discovery::new(Arc::clone(&settings), seed, me, peers.clone())),
-            gossip: Some(Gossip::new(gossip::Config::default(), seed, me, nodes, me.index() < 4)),
+            gossip: Some(Gossip::new(talk, seed, me, nodes, me.index() < 4)),
             peers,
         }
     };

@@ -71,7 +71,8 @@ impl Plan {
         check_name(&scenario.name)?;
         if scenario.duration.is_zero() || scenario.duration > LONGEST_RUN {
             let found = scenario.duration;
-            let message = format!("{found} is no length of a run; expected more than 0s, at most 366 days");
+            let message =
+                format!("{found} is no length of a run; expected more than 0s, at most 366 days");
             return Err(ScenarioError::new("duration", message));
         }
         let end = Time::ZERO + scenario.duration;
@@ -210,7 +211,8 @@ fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
     const SHORTEST: Span = Span::from_micros(10);
     for (key, span) in [("timeline", output.timeline), ("node_timeline", output.node_timeline)] {
         if !span.is_zero() && span < SHORTEST {
-            let message = format!("{span} is too short an interval; expected 0s or at least {SHORTEST}");
+            let message =
+                format!("{span} is too short an interval; expected 0s or at least {SHORTEST}");
             return Err(ScenarioError::new(format!("output.{key}"), message));
         }
     }

@@ -252,7 +252,7 @@ pub(super) fn fold(name: &str) -> String {
 }
 
 /// The candidate that looks most like a misspelt name, if any looks like it at all.
-pub(super) fn near_name<'a>(
+pub(crate) fn near_name<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

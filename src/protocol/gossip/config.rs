@@ -11,10 +11,10 @@ use crate::protocol::setting::{SettingError, above_zero, at_least_one};
 #[serde(rename_all = "kebab-case")]
 pub enum Style {
     /// Not at all.
+    #[default]
     Off,
     /// Every interval each node sends its complete registry to `fanout` random peers (the
     /// classroom's way).
-    #[default]
     Push,
     /// Every interval each node asks `fanout` random peers for what it lacks.
     Pull,
@@ -53,7 +53,7 @@ pub enum ChooseFrom {
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How nodes tell each other: "off", "push", "pull", "push-pull" or "forward-once". Default
-    /// "push".
+    /// "off".
     pub style: Style,
     /// Time between two rounds of a node; not read by "forward-once". Default 2s.
     pub interval: Span,
@@ -63,8 +63,9 @@ pub struct Config {
     /// "random": each node starts its rounds at a random moment; "aligned": all rounds at whole
     /// multiples of the interval. Default "random".
     pub phase: Phase,
-    /// How often a validator publishes a new version of its own entry; at least 10ms. Absent: only
-    /// at its start and after each restart.
+    /// How often a validator publishes a new version of its own entry, the first time a random part
+    /// of this (phase "random") or all of it (phase "aligned") after its start; at least 10ms.
+    /// Absent: only at its start and after each restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Span>,
     /// "peers": choose among the peers a node knows; "membership": among all other nodes. Default
@@ -75,7 +76,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            style: Style::Push,
+            style: Style::Off,
             // The tutorial's gossip protocol: every 2 s to 3 peers.
             interval: Span::from_secs(2),
             fanout: 3,

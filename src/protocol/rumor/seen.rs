@@ -72,7 +72,7 @@ mod tests {
         let mut rng = Rng::of_cluster(Seed(4), Purpose::Rumors);
         let mut seen = Seen::new(100);
         let mut all = std::collections::BTreeSet::new();
-        let mut top = 0;
+        let mut top = 0_u32;
         for _ in 0..20_000 {
             // Around the top, sometimes with a leap.
             let leap = if rng.below(500) == 0 { 300 } else { 0 };

@@ -149,7 +149,9 @@ impl Resolver<'_> {
         let heal = matches!(self.config, FaultConfig::Heal { .. });
         let end = match (window.lasting, window.until) {
             (Some(_), Some(_)) => return self.error("until", "either for or until, not both"),
-            (Some(_), None) if heal => return self.error("for", "a heal is a moment, not a window"),
+            (Some(_), None) if heal => {
+                return self.error("for", "a heal is a moment, not a window");
+            }
             (None, Some(_)) if heal => {
                 return self.error("until", "a heal is a moment, not a window");
             }
@@ -188,7 +190,8 @@ impl Resolver<'_> {
             FaultConfig::Delay { from, to, both_ways, extra, .. } => {
                 let paths = self.paths(from, to, *both_ways)?;
                 let extra = self.distribution(extra, "extra")?;
-                let text = format!("delay by {} on average {}", extra.mean(), self.describe(&paths));
+                let text =
+                    format!("delay by {} on average {}", extra.mean(), self.describe(&paths));
                 (text, self.rule(RuleEffect::Delay(paths, extra)))
             }
             FaultConfig::Throttle { from, to, both_ways, rate, buffer, .. } => {
@@ -328,7 +331,10 @@ impl Resolver<'_> {
             return self.error("behind", "a clock is either ahead or behind, not both");
         }
         if ahead.is_zero() && behind.is_zero() && drift_ppm == 0 {
-            return self.error("ahead", "nothing is wrong with the clocks; give ahead, behind or drift_ppm");
+            return self.error(
+                "ahead",
+                "nothing is wrong with the clocks; give ahead, behind or drift_ppm",
+            );
         }
         let nanos = |span: Span, key: &str| {
             let far = || ScenarioError::new(self.key(key), format!("{span} is too far"));
@@ -357,11 +363,12 @@ impl Resolver<'_> {
         if every.is_zero() {
             return self.error("every", "0s between departures never ends; expected more than 0s");
         }
-        let gap = Distribution::exponential(every)
-            .or_else(|why| self.error("every", why.message))?;
+        let gap =
+            Distribution::exponential(every).or_else(|why| self.error("every", why.message))?;
         let downtime = self.distribution(downtime, "downtime")?;
         let mut rng = Rng::of_node(self.seed, Purpose::Faults, NodeId::new(self.salt.into()));
-        let (last, nodes) = (end.unwrap_or(self.end).min(self.end), nodes.iter().collect::<Vec<_>>());
+        let (last, nodes) =
+            (end.unwrap_or(self.end).min(self.end), nodes.iter().collect::<Vec<_>>());
         let mut away = NodeMap::filled(self.population.count(), Time::ZERO);
         let (mut at, mut outages) = (begin, Vec::new());
         loop {

@@ -50,9 +50,8 @@ impl Nodes {
         if let Some(error) = late(&last).or_else(|| late(&config.start)) {
             return Err(error);
         }
-        let start = |node: NodeId| {
-            Time::ZERO + config.start + config.stagger * u64::from(node.number())
-        };
+        let start =
+            |node: NodeId| Time::ZERO + config.start + config.stagger * u64::from(node.number());
         let up = pipe(network.uplink, "network.uplink")?;
         let down = pipe(network.downlink, "network.downlink")?;
         let mut nodes = Self {

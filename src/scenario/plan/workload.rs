@@ -120,11 +120,12 @@ impl Resolver<'_> {
         }
         let gap = self.gap()?;
         let salt = SALT_WORKLOAD + 2 * self.place as u32;
-        let nodes = |selector: &crate::scenario::population::selector::Selector, salt, key: &str| {
-            let key = format!("rumors[{}].{key}", self.place);
-            let set = selector.resolve(self.population, self.seed, salt, &key)?;
-            Ok::<Vec<NodeId>, ScenarioError>(set.iter().collect())
-        };
+        let nodes =
+            |selector: &crate::scenario::population::selector::Selector, salt, key: &str| {
+                let key = format!("rumors[{}].{key}", self.place);
+                let set = selector.resolve(self.population, self.seed, salt, &key)?;
+                Ok::<Vec<NodeId>, ScenarioError>(set.iter().collect())
+            };
         let origins = nodes(&config.node, salt, "node")?;
         let receivers = match (&config.to, config.spread) {
             (Some(to), Style::Direct) => Some(nodes(to, salt + 1, "to")?),
@@ -214,10 +215,12 @@ impl Iterator for Workload {
         self.next_rumor = rumor.checked_add(1)?;
         let (stream, rng, due) = &mut self.streams[place];
         let node = pick(rng, &stream.origins);
-        let to = stream.receivers.as_ref().map(|receivers| loop {
-            let to = pick(rng, receivers);
-            if to != node {
-                break to;
+        let to = stream.receivers.as_ref().map(|receivers| {
+            loop {
+                let to = pick(rng, receivers);
+                if to != node {
+                    break to;
+                }
             }
         });
         stream.left -= 1;

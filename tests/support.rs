@@ -1,0 +1,86 @@
+//! What the tests share: running scenarios from text, reading their tables, temporary folders.
+
+use std::path::Path;
+
+use headwater::fact::Deaf;
+use headwater::metrics::table::{Cell, MemorySink, TableSpec};
+use headwater::run::{Finished, Go, run};
+use headwater::scenario::plan::Plan;
+use headwater::scenario::reader::{Override, Source};
+use headwater::scenario::shipped;
+
+/// A scenario resolved, or a failing test that says why not.
+pub(crate) fn plan(toml: &str) -> Plan {
+    plan_with(toml, &[])
+}
+
+/// The same with overrides such as `gossip.fanout=8`.
+pub(crate) fn plan_with(toml: &str, overrides: &[&str]) -> Plan {
+    let source = Source::embedded("test", toml);
+    resolve(&source, overrides)
+}
+
+/// A shipped scenario, resolved.
+pub(crate) fn shipped(name: &str, overrides: &[&str]) -> Plan {
+    let shipped = shipped::Shipped::find(name).expect("a shipped scenario");
+    resolve(&shipped.source(), overrides)
+}
+
+/// The scenario of a file, resolved.
+pub(crate) fn plan_of_file(path: &Path) -> Plan {
+    resolve(&Source::load(path).expect("a scenario file"), &[])
+}
+
+fn resolve(source: &Source, overrides: &[&str]) -> Plan {
+    let overrides: Vec<Override> =
+        overrides.iter().map(|text| Override::parse(text).expect("an override")).collect();
+    shipped::plan(source, &overrides).unwrap_or_else(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}\n{}", lines.join("\n"), source.text)
+    })
+}
+
+/// A finished run with its tables in memory.
+pub(crate) struct Ran(pub(crate) Finished<MemorySink>);
+
+/// Runs a scenario to its end.
+pub(crate) fn ran(toml: &str) -> Ran {
+    ran_plan(&plan(toml))
+}
+
+/// Runs a plan to its end.
+pub(crate) fn ran_plan(plan: &Plan) -> Ran {
+    let finished = run(plan, MemorySink::new(), Deaf, &mut |_| Go::On);
+    let messages = finished.summary.messages;
+    assert!(finished.summary.conservation.holds, "law 12, conservation: {messages:?}");
+    Ran(finished)
+}
+
+impl Ran {
+    /// All values of an integer column; empty cells are left out.
+    pub(crate) fn integers(&self, table: &TableSpec, column: &str) -> Vec<u64> {
+        let position = table.position(column).expect("a column of the table");
+        let cell = |row: &Vec<Cell<'static>>| match &row[position] {
+            Cell::Integer(value) => Some(*value),
+            _ => None,
+        };
+        self.0.sink.rows(table).iter().filter_map(cell).collect()
+    }
+
+    /// An integer of the first row whose `key` column holds `value`.
+    pub(crate) fn lookup(
+        &self,
+        table: &TableSpec,
+        key: &str,
+        value: &str,
+        column: &str,
+    ) -> Option<u64> {
+        let (key, column) = (table.position(key)?, table.position(column)?);
+        let rows = self.0.sink.rows(table);
+        let row = rows.iter().find(|row| row[key].to_string() == value)?;
+        match &row[column] {
+            Cell::Integer(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
