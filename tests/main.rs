@@ -2,5 +2,6 @@
 
 mod support;
 
+mod determinism;
 mod laws;
 mod smoke;
