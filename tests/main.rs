@@ -3,4 +3,5 @@
 mod support;
 
 mod determinism;
+mod laws;
 mod smoke;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use headwater::fact::Deaf;
-use headwater::metrics::table::{Cell, MemorySink, TableSpec};
+use headwater::fact::{Deaf, Observer};
+use headwater::metrics::DELIVERIES;
+use headwater::metrics::table::{Cell, MemorySink, RowSink, TableSpec};
 use headwater::run::{Finished, Go, run};
 use headwater::scenario::plan::Plan;
 use headwater::scenario::reader::{Override, Source};
@@ -50,13 +51,96 @@ pub(crate) fn ran(toml: &str) -> Ran {
 
 /// Runs a plan to its end.
 pub(crate) fn ran_plan(plan: &Plan) -> Ran {
-    let finished = run(plan, MemorySink::new(), Deaf, &mut |_| Go::On);
+    ran_heard(plan, Deaf)
+}
+
+/// Runs a plan to its end while somebody else listens too.
+pub(crate) fn ran_heard(plan: &Plan, listener: impl Observer) -> Ran {
+    Ran(conserved(run(plan, MemorySink::new(), listener, &mut |_| Go::On)))
+}
+
+/// Runs a plan to its end and keeps the rows of these tables only: millions of rows of the others
+/// would not fit.
+pub(crate) fn ran_keeping(plan: &Plan, tables: &[&'static TableSpec]) -> Ran {
+    let sink = Keep { tables, kept: MemorySink::new() };
+    let finished = conserved(run(plan, sink, Deaf, &mut |_| Go::On));
+    Ran(Finished {
+        summary: finished.summary,
+        tallies: finished.tallies,
+        digest: finished.digest,
+        checkpoints: finished.checkpoints,
+        checkpoint_spacing: finished.checkpoint_spacing,
+        ending: finished.ending,
+        reached: finished.reached,
+        handled: finished.handled,
+        sink: finished.sink.kept,
+    })
+}
+
+fn conserved<S>(finished: Finished<S>) -> Finished<S> {
     let messages = finished.summary.messages;
     assert!(finished.summary.conservation.holds, "law 12, conservation: {messages:?}");
-    Ran(finished)
+    finished
+}
+
+/// A sink that keeps the rows of some tables.
+struct Keep<'a> {
+    tables: &'a [&'static TableSpec],
+    kept: MemorySink,
+}
+
+impl RowSink for Keep<'_> {
+    fn row(&mut self, table: &'static TableSpec, cells: &[Cell<'_>]) {
+        if self.tables.iter().any(|kept| kept.name == table.name) {
+            self.kept.row(table, cells);
+        }
+    }
+}
+
+/// A first receipt of a rumor: a row of `deliveries.csv`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) rumor: u64,
+    pub(crate) node: u64,
+    pub(crate) at: u64,
+    pub(crate) latency: Option<u64>,
+    pub(crate) hops: u64,
+    pub(crate) from: u64,
 }
 
 impl Ran {
+    /// The rows of `deliveries.csv` in the order of time.
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        let integer = |cell: &Cell<'static>| match cell {
+            Cell::Integer(value) => Some(*value),
+            _ => None,
+        };
+        let row = |row: &Vec<Cell<'static>>| {
+            let [rumor, node, at, latency, hops, from] = row.as_slice() else {
+                panic!("deliveries.csv has six columns: {row:?}");
+            };
+            let number = |cell| integer(cell).expect("a number in every row");
+            Delivery {
+                rumor: number(rumor),
+                node: number(node),
+                at: number(at),
+                latency: integer(latency),
+                hops: number(hops),
+                from: number(from),
+            }
+        };
+        self.0.sink.rows(&DELIVERIES).iter().map(row).collect()
+    }
+
+    /// When each node received a rumor first; `None` for those that did not.
+    pub(crate) fn arrivals(&self, rumor: u64, nodes: usize) -> Vec<Option<u64>> {
+        let mut arrivals = vec![None; nodes];
+        for delivery in self.deliveries().iter().filter(|delivery| delivery.rumor == rumor) {
+            arrivals[delivery.node as usize] = Some(delivery.at);
+        }
+        arrivals
+    }
+
     /// All values of an integer column; empty cells are left out.
     pub(crate) fn integers(&self, table: &TableSpec, column: &str) -> Vec<u64> {
         let position = table.position(column).expect("a column of the table");

@@ -71,6 +71,8 @@ pub struct Injected {
     pub rumor: u32,
     /// Its stream.
     pub stream: u16,
+    /// Its place in the stream, from zero.
+    pub place: u32,
     /// Payload bytes.
     pub size: u32,
     /// The only receiver of a direct one.
@@ -86,6 +88,8 @@ pub enum Body {
         rumor: u32,
         /// Its stream.
         stream: u16,
+        /// Its place in the stream.
+        place: u32,
         /// Payload bytes.
         size: u32,
     },
@@ -122,6 +126,8 @@ pub enum Message {
     },
 }
 
+/// Bits of a weather serial for the place in a stream.
+const PLACE_BITS: u32 = 28;
 /// Bytes of a pull request beside its list.
 const PULL_BASE: u32 = 8;
 /// Bytes of a rumor's number in a pull request.
@@ -175,14 +181,18 @@ impl Message {
         }
     }
 
-    /// The weather serial: a rumor passes a link once, unless it says otherwise.
+    /// The weather serial: a rumor passes a link once, unless it says otherwise. It is made of
+    /// stream and place, so that another stream moves nobody's luck.
     #[must_use]
     pub fn serial<B>(self, bodies: &Bodies<B>) -> Option<u64>
     where
         Body: Part<B>,
     {
         match (self, Body::unwrap(bodies.body(self.body()))) {
-            (Self::Rumor { .. }, Body::Rumor { rumor, .. }) => Some(u64::from(*rumor)),
+            (Self::Rumor { .. }, Body::Rumor { stream, place, .. }) => {
+                // 44 bits: the ones above tell the faults apart.
+                Some((u64::from(*stream) << PLACE_BITS) | (u64::from(*place) % (1 << PLACE_BITS)))
+            }
             _ => None,
         }
     }
@@ -243,11 +253,12 @@ impl Rumors {
     /// The node starts or comes back: rounds begin.
     pub fn on_start(&mut self, cluster: &Cluster, ctx: &mut impl Context<Message, Timer>) {
         for (stream, rules) in cluster.rumors.iter().enumerate().filter(|(_, r)| r.has_rounds()) {
+            let interval = rules.interval.as_nanos();
             let first = match rules.phase {
-                Phase::Aligned => rules.interval,
-                Phase::Random => Span::from_nanos(1 + self.rng.below(rules.interval.as_nanos())),
+                Phase::Aligned => interval - ctx.now().as_nanos() % interval,
+                Phase::Random => 1 + self.rng.below(interval),
             };
-            ctx.after(first, Timer { stream: stream as u16 });
+            ctx.after(Span::from_nanos(first), Timer { stream: stream as u16 });
         }
     }
 
@@ -267,12 +278,12 @@ impl Rumors {
         ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
         injected: Injected,
     ) {
-        let Injected { rumor, stream, size, to } = injected;
+        let Injected { rumor, stream, place, size, to } = injected;
         let node = ctx.me();
         let audience = if to.is_some() { 1 } else { cluster.len() as u32 - 1 };
         ctx.observe(Fact::RumorInjected { node, rumor, size, audience });
         self.seen.insert(rumor);
-        let body = ctx.store(Body::Rumor { rumor, stream, size });
+        let body = ctx.store(Body::Rumor { rumor, stream, place, size });
         match to {
             Some(to) => ctx.send(to, Message::Rumor { hops: 1, body }),
             None => self.spread(cluster, peers, ctx, (rumor, stream, 0, body), None),

@@ -97,7 +97,8 @@ impl<E> Processor<E> {
         self.inbox.len()
     }
 
-    /// Works on something that costs `price`; `message` says whether it is a message.
+    /// Works on something that costs `price`, once it is through with what it does already;
+    /// `message` says whether it is a message.
     pub(super) fn work(&mut self, now: Time, price: Span, message: bool) -> Time {
         let mut price = price;
         for (_, slow) in &self.slowdowns {
@@ -106,7 +107,8 @@ impl<E> Processor<E> {
                 price += slow.per_message;
             }
         }
-        self.busy_until = now + price;
+        // Events wait until it is free, but the workload's inputs come in at any time.
+        self.busy_until = self.busy_until.max(now) + price;
         self.busy_until
     }
 

@@ -59,7 +59,7 @@ where
         debug_assert!(from != to, "a node does not send to itself");
         let passage = self.passage(from, to, &message, depart);
         self.observer.on_fact(self.now, &Fact::Sent(transit(&passage)));
-        match self.network.hand_over(&passage) {
+        match self.network.hand_over(self.now, &passage) {
             Verdict::Drop(reason) => self.lose(&passage, reason),
             Verdict::Pass(first, second) => {
                 self.fly(&passage, message, first);

@@ -175,18 +175,23 @@ impl Network {
         })
     }
 
-    /// A node hands a message over: size limit, uplink, faults, link, arrival.
+    /// A node hands a message over: size limit, uplink, faults, link, arrival. The passage begins
+    /// when the node's work is done, which may be after `now`.
     #[inline(always)]
-    pub fn hand_over(&mut self, passage: &Passage) -> Verdict {
-        match self.follow(passage) {
+    pub fn hand_over(&mut self, now: Time, passage: &Passage) -> Verdict {
+        match self.follow(now, passage) {
             Ok((first, second)) => Verdict::Pass(first, second),
             Err(reason) => Verdict::Drop(reason),
         }
     }
 
     #[inline(always)]
-    fn follow(&mut self, passage: &Passage) -> Result<(Arrival, Option<Arrival>), DropReason> {
-        let (now, from, to) = (passage.at, passage.from, passage.to);
+    fn follow(
+        &mut self,
+        now: Time,
+        passage: &Passage,
+    ) -> Result<(Arrival, Option<Arrival>), DropReason> {
+        let (start, from, to) = (passage.at, passage.from, passage.to);
         if passage.size - self.header.min(passage.size) > self.message_limit {
             return Err(DropReason::TooLarge);
         }
@@ -195,8 +200,8 @@ impl Network {
             return Err(DropReason::Mute);
         }
         let sent = match &mut self.uplinks[from] {
-            Some(pipe) => pipe.pass(now, passage.size).ok_or(DropReason::UplinkFull)?,
-            None => now,
+            Some(pipe) => pipe.pass(start, passage.size).ok_or(DropReason::UplinkFull)?,
+            None => start,
         };
         let mut ruling = rule::Ruling { depart: sent, delay: 0, duplicate: false };
         if faulty {

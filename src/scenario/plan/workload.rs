@@ -24,6 +24,8 @@ pub struct Stream {
     last: Time,
     /// Rumors still to come.
     left: u64,
+    /// Rumors that have come.
+    passed: u32,
     gap: Gap,
     origins: Vec<NodeId>,
     receivers: Option<Vec<NodeId>>,
@@ -141,7 +143,8 @@ impl Resolver<'_> {
                 return self.error("to", format!("{node:?} would send to itself"));
             }
         }
-        Ok(Stream { first, last, left: self.count(&gap), gap, origins, receivers, size })
+        let left = self.count(&gap);
+        Ok(Stream { first, last, left, passed: 0, gap, origins, receivers, size })
     }
 
     /// Rumors of the stream at most.
@@ -229,7 +232,9 @@ impl Iterator for Workload {
             Gap::Exponential(gap) => at.saturating_add(gap.draw(rng.bits())),
         };
         *due = (stream.left > 0 && next <= stream.last).then_some(next);
-        let injected = Injected { rumor, stream: place as u16, size: stream.size, to };
+        let (number, size) = (stream.passed, stream.size);
+        stream.passed = number.wrapping_add(1);
+        let injected = Injected { rumor, stream: place as u16, place: number, size, to };
         Some(Injection { at, node, input: Input::Rumor(injected) })
     }
 }

@@ -44,7 +44,7 @@ pub struct RumorConfig {
     pub interval: Span,
     /// Rounds for which a node pushes a rumor after it received it; 0: for ever.
     pub rounds: u32,
-    /// When the rounds of a node take place.
+    /// When the rounds of a node take place; the first one comes after its start, not at it.
     pub phase: Phase,
     /// Whether random peers are drawn from the peers a node knows or from all nodes.
     pub choose_from: ChooseFrom,
