@@ -66,8 +66,10 @@ impl<'de> Deserialize<'de> for Digest {
         let text = String::deserialize(deserializer)?;
         let digit =
             |i: usize| text.get(i..i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let bytes: Option<Vec<u8>> = (0..text.len().min(64)).step_by(2).map(digit).collect();
+        let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digit).collect();
+        let proper = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         bytes
+            .filter(|_| proper)
             .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
             .ok_or_else(|| serde::de::Error::custom("a digest has 64 hexadecimal digits"))
@@ -78,15 +80,15 @@ impl<'de> Deserialize<'de> for Digest {
 #[derive(Clone)]
 pub struct RunningDigest {
     hasher: Sha256,
-    pending: Box<[u8; Self::CAPACITY]>,
+    pending: Box<[u64; Self::CAPACITY]>,
     filled: usize,
     records: u64,
 }
 
 impl RunningDigest {
-    const CAPACITY: usize = 64 * Self::RECORD;
-    /// Bytes of one record.
-    pub const RECORD: usize = 32;
+    /// Words of one record: 32 bytes.
+    pub const WORDS: usize = 4;
+    const CAPACITY: usize = 64 * Self::WORDS;
 
     /// A digest of no record yet.
     #[must_use]
@@ -99,17 +101,14 @@ impl RunningDigest {
         }
     }
 
-    /// Adds one record.
+    /// Adds one record: its words in little-endian order.
     #[inline]
-    pub fn record(&mut self, record: [u64; 4]) {
-        for (i, word) in record.iter().enumerate() {
-            let at = self.filled + 8 * i;
-            self.pending[at..at + 8].copy_from_slice(&word.to_le_bytes());
-        }
-        self.filled += Self::RECORD;
+    pub fn record(&mut self, record: [u64; Self::WORDS]) {
+        self.pending[self.filled..self.filled + Self::WORDS].copy_from_slice(&record);
+        self.filled += Self::WORDS;
         self.records += 1;
         if self.filled == Self::CAPACITY {
-            self.hasher.update(&self.pending[..]);
+            absorb(&mut self.hasher, &self.pending[..]);
             self.filled = 0;
         }
     }
@@ -124,9 +123,18 @@ impl RunningDigest {
     #[must_use]
     pub fn value(&self) -> Digest {
         let mut hasher = self.hasher.clone();
-        hasher.update(&self.pending[..self.filled]);
+        absorb(&mut hasher, &self.pending[..self.filled]);
         Digest(hasher.finalize().into())
     }
+}
+
+/// Hashes words in little-endian order.
+fn absorb(hasher: &mut Sha256, words: &[u64]) {
+    let mut bytes = [0; RunningDigest::CAPACITY * 8];
+    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    hasher.update(&bytes[..words.len() * 8]);
 }
 
 impl Default for RunningDigest {

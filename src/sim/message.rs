@@ -114,6 +114,9 @@ where
     #[inline]
     pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, .. } = envelope;
+        if envelope.stage == Stage::Link && self.network.is_plain(to) {
+            return self.offer(to, Event::Mail(envelope));
+        }
         let on_link = matches!(envelope.stage, Stage::Link | Stage::LinkDamaged);
         let refused = if on_link {
             self.network.admit(self.now, from, to)

@@ -97,9 +97,15 @@ pub struct Network {
     bursts: BurstStates,
     weather: Weathers,
     rules: Rules,
-    up: NodeMap<bool>,
+    /// Two bits for each node: [`UP`] and [`NARROW`]. Read for every message.
+    conditions: NodeMap<u8>,
     backlogs: Backlogs,
 }
+
+/// The node is up.
+const UP: u8 = 1;
+/// The node has a downlink of finite rate.
+const NARROW: u8 = 2;
 
 /// One independent weather for each thing that can happen to a message.
 #[derive(Clone, Copy)]
@@ -132,6 +138,8 @@ impl Network {
     pub fn new(plan: NetworkPlan, seed: Seed, faults: usize, crashing: &NodeSet) -> Self {
         let nodes = plan.uplinks.len();
         let pipe = |spec: Option<PipeSpec>| spec.map(Pipe::new);
+        let narrow = |node| if plan.downlinks[node].is_some() { NARROW } else { 0 };
+        let narrow = NodeMap::build(nodes, narrow);
         Self {
             edge_pipes: plan.edges.iter().map(|edge| pipe(edge.pipe)).collect(),
             uplinks: NodeMap::build(nodes, |node| pipe(plan.uplinks[node])),
@@ -145,7 +153,7 @@ impl Network {
             bursts: BurstStates::default(),
             weather: Weathers::new(seed),
             rules: Rules::new(seed, faults),
-            up: NodeMap::filled(nodes, false),
+            conditions: narrow,
             backlogs: Backlogs::new(nodes, |node| crashing.contains(node)),
         }
     }
@@ -197,7 +205,7 @@ impl Network {
             }
             ruling = self.rules.judge(passage, sent)?;
         }
-        if !self.up[to] {
+        if !self.is_up(to) {
             return Err(DropReason::ReceiverDown);
         }
         let edge = self.edge(from, to);
@@ -205,9 +213,10 @@ impl Network {
             ruling.depart = pipe.pass(ruling.depart, passage.size).ok_or(DropReason::LinkFull)?;
         }
         let arrivals = self.fly(passage, edge, &ruling)?;
-        self.backlogs.note(now, from, sent, (arrivals.0.at, from, to));
-        if let Some(second) = arrivals.1 {
-            self.backlogs.note(now, from, sent, (second.at, from, to));
+        if !self.backlogs.is_idle() {
+            for arrival in [Some(arrivals.0), arrivals.1].into_iter().flatten() {
+                self.backlogs.note(now, from, sent, (arrival.at, from, to));
+            }
         }
         Ok(arrivals)
     }
@@ -273,12 +282,12 @@ impl Network {
         {
             return Some(reason);
         }
-        (!self.up[to]).then_some(DropReason::ReceiverDown)
+        (!self.is_up(to)).then_some(DropReason::ReceiverDown)
     }
 
     /// Whether a message that is through the downlink is still wanted, or why not.
     pub fn still_received(&mut self, now: Time, from: NodeId, to: NodeId) -> Option<DropReason> {
-        let lost = self.backlogs.was_taken_back((now, from, to)) || !self.up[to];
+        let lost = self.backlogs.was_taken_back((now, from, to)) || !self.is_up(to);
         lost.then_some(DropReason::ReceiverDown)
     }
 
@@ -286,7 +295,7 @@ impl Network {
     #[inline]
     #[must_use]
     pub fn has_downlink(&self, to: NodeId) -> bool {
-        self.downlinks[to].is_some()
+        self.conditions[to] & NARROW != 0
     }
 
     /// Passes an arrived message through the receiver's downlink: when it is through, or `None` if
@@ -300,12 +309,12 @@ impl Network {
 
     /// Marks a node as up.
     pub fn raise(&mut self, node: NodeId) {
-        self.up[node] = true;
+        self.conditions[node] |= UP;
     }
 
     /// Takes a node down with everything that waits in its pipes.
     pub fn crash(&mut self, now: Time, node: NodeId) {
-        self.up[node] = false;
+        self.conditions[node] &= !UP;
         self.backlogs.crash(now, node);
         for pipe in [&mut self.uplinks[node], &mut self.downlinks[node]].into_iter().flatten() {
             pipe.clear(now);
@@ -313,9 +322,17 @@ impl Network {
     }
 
     /// Whether a node is up.
+    #[inline]
     #[must_use]
     pub fn is_up(&self, node: NodeId) -> bool {
-        self.up[node]
+        self.conditions[node] & UP != 0
+    }
+
+    /// Whether nothing can happen to a message that reaches this node but its delivery.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, to: NodeId) -> bool {
+        self.conditions[to] == UP && self.rules.is_empty() && self.backlogs.is_idle()
     }
 
     /// Puts a rule into force.

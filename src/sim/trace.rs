@@ -14,6 +14,8 @@ pub struct Trace {
     digest: RunningDigest,
     checkpoints: Vec<(Time, u64)>,
     spacing: u64,
+    /// Records to the next checkpoint.
+    left: u64,
 }
 
 impl Trace {
@@ -24,7 +26,12 @@ impl Trace {
     /// The digest of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { digest: RunningDigest::new(), checkpoints: Vec::new(), spacing: CHECKPOINT }
+        Self {
+            digest: RunningDigest::new(),
+            checkpoints: Vec::new(),
+            spacing: CHECKPOINT,
+            left: CHECKPOINT,
+        }
     }
 
     /// A message was delivered (`None`) or ended otherwise.
@@ -47,7 +54,8 @@ impl Trace {
     #[inline]
     fn record(&mut self, at: Time, words: [u64; 3]) {
         self.digest.record([at.as_nanos(), words[0], words[1], words[2]]);
-        if self.digest.records().is_multiple_of(self.spacing) {
+        self.left -= 1;
+        if self.left == 0 {
             self.checkpoint(at);
         }
     }
@@ -63,6 +71,7 @@ impl Trace {
             });
             self.spacing *= 2;
         }
+        self.left = self.spacing;
     }
 
     /// The digest up to now.

@@ -9,6 +9,7 @@ mod hold;
 mod mix;
 mod push;
 mod shreds;
+mod whole;
 
 /// One measured run: units of work and processor seconds.
 struct Measured {
@@ -35,6 +36,8 @@ fn main() {
     if wanted("w2") {
         for nodes in [1_000, 10_000] {
             report(&format!("W2 push gossip, N={nodes}"), runs, || push::run(nodes));
+            let name = format!("W2 as a scenario, N={nodes}");
+            report(&name, runs, || whole::run_scenario(nodes));
         }
     }
     if wanted("w3") {

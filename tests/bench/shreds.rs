@@ -167,9 +167,16 @@ const fn leader(slot: u64) -> u64 {
     mix64(42 ^ 0x1EAD_0000_0000 ^ slot) % NODES
 }
 
-const fn region(node: u64) -> usize {
-    (mix64(42 ^ 0x2E61_0000_0000 ^ node) % 10) as usize
-}
+/// Region of each node.
+static REGIONS: [u8; NODES as usize] = {
+    let mut regions = [0; NODES as usize];
+    let mut node = 0;
+    while node < NODES {
+        regions[node as usize] = (mix64(42 ^ 0x2E61_0000_0000 ^ node) % 10) as u8;
+        node += 1;
+    }
+    regions
+};
 
 const BASE_MS: [[u64; 10]; 10] = [
     [1, 12, 30, 36, 45, 50, 70, 85, 110, 120],
@@ -186,7 +193,8 @@ const BASE_MS: [[u64; 10]; 10] = [
 
 fn latency(passage: &Passage) -> Span {
     let (src, dst) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
-    let base = BASE_MS[region(src)][region(dst)] * 1_000_000;
+    let region = |node: NodeId| usize::from(REGIONS[node.index()]);
+    let base = BASE_MS[region(passage.from)][region(passage.to)] * 1_000_000;
     Span::from_nanos(base + ((base * (mix64(src << 32 | dst) & 1_023)) >> 12))
 }
 
@@ -200,7 +208,7 @@ fn network() -> NetworkPlan {
     profile.loss = Loss::Function(lost);
     let mut network = NetworkPlan::uniform(NODES as usize, profile);
     let rate = Rate::new(1_000_000_000).expect("not zero");
-    let uplink = PipeSpec { rate, buffer: Buffer::Bytes(u64::MAX) };
+    let uplink = PipeSpec { rate, buffer: Buffer::UNLIMITED };
     network.uplinks = NodeMap::filled(NODES as usize, Some(uplink));
     network
 }

@@ -16,13 +16,22 @@ type Due = (Time, NodeId, NodeId);
 pub(super) struct Backlogs {
     waiting: NodeMap<Option<VecDeque<(Time, Due)>>>,
     taken_back: BTreeMap<Due, u32>,
+    /// No node ever crashes.
+    idle: bool,
 }
 
 impl Backlogs {
     /// Keeps backlogs for the nodes that `crashes` says.
     pub(super) fn new(nodes: usize, mut crashes: impl FnMut(NodeId) -> bool) -> Self {
         let waiting = NodeMap::build(nodes, |node| crashes(node).then(VecDeque::new));
-        Self { waiting, taken_back: BTreeMap::new() }
+        let idle = waiting.values().all(Option::is_none);
+        Self { waiting, taken_back: BTreeMap::new(), idle }
+    }
+
+    /// Whether no node ever crashes, so that nothing is ever taken back.
+    #[inline]
+    pub(super) const fn is_idle(&self) -> bool {
+        self.idle
     }
 
     /// Notes that a message waits at `node` until `released` and is due as given.

@@ -20,6 +20,11 @@ pub enum Buffer {
     Messages(u32),
 }
 
+impl Buffer {
+    /// A waiting room of more bytes than memory could ever note; nothing is noted of it.
+    pub const UNLIMITED: Self = Self::Bytes(u64::MAX);
+}
+
 /// Rate and waiting room of a pipe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PipeSpec {
@@ -61,7 +66,7 @@ impl Pipe {
     #[inline]
     pub fn pass(&mut self, now: Time, bytes: u32) -> Option<Time> {
         let start = now.max(self.free);
-        if start > now {
+        if start > now && self.spec.buffer != Buffer::UNLIMITED {
             self.settle(now);
             let full = match self.spec.buffer {
                 Buffer::Bytes(limit) => self.waiting_bytes + u64::from(bytes) > limit,

@@ -8,16 +8,25 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chain {
     first: u32,
-    last: u32,
-    /// Entries in the last block, 1 to [`BLOCK`].
-    filled: u32,
+    /// Where in the pool the next entry goes; at the end of a block (or of nothing) it needs a new
+    /// one.
+    place: u32,
 }
 
 impl Chain {
-    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE, filled: 0 };
+    pub(super) const EMPTY: Self = Self { first: NONE, place: 0 };
 
     pub(super) const fn is_empty(self) -> bool {
         self.first == NONE
+    }
+
+    /// The last block and how many entries are in it.
+    const fn end(self) -> (u32, usize) {
+        if self.is_empty() {
+            return (NONE, 0);
+        }
+        let last = (self.place - 1) / BLOCK as u32;
+        (last, (self.place - last * BLOCK as u32) as usize)
     }
 }
 
@@ -44,12 +53,12 @@ impl<T: Copy> Pool<T> {
     /// Appends an entry to a chain.
     #[inline]
     pub(super) fn push(&mut self, chain: &mut Chain, entry: T) {
-        if (chain.filled as usize).is_multiple_of(BLOCK) {
+        if chain.place.is_multiple_of(BLOCK as u32) {
             self.extend(chain, entry);
-            return;
+        } else {
+            self.entries[chain.place as usize] = entry;
+            chain.place += 1;
         }
-        self.entries[chain.last as usize * BLOCK + chain.filled as usize] = entry;
-        chain.filled += 1;
     }
 
     /// Adds a block that holds `entry` to the chain.
@@ -58,24 +67,24 @@ impl<T: Copy> Pool<T> {
             // The entry itself is the filler of a new block: no default value is needed.
             self.entries.resize(self.entries.len() + BLOCK, entry);
             self.next.push(NONE);
-            u32::try_from(self.next.len() - 1).expect("fewer than 2^32 blocks of 4 KiB")
+            assert!(u32::try_from(self.entries.len()).is_ok(), "fewer than 2^32 events at a time");
+            self.next.len() as u32 - 1
         });
         self.entries[block as usize * BLOCK] = entry;
         self.next[block as usize] = NONE;
         if chain.is_empty() {
             chain.first = block;
         } else {
-            self.next[chain.last as usize] = block;
+            self.next[chain.end().0 as usize] = block;
         }
-        chain.last = block;
-        chain.filled = 1;
+        chain.place = block * BLOCK as u32 + 1;
     }
 
     /// Appends all entries of the chain to `into` and frees its blocks.
     pub(super) fn drain_into(&mut self, chain: Chain, into: &mut Vec<T>) {
-        let mut block = chain.first;
+        let (mut block, (last, rest)) = (chain.first, chain.end());
         while block != NONE {
-            let filled = if block == chain.last { chain.filled as usize } else { BLOCK };
+            let filled = if block == last { rest } else { BLOCK };
             let start = block as usize * BLOCK;
             into.extend_from_slice(&self.entries[start..start + filled]);
             self.free.push(block);
@@ -85,7 +94,8 @@ impl<T: Copy> Pool<T> {
 
     /// Begins to take a chain apart; see [`Pool::take_next`].
     pub(super) const fn start(&self, chain: Chain) -> Cursor {
-        Cursor { block: chain.first, place: 0, last: chain.last, filled: chain.filled as usize }
+        let (last, filled) = chain.end();
+        Cursor { block: chain.first, place: 0, last, filled }
     }
 
     /// The next entry; blocks are freed as soon as they have been read, so other chains may grow
@@ -108,12 +118,12 @@ impl<T: Copy> Pool<T> {
 
     /// The entries of a chain in order.
     pub(super) fn iter(&self, chain: Chain) -> impl Iterator<Item = &T> {
-        let mut block = chain.first;
+        let (mut block, (last, rest)) = (chain.first, chain.end());
         std::iter::from_fn(move || {
             if block == NONE {
                 return None;
             }
-            let filled = if block == chain.last { chain.filled as usize } else { BLOCK };
+            let filled = if block == last { rest } else { BLOCK };
             let start = block as usize * BLOCK;
             block = self.next[block as usize];
             Some(&self.entries[start..start + filled])
