@@ -198,13 +198,15 @@ where
             // Boundaries come before the events of their instant.
             let first = boundary.is_some_and(|at| at == Time::ZERO);
             let limit = boundary.and_then(|at| at.before()).map_or(until, |at| at.min(until));
-            while !first {
-                if left == 0 {
-                    return Ok(Advance::Paused);
+            if !first {
+                loop {
+                    if left == 0 {
+                        return Ok(Advance::Paused);
+                    }
+                    let Some((at, event)) = self.queue.pop_until(limit) else { break };
+                    left -= 1;
+                    self.step(at, event)?;
                 }
-                let Some((at, event)) = self.queue.pop_until(limit) else { break };
-                left -= 1;
-                self.step(at, event)?;
             }
             match boundary {
                 Some(at) if at <= until => self.cross(at),

@@ -3,4 +3,6 @@
 mod support;
 
 mod determinism;
+mod documents;
 mod smoke;
+mod tidy;

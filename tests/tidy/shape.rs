@@ -37,8 +37,7 @@ const STRAY: [&str; 6] = [
 ];
 
 /// Beginnings of paths that only exist where somebody worked.
-const WORKPLACES: [&str; 3] =
-    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+const WORKPLACES: [&str; 3] = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 /// What would make a run depend on more than scenario and seed: unordered maps, the wall clock,
 /// threads, the environment, and float functions that differ between platforms. Clippy's lists say
@@ -148,7 +147,7 @@ fn contains_word(text: &str, word: &str) -> bool {
     let ends_in_word = is_word(word.chars().next_back());
     text.match_indices(word).any(|(place, _)| {
         let after = text[place + word.len()..].chars().next();
-        !is_word(text[..place].chars().next_back()) && !(ends_in_word && is_word(after))
+        !(is_word(text[..place].chars().next_back()) || ends_in_word && is_word(after))
     })
 }
 

@@ -199,7 +199,8 @@ pub(super) fn block_end(code: &str, open: usize) -> usize {
 
 #[test]
 fn tidy_blanks_comments_and_what_literals_hold() {
-    let text = "let a = \"x{\\\"y\"; // z {\nlet b = r#\"\"}\"#; let c: &'a str = '{'; /* } */ d'\\''";
+    let text =
+        "let a = \"x{\\\"y\"; // z {\nlet b = r#\"\"}\"#; let c: &'a str = '{'; /* } */ d'\\''";
     let code = blanked(text);
     assert_eq!(code.len(), text.len());
     assert_eq!(code.lines().count(), 2);

@@ -118,7 +118,9 @@ impl Writer {
                     [leaf] if leaf.definition().is_some() => leaf,
                     _ => &shape,
                 };
-                let description = described.definition_description();
+                // Types say which table they are, which stands right above here.
+                let itself = format!(" (`{heading}`)");
+                let description = described.definition_description().replacen(&itself, "", 1);
                 if !description.is_empty() {
                     let _ = writeln!(self.text, "\n{description}");
                 }
@@ -176,9 +178,8 @@ fn shared_keys<'s>(leaves: &[Shape<'s>]) -> Vec<&'s str> {
     for (key, shape, needed) in kinds.iter().copied().flat_map(keys_of) {
         let same = |other: &Key<'_>| other.0 == key && other.1.is(shape) && other.2 == needed;
         let count = kinds.iter().filter(|kind| keys_of(**kind).iter().any(same)).count();
-        let differs = |kind: &Shape<'_>| {
-            keys_of(*kind).iter().any(|other| other.0 == key && !same(other))
-        };
+        let differs =
+            |kind: &Shape<'_>| keys_of(*kind).iter().any(|other| other.0 == key && !same(other));
         if count >= least && !shared.contains(&key) && !kinds.iter().any(differs) {
             shared.push(key);
         }
