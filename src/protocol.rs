@@ -37,14 +37,15 @@ pub struct ValidatorSettings {
 
 /// One node of the cluster, with stake or without.
 pub struct Validator {
+    rumors: Rumors,
     peers: Peers,
     /// The peers the overlay gives it when it connects.
     initial: Peers,
     /// How long after its start it connects.
     connect: Span,
-    discovery: Option<Discovery>,
-    gossip: Option<Gossip>,
-    rumors: Rumors,
+    // Boxed, so that what every message needs of a node stands close together.
+    discovery: Option<Box<Discovery>>,
+    gossip: Option<Box<Gossip>>,
 }
 
 impl Validator {
@@ -58,13 +59,14 @@ impl Validator {
         connect: Span,
     ) -> Self {
         let (seed, count) = (cluster.seed, cluster.len());
-        let discovery =
-            settings.discovery.config.enabled.then(|| {
-                Discovery::new(Arc::clone(&settings.discovery), seed, me, initial.clone())
-            });
+        let discovery = settings.discovery.config.enabled.then(|| {
+            let settings = Arc::clone(&settings.discovery);
+            Box::new(Discovery::new(settings, seed, me, initial.clone()))
+        });
         let gossips = settings.gossip.style != gossip::Style::Off;
-        let gossip = gossips
-            .then(|| Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me)));
+        let gossip = gossips.then(|| {
+            Box::new(Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me)))
+        });
         Self {
             peers: Peers::listed(Vec::new()),
             initial,
@@ -77,8 +79,8 @@ impl Validator {
 
     /// What the node knows of the validators; `None` if it does not gossip.
     #[must_use]
-    pub const fn gossip(&self) -> Option<&Gossip> {
-        self.gossip.as_ref()
+    pub fn gossip(&self) -> Option<&Gossip> {
+        self.gossip.as_deref()
     }
 
     /// The peers it has now.
@@ -187,7 +189,7 @@ impl Protocol for Validator {
     fn status(&self, _: &Cluster) -> Status {
         Status {
             peers: self.peers.len() as u32,
-            validators: self.gossip.as_ref().map_or(0, Gossip::known),
+            validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
             rumors: self.rumors.count(),
         }
     }

@@ -208,8 +208,9 @@ struct Kept {
 
 /// One node's part in spreading rumors.
 pub struct Rumors {
-    rng: Rng,
     seen: Seen,
+    // 320 bytes that few messages need.
+    rng: Box<Rng>,
     /// What it keeps for rounds, in increasing order of rumors.
     kept: Vec<Kept>,
     window: usize,
@@ -223,8 +224,8 @@ impl Rumors {
     #[must_use]
     pub fn new(seed: Seed, me: NodeId, window: usize) -> Self {
         Self {
-            rng: Rng::of_node(seed, Purpose::Rumors, me),
             seen: Seen::new(window),
+            rng: Box::new(Rng::of_node(seed, Purpose::Rumors, me)),
             kept: Vec::new(),
             window,
             targets: Vec::new(),

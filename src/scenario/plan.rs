@@ -44,6 +44,8 @@ pub struct Plan {
     pub population: Population,
     /// Who knows whom at the start.
     pub overlay: Overlay,
+    /// Digest of what links are made of, files included.
+    network_digest: Digest,
     /// Network, faults, prices and limits.
     pub simulation: SimulationPlan,
     /// All faults as the scenario lists them, for the record.
@@ -81,7 +83,8 @@ impl Plan {
         let count = population.count();
         let overlay = topology::resolve(&scenario.topology, count, regions, base_dir, seed)?;
         let nodes = network::Nodes::resolve(scenario, &population, seed)?;
-        let network = network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
+        let (network, network_digest) =
+            network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         check_gossip(&scenario.gossip, count)?;
@@ -105,6 +108,7 @@ impl Plan {
             end,
             population,
             overlay,
+            network_digest,
             simulation,
             faults: faults.planned,
             validators,
@@ -152,14 +156,13 @@ impl Plan {
         scenario.description = String::new();
         scenario.rules = None;
         let text = toml::to_string(&scenario).expect("every value of a scenario has a TOML form");
-        let network = format!("{:?}", self.simulation.network);
         let faults = format!("{:?}", self.simulation.faults);
         Digest::of_parts(&[
             b"headwater plan",
             text.as_bytes(),
             &self.population.canonical_bytes(),
             &self.overlay.digest().0,
-            Digest::of(network.as_bytes()).0.as_slice(),
+            &self.network_digest.0,
             Digest::of(faults.as_bytes()).0.as_slice(),
         ])
     }

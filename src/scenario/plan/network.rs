@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{SALT_CLASS, SALT_LINK};
+use crate::base::digest::Digest;
 use crate::base::distribution::{Distribution, DistributionOrSpan};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::quantity::Bytes;
@@ -109,7 +110,7 @@ pub(super) fn resolve(
     nodes: &Nodes,
     base_dir: &Path,
     seed: Seed,
-) -> Result<NetworkPlan, ScenarioError> {
+) -> Result<(NetworkPlan, Digest), ScenarioError> {
     let config = &scenario.network;
     let small = |bytes: Bytes, key: &str| {
         let message = format!("{bytes} passes the limit of 1GiB");
@@ -119,14 +120,16 @@ pub(super) fn resolve(
             .ok_or_else(|| ScenarioError::new(format!("network.{key}"), message))
     };
     let message_limit = config.message_limit.map(|limit| small(limit, "message_limit"));
-    Ok(NetworkPlan {
-        links: links(config, population, base_dir, seed)?,
+    let (links, digest) = links(config, population, base_dir, seed)?;
+    let plan = NetworkPlan {
+        links,
         edges: edges(config, overlay)?,
         uplinks: nodes.uplinks.clone(),
         downlinks: nodes.downlinks.clone(),
         header: small(config.header, "header")?,
         message_limit: message_limit.transpose()?,
-    })
+    };
+    Ok((plan, digest))
 }
 
 /// Links of the overlay with a latency or rate of their own.
@@ -174,7 +177,7 @@ fn links(
     population: &Population,
     base_dir: &Path,
     seed: Seed,
-) -> Result<LinkTable, ScenarioError> {
+) -> Result<(LinkTable, Digest), ScenarioError> {
     let base = base(config, population, base_dir)?;
     let plain = plain(config, base_dir)?;
     let overrides = config.link.iter().enumerate();
@@ -204,7 +207,34 @@ fn links(
         }
     }
     let profile_of = (0..profiles.len() as u32).collect();
-    Ok(LinkTable::of_classes(class_of, profile_of, profiles))
+    let digest = digest(&base, &plain, &overrides);
+    Ok((LinkTable::of_classes(class_of, profile_of, profiles), digest))
+}
+
+/// The digest of what links are made of: the scenario's text does not hold what stands in files.
+fn digest(base: &Base, plain: &Profile, overrides: &[Override]) -> Digest {
+    let drawn = |distribution: Option<&Distribution>| {
+        distribution.map(Distribution::canonical_bytes).unwrap_or_default()
+    };
+    let latency = |latency: &Latency| match latency {
+        Latency::PerLink(distribution) | Latency::PerMessage(distribution) => {
+            drawn(Some(distribution))
+        }
+        Latency::Constant(span) => span.as_nanos().to_le_bytes().to_vec(),
+        // Only library users have functions; they are outside the digest.
+        Latency::Function(_) => Vec::new(),
+    };
+    let mut parts = vec![match base {
+        Base::Model(model) => latency(model),
+        Base::Sites(table) => table.iter().flat_map(|s| s.as_nanos().to_le_bytes()).collect(),
+    }];
+    parts.push(drawn(plain.jitter.as_ref()));
+    for own in overrides {
+        parts.push(own.latency.as_ref().map(latency).unwrap_or_default());
+        parts.push(drawn(own.jitter.as_ref().and_then(Option::as_ref)));
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    Digest::of_parts(&parts)
 }
 
 /// What nodes of one class have in common: the site and the ends of link overrides they are at.
