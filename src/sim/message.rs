@@ -53,7 +53,7 @@ where
     const EVENT_IS_SMALL: () =
         assert!(size_of::<Event<P::Message, P::Timer>>() <= 24, "an event has at most 24 bytes");
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: P::Message, depart: Time) {
         let () = Self::EVENT_IS_SMALL;
         debug_assert!(from != to, "a node does not send to itself");
@@ -93,7 +93,7 @@ where
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn fly(&mut self, passage: &Passage, message: P::Message, arrival: Arrival) {
         self.in_flight += 1;
         self.in_flight_bytes += u64::from(passage.size);
@@ -111,7 +111,7 @@ where
     }
 
     /// A message reaches the receiver's side.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, .. } = envelope;
         if envelope.stage == Stage::Link && self.network.is_plain(to) {
@@ -150,7 +150,7 @@ where
     }
 
     /// Gives an event to a node, or to its inbox if the processor is busy.
-    #[inline]
+    #[inline(always)]
     pub(super) fn offer(&mut self, node: NodeId, event: Event<P::Message, P::Timer>) {
         let Some(processors) = &mut self.processors else { return self.handle(event) };
         let processor = &mut processors[node];
@@ -198,7 +198,7 @@ where
         self.schedule_wake(node);
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, event: Event<P::Message, P::Timer>) {
         match event {
             Event::Mail(envelope) => self.end(envelope, None),

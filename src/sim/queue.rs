@@ -74,7 +74,7 @@ pub struct EventQueue<E> {
     beyond: BTreeMap<u64, Chain>,
     /// Number of the bucket that `run` was made of.
     bucket: u64,
-    run: Vec<Entry<E>>,
+    run: Chain,
     order: Vec<u64>,
     scratch: Vec<u64>,
     next: usize,
@@ -95,7 +95,7 @@ impl<E: Copy> EventQueue<E> {
             far: vec![Chain::EMPTY; FAR].into_boxed_slice(),
             beyond: BTreeMap::new(),
             bucket: 0,
-            run: Vec::new(),
+            run: Chain::EMPTY,
             order: Vec::new(),
             scratch: Vec::new(),
             next: 0,
@@ -122,7 +122,7 @@ impl<E: Copy> EventQueue<E> {
     ///
     /// # Panics
     /// If `at` is before the last event popped: time never runs backwards.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, at: Time, event: E) {
         assert!(
             at >= self.popped,
@@ -166,7 +166,7 @@ impl<E: Copy> EventQueue<E> {
         if let Some(&key) = self.order.get(self.next)
             && self.late.is_empty()
         {
-            let Entry { at, event } = self.run[key as u32 as usize];
+            let Entry { at, event } = *self.pool.get(key as u32);
             if at > limit {
                 return None;
             }
@@ -182,9 +182,9 @@ impl<E: Copy> EventQueue<E> {
     fn pop_late(&mut self, limit: Time) -> Option<(Time, E)> {
         let at = self.peek().filter(|at| *at <= limit)?;
         let event = if self.run_head() == Some(at) {
-            let place = self.order[self.next] as u32 as usize;
+            let place = self.order[self.next] as u32;
             self.next += 1;
-            self.run[place].event
+            self.pool.get(place).event
         } else {
             self.late.pop()?.0.event
         };
@@ -197,7 +197,7 @@ impl<E: Copy> EventQueue<E> {
     /// All events still to come, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
         let chains = self.near.iter().chain(self.far.iter()).chain(self.beyond.values());
-        let run = self.order[self.next..].iter().map(|&key| &self.run[key as u32 as usize].event);
+        let run = self.order[self.next..].iter().map(|&key| &self.pool.get(key as u32).event);
         let late = self.late.iter().map(|Reverse(late)| &late.event);
         chains
             .flat_map(|chain| self.pool.iter(*chain))
@@ -208,10 +208,10 @@ impl<E: Copy> EventQueue<E> {
 
     #[inline]
     fn run_head(&self) -> Option<Time> {
-        self.order.get(self.next).map(|&key| self.run[key as u32 as usize].at)
+        self.order.get(self.next).map(|&key| self.pool.get(key as u32).at)
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_near(&mut self, bucket: u64, entry: Entry<E>) {
         let slot = bucket as usize % NEAR;
         self.near_used[slot / 64] |= 1 << (slot % 64);
@@ -302,22 +302,22 @@ impl<E: Copy> EventQueue<E> {
         }
     }
 
-    /// Copies the present bucket into the run and sorts it by (time, place).
+    /// Makes the present bucket the run. Its entries stay where they are; sorted are keys of the
+    /// time within the bucket (19 bits), the rank in the order of scheduling (13 bits, enough where
+    /// whole keys are compared) and the place in the pool (32 bits).
     fn sort_run(&mut self) {
         let slot = self.bucket as usize % NEAR;
         self.near_used[slot / 64] &= !(1 << (slot % 64));
-        let chain = std::mem::replace(&mut self.near[slot], Chain::EMPTY);
-        self.run.clear();
-        self.pool.drain_into(chain, &mut self.run);
+        self.pool.free(std::mem::replace(&mut self.run, self.near[slot]));
+        self.near[slot] = Chain::EMPTY;
         self.next = 0;
-        let offset_mask = (1 << WIDTH_BITS) - 1;
         self.order.clear();
-        self.order.extend(
-            self.run
-                .iter()
-                .enumerate()
-                .map(|(place, entry)| (entry.at.as_nanos() & offset_mask) << 32 | place as u64),
-        );
+        let (order, mask) = (&mut self.order, (1 << WIDTH_BITS) - 1);
+        self.pool.each(self.run, |place, entry| {
+            let rank = order.len() as u64 & RANK_MASK;
+            let offset = entry.at.as_nanos() & mask;
+            order.push(offset << OFFSET_SHIFT | rank << 32 | u64::from(place));
+        });
         if self.order.len() < RADIX_FROM {
             self.order.sort_unstable();
         } else {
@@ -334,26 +334,31 @@ impl<E: Copy> Default for EventQueue<E> {
 
 /// Below this many keys a comparison sort is faster.
 const RADIX_FROM: usize = 192;
+/// Where the time within the bucket stands in a key.
+const OFFSET_SHIFT: u32 = u64::BITS - WIDTH_BITS;
+/// What of the rank fits between time and place.
+const RANK_MASK: u64 = (1 << (OFFSET_SHIFT - 32)) - 1;
+const _: () = assert!(RADIX_FROM as u64 <= RANK_MASK, "ranks of small runs are exact");
 
-/// Sorts keys by their bits 32 to 51, stably; the low half is in increasing order to begin with.
+/// Sorts keys by the time within the bucket, stably: they come in the order of scheduling.
 fn radix_sort(keys: &mut Vec<u64>, scratch: &mut Vec<u64>) {
     const DIGIT: u32 = WIDTH_BITS.div_ceil(2);
     const RADIX: usize = 1 << DIGIT;
+    let digit = |key: u64, pass: u32| (key >> (OFFSET_SHIFT + DIGIT * pass)) as usize % RADIX;
     let mut counts = [[0_u32; RADIX]; 2];
     for &key in keys.iter() {
-        counts[0][(key >> 32) as usize % RADIX] += 1;
-        counts[1][(key >> (32 + DIGIT)) as usize % RADIX] += 1;
+        counts[0][digit(key, 0)] += 1;
+        counts[1][digit(key, 1)] += 1;
     }
     scratch.clear();
     scratch.resize(keys.len(), 0);
-    for (pass, counts) in counts.iter_mut().enumerate() {
+    for (pass, counts) in (0..).zip(counts.iter_mut()) {
         let mut start = 0;
         for count in counts.iter_mut() {
             start += std::mem::replace(count, start);
         }
-        let shift = 32 + DIGIT * pass as u32;
         for &key in keys.iter() {
-            let place = &mut counts[(key >> shift) as usize % RADIX];
+            let place = &mut counts[digit(key, pass)];
             scratch[*place as usize] = key;
             *place += 1;
         }

@@ -35,7 +35,7 @@ impl Trace {
     }
 
     /// A message was delivered (`None`) or ended otherwise.
-    #[inline]
+    #[inline(always)]
     pub fn outcome(&mut self, at: Time, message: &Passage, reason: Option<DropReason>) {
         let ends = u64::from(message.from.number()) << 32 | u64::from(message.to.number());
         let outcome = reason.map_or(0, |reason| 1 + reason as u64);
@@ -51,7 +51,7 @@ impl Trace {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, at: Time, words: [u64; 3]) {
         self.digest.record([at.as_nanos(), words[0], words[1], words[2]]);
         self.left -= 1;

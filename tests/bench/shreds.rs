@@ -23,7 +23,7 @@ const FANOUT: usize = 200;
 const SHREDS: u64 = 2_000;
 const SLOT: Span = Span::from_millis(400);
 /// Trees kept: more shreds than are ever under way.
-const TREES: usize = 8_192;
+const TREES: usize = 4_096;
 
 #[derive(Clone, Copy)]
 struct Shred {

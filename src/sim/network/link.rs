@@ -116,7 +116,7 @@ impl LinkTable {
     }
 
     /// The profile of a directed pair.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn profile(&self, from: NodeId, to: NodeId) -> &Profile {
         let row = usize::from(self.class_of[from]) * self.classes;

@@ -63,7 +63,7 @@ impl Pipe {
 
     /// Takes a message in and says when it is through, or `None` if the waiting room is full.
     /// Calls must come in the order of `now`.
-    #[inline]
+    #[inline(always)]
     pub fn pass(&mut self, now: Time, bytes: u32) -> Option<Time> {
         let start = now.max(self.free);
         if start > now && self.spec.buffer != Buffer::UNLIMITED {

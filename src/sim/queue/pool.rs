@@ -51,7 +51,7 @@ impl<T: Copy> Pool<T> {
     }
 
     /// Appends an entry to a chain.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, chain: &mut Chain, entry: T) {
         if chain.place.is_multiple_of(BLOCK as u32) {
             self.extend(chain, entry);
@@ -62,6 +62,7 @@ impl<T: Copy> Pool<T> {
     }
 
     /// Adds a block that holds `entry` to the chain.
+    #[cold]
     fn extend(&mut self, chain: &mut Chain, entry: T) {
         let block = self.free.pop().unwrap_or_else(|| {
             // The entry itself is the filler of a new block: no default value is needed.
@@ -80,13 +81,30 @@ impl<T: Copy> Pool<T> {
         chain.place = block * BLOCK as u32 + 1;
     }
 
-    /// Appends all entries of the chain to `into` and frees its blocks.
-    pub(super) fn drain_into(&mut self, chain: Chain, into: &mut Vec<T>) {
+    /// The entry at a place that [`Pool::each`] named; its chain is not freed yet.
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> &T {
+        &self.entries[place as usize]
+    }
+
+    /// Calls `visit` with place and entry of all of the chain, in order.
+    #[inline]
+    pub(super) fn each(&self, chain: Chain, mut visit: impl FnMut(u32, &T)) {
         let (mut block, (last, rest)) = (chain.first, chain.end());
         while block != NONE {
             let filled = if block == last { rest } else { BLOCK };
             let start = block as usize * BLOCK;
-            into.extend_from_slice(&self.entries[start..start + filled]);
+            for (place, entry) in (start as u32..).zip(&self.entries[start..start + filled]) {
+                visit(place, entry);
+            }
+            block = self.next[block as usize];
+        }
+    }
+
+    /// Frees the blocks of a chain.
+    pub(super) fn free(&mut self, chain: Chain) {
+        let mut block = chain.first;
+        while block != NONE {
             self.free.push(block);
             block = self.next[block as usize];
         }
@@ -144,9 +162,10 @@ mod tests {
             pool.push(if i % 2 == 0 { &mut even } else { &mut odd }, i);
         }
         assert!(pool.iter(even).copied().eq((0..1_000).step_by(2)));
-        let mut drained = Vec::new();
-        pool.drain_into(even, &mut drained);
-        assert!(drained.into_iter().eq((0..1_000).step_by(2)));
+        let mut visited = Vec::new();
+        pool.each(even, |place, entry| visited.push((*pool.get(place), *entry)));
+        assert!(visited.into_iter().eq((0..1_000).step_by(2).map(|i| (i, i))));
+        pool.free(even);
         let blocks = pool.next.len();
         let mut cursor = pool.start(odd);
         let mut again = Chain::EMPTY;
