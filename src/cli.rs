@@ -1,6 +1,7 @@
 //! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
 
 mod describe;
+mod documents;
 mod events;
 mod progress;
 mod run;
@@ -14,10 +15,12 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::documents::{key_reference, results_readme, scenarios_readme};
+
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::near_name;
-use crate::scenario::reader::{Override, Source, json_schema, reference};
+use crate::scenario::reader::{Override, Source, json_schema};
 use crate::scenario::schema::Scenario;
 use crate::scenario::shipped::{self, SCENARIOS, Shipped};
 
@@ -228,12 +231,6 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
             print(&String::from_utf8_lossy(&script))
         }
     }
-}
-
-/// The reference of all scenario keys: the text of `scenarios/README.md`.
-#[must_use]
-pub fn key_reference() -> String {
-    reference(&json_schema::<Scenario>())
 }
 
 /// Prints to stdout; a reader that has gone away is no error.

@@ -1,5 +1,5 @@
-//! Layer 1', keys: secp256k1 key pairs derived from node identities. A private key never leaves this
-//! file; protocols and results see public keys only.
+//! Layer 1', keys: secp256k1 key pairs derived from node identities. A private key never leaves
+//! this file; protocols and results see public keys only.
 
 use k256::ecdsa::SigningKey;
 

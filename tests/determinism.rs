@@ -1,8 +1,7 @@
-//! The same scenario and seed give the same bytes: golden digests of every shipped scenario, and the
-//! equalities that nothing outside the plan may break.
+//! The same scenario and seed give the same bytes: golden digests of every shipped scenario, and
+//! the equalities that nothing outside the plan may break.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use headwater::base::time::{Span, Time};
 use headwater::fact::{Census, Deaf, Fact, Observer, World};
@@ -11,7 +10,7 @@ use headwater::run::{Finished, Go, build, run};
 use headwater::scenario::plan::Plan;
 use headwater::scenario::shipped::SCENARIOS;
 
-use crate::support::{ran_plan, shipped};
+use crate::support::{golden, ran_plan, shipped};
 
 /// Seed and prefix of the golden run of each scenario: whole, or as much as a test can take.
 const PREFIXES: &[(&str, &str)] = &[("geographic-cluster", "6s")];
@@ -49,21 +48,14 @@ fn account(name: &str, seed: u64) -> String {
 
 #[test]
 fn golden_digests_of_every_shipped_scenario() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digests.txt");
+    let path = "tests/golden/digests.txt";
     let mut now = String::from("# BLESS=1 cargo test golden_digests writes this file anew.\n");
     for scenario in SCENARIOS {
         for seed in [1, 2] {
             now += &account(scenario.name, seed);
         }
     }
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &now).expect("the golden file is writable");
-    }
-    let before = std::fs::read_to_string(&path).expect("the golden file exists");
-    for (before, now) in before.lines().zip(now.lines()) {
-        assert_eq!(before, now, "a digest moved: say in the commit which rule of the model did");
-    }
-    assert_eq!(before, now);
+    golden(path, &now, "a digest moved: say in the commit which rule of the model did");
 }
 
 /// Looks at everything and does nothing.

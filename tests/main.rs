@@ -3,5 +3,7 @@
 mod support;
 
 mod determinism;
+mod documents;
 mod laws;
 mod smoke;
+mod tidy;

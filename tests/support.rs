@@ -41,6 +41,29 @@ fn resolve(source: &Source, overrides: &[&str]) -> Plan {
     })
 }
 
+/// A file of the crate that tests compare what they made with. `BLESS=1 cargo test` writes what was
+/// made into it; `why` says what it means when the two differ.
+pub(crate) fn golden(path: &str, made: &str, why: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let read = || std::fs::read_to_string(&file);
+    if blessing() && read().ok().is_none_or(|text| text != made) {
+        let written = std::fs::create_dir_all(file.parent().expect("a file in a folder"));
+        let written = written.and_then(|()| std::fs::write(&file, made));
+        written.unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+    let text = read().unwrap_or_else(|error| panic!("{path}: {error}"));
+    for (number, (written, made)) in text.lines().zip(made.lines()).enumerate() {
+        assert_eq!(written, made, "{path}, line {}: {why}", number + 1);
+    }
+    assert!(text == made, "{path} ends too early or too late: {why}");
+}
+
+/// Whether golden files are to be written anew.
+#[expect(clippy::disallowed_methods, reason = "how a person tells the tests to write golden files")]
+pub(crate) fn blessing() -> bool {
+    std::env::var_os("BLESS").is_some()
+}
+
 /// A finished run with its tables in memory.
 pub(crate) struct Ran(pub(crate) Finished<MemorySink>);
 

@@ -335,7 +335,12 @@ impl JsonSchema for Chance {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "number"], "format": "probability", "minimum": 0, "maximum": 1})
+        json_schema!({
+            "type": ["string", "number"],
+            "format": "probability",
+            "minimum": 0,
+            "maximum": 1
+        })
     }
 }
 

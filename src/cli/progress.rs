@@ -15,6 +15,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
+    #[expect(clippy::disallowed_methods, reason = "the bar shows wall time, to people only")]
     pub(super) fn new(quiet: bool) -> Self {
         let wanted = !quiet && std::io::stderr().is_terminal();
         Self { bar: None, started: Instant::now(), wanted }

@@ -69,8 +69,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     if !arguments.quiet {
         plan.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let clock = Instant::now();
+    #[expect(clippy::disallowed_methods, reason = "wall-clock facts go to run.meta.json alone")]
+    let (now, clock) = (SystemTime::now(), Instant::now());
+    let started = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let finished = match event_log(arguments, &plan)? {
         Some(log) => drive(&plan, sink, log, arguments.quiet),
         None => drive(&plan, sink, Deaf, arguments.quiet),

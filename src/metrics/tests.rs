@@ -1,4 +1,4 @@
-//! Tests of the recorder as a whole: facts in, rows and key figures out.
+//! Metrics layer, tests only: the recorder as a whole, facts in, rows and key figures out.
 
 use super::table::{Cell, MemorySink};
 use super::*;

@@ -29,22 +29,22 @@ pub const MOST_NODES: u32 = 100_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodesConfig {
-    /// Number of nodes, observers included: 1 to 100,000; they are numbered from 0. Default 25.
+    /// Number of nodes, observers included; they are numbered from 0.
     #[schemars(range(min = 1, max = 100_000))]
     pub count: u32,
     /// How many of the nodes have no stake; these are the last ones. At least one node must remain
-    /// that is a validator, so this is less than `count`. Default 0.
+    /// that is a validator, so this is less than `count`.
     #[schemars(range(min = 0, max = 99_999))]
     pub observers: u32,
-    /// The stakes of the validators, that is of all nodes but the observers. Default: equal.
+    /// The stakes of the validators, that is of all nodes but the observers.
     pub stake: StakeConfig,
-    /// Where the nodes stand. Default: all at one site.
+    /// Where the nodes stand.
     pub placement: PlacementConfig,
-    /// When the first node starts. Default 0s.
+    /// When the first node starts.
     pub start: Span,
-    /// How much later each further node starts, in the order of their numbers. Default 0s.
+    /// How much later each further node starts, in the order of their numbers.
     pub stagger: Span,
-    /// How long after its start a node connects to the peers the topology gives it. Default 0s.
+    /// How long after its start a node connects to the peers that the topology gives it.
     pub connect: Span,
     /// Nodes that differ from the rest. Where several match, later ones win key by key.
     pub class: Vec<NodeClassConfig>,

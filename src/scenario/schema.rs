@@ -1,5 +1,5 @@
-//! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the world.
-//! Every doc comment here becomes part of the key reference and of the editor's schema.
+//! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the
+//! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
 pub mod fault;
 pub mod network;
@@ -28,7 +28,8 @@ pub struct Scenario {
     pub name: String,
     /// What it shows, in a sentence.
     pub description: String,
-    /// A set of rules whose values stand in for keys that are not given: "classroom".
+    /// A preset: a set of rules whose values stand in for keys that are not given. There is one,
+    /// "classroom".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
     /// Seed of all chance in the run.
@@ -41,17 +42,17 @@ pub struct Scenario {
     pub topology: TopologyConfig,
     /// Links, uplinks and downlinks.
     pub network: NetworkConfig,
-    /// Prices of work on a node's processor. Default: all work is free.
+    /// Prices of work on a node's processor; without any, work takes no time.
     pub cost: CostTable,
-    /// Peer discovery.
+    /// How nodes find further peers and notice that one is gone.
     pub discovery: DiscoveryConfig,
-    /// Gossip of the validator registry.
+    /// How validators become known: gossip of the registry.
     pub gossip: gossip::Config,
-    /// Rumors: payloads without meaning, to study dissemination and links alone.
+    /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
-    /// What is written.
+    /// What is written into the result folder.
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
     pub limits: LimitsConfig,
@@ -63,7 +64,7 @@ pub struct Scenario {
 #[serde(default)]
 #[schemars(extend("additionalProperties" = false))]
 pub struct DiscoveryConfig {
-    /// Nodes that everyone announces itself to when it connects. Default: none.
+    /// Nodes to which every node announces itself when it connects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Selector>,
     /// All else.

@@ -34,7 +34,7 @@ macro_rules! topology_kinds {
         $(#[$about:meta])*
         $kind:ident { $( $(#[$note:meta])* $key:ident: $type:ty, )* }
     )*) => {
-        /// Who knows (neighbours) whom at the start of a run, chosen by `kind`.
+        /// The overlay (`[topology]`): whom each node knows when it connects, chosen by `kind`.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
         pub enum TopologyConfig {
@@ -42,16 +42,15 @@ macro_rules! topology_kinds {
                 $(#[$about])*
                 $kind {
                     $( $(#[$note])* $key: $type, )*
-                    /// Accept a graph that is not in one piece. Default: false, such a graph is
-                    /// refused.
+                    /// Whether a graph that is not in one piece is accepted, not refused.
                     #[serde(default)]
                     allow_disconnected: bool,
-                    /// One-way latency of every link that has none of its own, such as "20ms".
-                    /// Default: the latency of the network model.
+                    /// One-way latency of every link that has none of its own. Without it that of
+                    /// `[network]` applies.
                     #[serde(default, skip_serializing_if = "Option::is_none")]
                     latency: Option<Span>,
-                    /// Rate of every link that has none of its own, such as "1Gbit/s", in series
-                    /// after the uplink. Default: no limit by the link.
+                    /// Rate of every link that has none of its own: a pipe in series after the
+                    /// uplink. Without it links have no limit.
                     #[serde(default, skip_serializing_if = "Option::is_none")]
                     rate: Option<Rate>,
                 },
@@ -88,7 +87,7 @@ topology_kinds! {
 
     /// One node knows all others, and they know only it.
     Star {
-        /// The node in the middle. Default: 0.
+        /// The node in the middle.
         #[serde(default)]
         center: u32,
     }
@@ -96,23 +95,23 @@ topology_kinds! {
     /// Rows and columns: each node knows the ones left, right, above and below. Node 0 is a
     /// corner, node 1 the next in its row.
     Grid {
-        /// Number of rows; rows times columns is the number of nodes. Default: derived from
-        /// `columns`, or the most square form.
+        /// Number of rows; rows times columns is the number of nodes. Without it derived from
+        /// `columns`, or else the most square form.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
         rows: Option<u32>,
-        /// Number of columns. Default: derived from `rows`, or the most square form.
+        /// Number of columns; without it derived from `rows`, or else the most square form.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
         columns: Option<u32>,
-        /// Whether each row and column closes to a ring (a torus). Default: false.
+        /// Whether each row and column closes to a ring (a torus).
         #[serde(default)]
         wrap: bool,
     }
 
     /// A tree with node 0 as its root, filled level by level.
     Tree {
-        /// How many children a node has. Default: 2.
+        /// How many children a node has.
         #[serde(default = "two")]
         #[schemars(range(min = 1))]
         arity: u32,
@@ -128,7 +127,7 @@ topology_kinds! {
     /// A random graph (Erdős-Rényi): each pair of nodes is linked with the same probability,
     /// independent of the others.
     ErdosRenyi {
-        /// Probability that two nodes are linked, such as "5%".
+        /// Probability that two nodes are linked.
         probability: Chance,
     }
 
@@ -138,7 +137,7 @@ topology_kinds! {
         /// Neighbours of every node before links are moved; even, and below the number of nodes.
         #[schemars(range(min = 2))]
         degree: u32,
-        /// Probability that a link is moved, such as "10%".
+        /// Probability that a link is moved.
         rewire: Chance,
     }
 
@@ -157,15 +156,13 @@ topology_kinds! {
     Regions {
         /// Neighbours of every node in its own region, drawn at random (a region too small for it
         /// is complete; where degree times nodes is odd, one node has one neighbour fewer).
-        /// Default: not used.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
         inner_degree: Option<u32>,
-        /// Probability that two nodes of one region are linked. Default: not used.
+        /// Probability that two nodes of one region are linked, in place of `inner_degree`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inner_probability: Option<Chance>,
         /// Random links between each pair of regions (all possible ones if there are fewer).
-        /// Default: 3.
         #[serde(default = "three")]
         bridges: u32,
     }
@@ -181,7 +178,7 @@ topology_kinds! {
     Edges {
         /// Pairs of node numbers, such as [[0, 1], [1, 2]]; an edge listed twice counts once.
         list: Vec<[u32; 2]>,
-        /// Whether an edge [a, b] says only that a knows b. Default: false, both know each other.
+        /// Whether an edge [a, b] says only that a knows b; otherwise both know each other.
         #[serde(default)]
         directed: bool,
     }
@@ -194,8 +191,8 @@ topology_kinds! {
     File {
         /// The file, relative to the scenario file.
         path: PathBuf,
-        /// Whether an edge from a to b says only that a knows b. Default: what the file itself says
-        /// (digraph, edgedefault); in CSV false, both know each other.
+        /// Whether an edge from a to b says only that a knows b. Without it the file itself
+        /// says so (digraph, edgedefault), and in CSV both know each other.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         directed: Option<bool>,
     }

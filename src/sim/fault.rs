@@ -1,5 +1,5 @@
-//! Kernel layer: the schedule of faults: a sorted list of boundaries and a cursor. A boundary is not
-//! an event: all boundaries of an instant are crossed before its first event, and adding one
+//! Kernel layer: the schedule of faults: a sorted list of boundaries and a cursor. A boundary is
+//! not an event: all boundaries of an instant are crossed before its first event, and adding one
 //! renumbers no event.
 
 use super::compute::Slowdown;

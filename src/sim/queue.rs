@@ -1,7 +1,7 @@
 //! Kernel layer: the queue of future events, a two-level calendar of sorted runs.
 //!
 //! A comparison heap is bound by cache misses once some ten thousand events are pending. Here an
-//! event is appended to an unsorted bucket of [`WIDTH_BITS`] and each bucket is sorted once, when
+//! event is appended to an unsorted bucket of `WIDTH_BITS` and each bucket is sorted once, when
 //! the clock enters it, while it sits in the cache. Order is exact: by time, then first scheduled,
 //! first served. The parts, from near to far:
 //!

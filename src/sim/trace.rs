@@ -19,8 +19,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Most checkpoints kept; beyond it every second one is dropped and the spacing doubles, so that
-    /// memory stays bounded however long the run.
+    /// Most checkpoints kept; beyond it every second one is dropped and the spacing doubles, so
+    /// that memory stays bounded however long the run.
     const MOST: usize = 4_096;
 
     /// The digest of nothing yet.

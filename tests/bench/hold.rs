@@ -8,7 +8,7 @@ use crate::Measured;
 use crate::mix::Sm64;
 
 fn delay(stream: &mut Sm64) -> Span {
-    let u = (stream.next() >> 11) as f64 * 2_f64.powi(-53);
+    let u = (stream.next() >> 11) as f64 / (1_u64 << 53) as f64;
     Span::from_nanos((-libm::log(1.0 - u) * 1e9) as u64 + 1)
 }
 

@@ -1,6 +1,7 @@
 //! W2 through the whole simulator: the same work as an ordinary scenario, with the real node, the
-//! network model, the recorder with all its tables, and the digest. Its own random streams draw the
-//! peers and latencies, so the number of deliveries differs a little from that of the bare workload.
+//! network model, the recorder with all its tables, and the digest. Its own random streams draw
+//! the peers and latencies, so the number of deliveries differs a little from that of the bare
+//! workload.
 
 use cpu_time::ProcessTime;
 use headwater::fact::Deaf;

@@ -51,7 +51,7 @@ pub enum DistributionSpec {
     },
     /// The Pareto distribution: heavy-tailed. A draw is above `x` with probability
     /// `(min / x)^exponent`, and the mean is `min * exponent / (exponent - 1)`; at an exponent of 1
-    /// or less there is no mean, and only the limits above keep draws finite.
+    /// or less there is no mean, and only the limit of a day keeps draws finite.
     Pareto {
         /// The shortest length.
         min: Span,
@@ -68,15 +68,14 @@ pub enum DistributionSpec {
     },
 }
 
-/// A distribution of lengths of time, or just a length ("50ms") that is always the same.
+/// A distribution of lengths of time; a length such as "50ms" in place of the table is always the
+/// same. No length written here may exceed one hour, and no draw is longer than a day.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
-#[schemars(inline)]
 pub enum DistributionOrSpan {
     /// Always the same length.
     Constant(Span),
-    /// A distribution. No length written here may exceed one hour. Draws are resolved down to one
-    /// in a million million (2^-40) in both tails, and none is longer than one day.
+    /// A distribution. Draws are resolved down to one in a million million (2^-40) in both tails.
     Spec(DistributionSpec),
 }
 

@@ -1,4 +1,4 @@
-//! Tests of the rumor collector.
+//! Metrics layer, tests only: the rumor collector.
 
 use super::super::table::MemorySink;
 use super::*;

@@ -12,38 +12,36 @@ use crate::protocol::setting::{SettingError, above_zero, at_least_one};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Whether nodes discover peers at all; otherwise the topology says for good who knows whom.
-    /// Default false.
     pub enabled: bool,
-    /// How often a node asks for the peers of others. Default 5s.
+    /// How often a node asks some of its peers whom they know.
     pub request_interval: Span,
-    /// How many random peers it asks each time. Default 1.
+    /// How many random peers it asks each time.
     #[schemars(range(min = 1))]
     pub request_fanout: u32,
-    /// Most peers named in one answer, drawn at random. Default 32.
+    /// Most peers named in one answer; if there are more, these are drawn at random.
     #[schemars(range(min = 1))]
     pub answer_limit: u32,
-    /// Most nodes heard of from others to which a node announces itself within one request
-    /// interval. Default 32.
+    /// To how many nodes that it heard of from others a node announces itself within one request
+    /// interval.
     #[schemars(range(min = 1))]
     pub announce_limit: u32,
-    /// Time between two rounds of pings of a node; a peer not heard from since its last turn is
-    /// pinged. Default 5s.
+    /// Time between two rounds of pings of a node. A peer whose turn it is, and that was not heard
+    /// from since its last turn, is pinged.
     pub ping_interval: Span,
     /// How many peers have their turn in one round of pings; with more peers the turns rotate.
-    /// Default 32.
     #[schemars(range(min = 1))]
     pub ping_fanout: u32,
-    /// How long to wait for a sign of life after a ping. Default 2s.
+    /// How long to wait for a sign of life after a ping.
     pub timeout: Span,
-    /// Unanswered pings in a row before a peer is dropped. Default 3.
+    /// So many unanswered pings in a row, and the peer is dropped.
     #[schemars(range(min = 1))]
     pub attempts: u32,
-    /// How long after it was dropped a peer is pinged again; doubles with every ping. Default 1s.
+    /// How long after it was dropped a peer is pinged again; doubles with every such ping.
     pub retry_initial: Span,
-    /// Longest time between two such pings. Default 60s.
+    /// Longest time between two pings of a dropped peer; not below `retry_initial`.
     pub retry_limit: Span,
-    /// Most peers a node takes in; a newcomer beyond it is refused. A node that starts with more
-    /// may keep as many as that. Default 1000.
+    /// Most peers that a node takes in; newcomers beyond it are refused. A node to which the
+    /// topology gives more may keep those.
     #[schemars(range(min = 1))]
     pub max_peers: u32,
 }

@@ -48,28 +48,26 @@ pub enum ChooseFrom {
     Membership,
 }
 
-/// Gossip about the validators: identity, stake, public key and version of each.
+/// Gossip about the validators (`[gossip]`): each node keeps a registry with the identity, stake,
+/// public key and version of every validator it has heard of, and passes it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How nodes tell each other: "off", "push", "pull", "push-pull" or "forward-once". Default
-    /// "off".
+    /// How the registry spreads from node to node.
     pub style: Style,
-    /// Time between two rounds of a node; not read by "forward-once". Default 2s.
+    /// Time between two rounds of a node; "forward-once" has no rounds.
     pub interval: Span,
-    /// How many random peers are chosen each time. Default 3.
+    /// How many random peers a node sends to (or asks) each time.
     #[schemars(range(min = 1))]
     pub fanout: u32,
-    /// "random": each node starts its rounds at a random moment; "aligned": all rounds at whole
-    /// multiples of the interval. Default "random".
+    /// When the rounds of a node take place.
     pub phase: Phase,
-    /// How often a validator publishes a new version of its own entry, the first time a random part
-    /// of this (phase "random") or all of it (phase "aligned") after its start; at least 10ms.
-    /// Absent: only at its start and after each restart.
+    /// How often a validator publishes a new version of its own entry; at least 10ms. The first
+    /// time is a random part of this after its start, or all of it if the phase is "aligned".
+    /// Without this key it publishes at its start and after each restart only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Span>,
-    /// "peers": choose among the peers a node knows; "membership": among all other nodes. Default
-    /// "peers".
+    /// From whom the random peers are drawn.
     pub choose_from: ChooseFrom,
 }
 

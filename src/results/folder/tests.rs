@@ -300,7 +300,9 @@ fn a_process_that_is_killed_leaves_nothing_at_the_target_and_loses_its_claim() {
     const TARGET: &str = "HEADWATER_TEST_TARGET";
     const NAME: &str = "results::folder::tests::\
                         a_process_that_is_killed_leaves_nothing_at_the_target_and_loses_its_claim";
-    if let Some(target) = std::env::var_os(TARGET) {
+    #[expect(clippy::disallowed_methods, reason = "how the parent tells its child what to do")]
+    let told = std::env::var_os(TARGET);
+    if let Some(target) = told {
         // This is the child: half a result folder, then wait to be killed (or for the parent's
         // end).
         let mut folder = prepare(Path::new(&target), "a", false).expect("prepared");

@@ -41,16 +41,16 @@ pub enum PlacementOrder {
 pub struct SiteConfig {
     /// Name of the place; no two places may share it.
     pub name: String,
-    /// Name of its region; places may share one. Default: the place's own name.
+    /// Name of its region, which places may share; without it the place's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Degrees north, -90 to 90.
+    /// Degrees north; negative numbers are south.
     #[schemars(range(min = -90.0, max = 90.0))]
     pub latitude: f64,
-    /// Degrees east, -180 to 180.
+    /// Degrees east; negative numbers are west.
     #[schemars(range(min = -180.0, max = 180.0))]
     pub longitude: f64,
-    /// How many nodes stand here in proportion to the other places. Default 1.
+    /// How many nodes stand here, in proportion to the other places.
     #[serde(default = "one")]
     pub weight: u64,
 }
@@ -69,7 +69,7 @@ pub enum PlacementConfig {
     Cities {
         /// Names of cities; a city named twice gets twice as many nodes.
         cities: Vec<String>,
-        /// In turn or drawn. Default "round-robin".
+        /// In which order nodes are dealt out.
         #[serde(default)]
         order: PlacementOrder,
     },
@@ -77,11 +77,11 @@ pub enum PlacementConfig {
     Regions {
         /// Names of the regions, no two the same.
         names: Vec<String>,
-        /// How many nodes stand in each region in proportion; as many numbers as there are names.
-        /// Default: equal.
+        /// How many nodes stand in each region, in proportion: as many numbers as there are names.
+        /// Without it all regions get equally many.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         weights: Option<Vec<u64>>,
-        /// In turn or drawn. Default "round-robin".
+        /// In which order nodes are dealt out.
         #[serde(default)]
         order: PlacementOrder,
     },
@@ -89,7 +89,7 @@ pub enum PlacementConfig {
     Sites {
         /// The places.
         list: Vec<SiteConfig>,
-        /// In turn or drawn. Default "round-robin".
+        /// In which order nodes are dealt out.
         #[serde(default)]
         order: PlacementOrder,
     },

@@ -20,7 +20,7 @@ use super::mainnet;
 pub enum StakeConfig {
     /// Every validator has the same stake.
     Equal {
-        /// Stake of every validator. Default 1000.
+        /// Stake of every validator.
         #[serde(default = "equal_amount")]
         #[schemars(range(min = 1))]
         amount: u64,
@@ -42,15 +42,15 @@ pub enum StakeConfig {
     /// largest stake. The defaults are the best fit to Solana's mainnet at epoch 860, whose
     /// cumulative share it keeps to 1.9 percentage points at 962 validators.
     ZipfMandelbrot {
-        /// The exponent, 0 or more; 0 makes all stakes equal. Default 1.45.
+        /// The exponent; 0 makes all stakes equal.
         #[serde(default = "zipf_exponent")]
         #[schemars(range(min = 0))]
         exponent: f64,
-        /// The shift of the rank, 0 or more; it flattens the top of the list. Default 18.
+        /// The shift of the rank; it flattens the top of the list.
         #[serde(default = "zipf_shift")]
         #[schemars(range(min = 0))]
         shift: f64,
-        /// All stakes together; every validator gets at least 1. Default 1000000000.
+        /// All stakes together; every validator gets at least 1.
         #[serde(default = "zipf_total")]
         #[schemars(range(min = 1))]
         total: u64,
@@ -61,8 +61,8 @@ pub enum StakeConfig {
         /// The median stake.
         #[schemars(range(min = 1))]
         median: u64,
-        /// Standard deviation of the natural logarithm of the stake, 0 or more (Solana's mainnet:
-        /// 2.42, a poor fit).
+        /// Standard deviation of the natural logarithm of the stake (Solana's mainnet: 2.42, a poor
+        /// fit).
         #[schemars(range(min = 0))]
         sigma: f64,
     },
@@ -83,7 +83,7 @@ pub enum StakeConfig {
     /// 0.55 percentage points with 962 validators or more, 0.56 with 200, 2.5 with 100, 10.6 with
     /// 25. With few validators the first stands for many: it holds 22 % of the stake with 100.
     SolanaMainnet {
-        /// All stakes together; every validator gets at least 1. Default 414485427, in SOL.
+        /// All stakes together, by default mainnet's in SOL; every validator gets at least 1.
         #[serde(default = "mainnet_total")]
         #[schemars(range(min = 1))]
         total: u64,

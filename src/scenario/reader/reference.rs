@@ -17,7 +17,8 @@ const MAX_LEVELS: usize = 8;
 /// top level first. `schema` is what [`super::json_schema`] returns.
 #[must_use]
 pub fn reference(schema: &Value) -> String {
-    let mut writer = Writer { text: String::new(), described: BTreeMap::new() };
+    let mut writer =
+        Writer { text: String::new(), described: BTreeMap::new(), explained: Vec::new() };
     let root = Shape::of_root(schema);
     writer.text.push_str("## Top level\n");
     writer.table(&Section { path: Vec::new(), in_list: false, level: 0 }, &[root]);
@@ -55,34 +56,37 @@ struct Writer {
     text: String,
     /// Definitions that have a section, and its heading.
     described: BTreeMap<String, String>,
+    /// Lines about values that the section has.
+    explained: Vec<String>,
 }
 
 impl Writer {
     /// The keys of a table, and then the sections of the tables inside.
     fn table(&mut self, section: &Section, leaves: &[Shape<'_>]) {
+        self.explained.clear();
         self.text.push('\n');
-        let mut inside: Vec<(Section, Shape<'_>)> = Vec::new();
+        let shared = shared_keys(leaves);
+        if let (Some(kind), false) = (kind_with(leaves, &shared), shared.is_empty()) {
+            let _ = writeln!(self.text, "Keys of every kind{}:\n", but(leaves, &shared));
+            let is_shared = |&(key, ..): &Key<'_>| shared.contains(&key);
+            keys_of(kind).into_iter().filter(is_shared).for_each(|key| self.key("", section, key));
+            self.text.push_str("\nKinds, with keys of their own:\n\n");
+        }
         for leaf in leaves {
-            let tag = leaf.tag();
-            let indent = match tag {
+            let indent = match leaf.tag() {
                 Some((tag, name)) => {
-                    let _ =
-                        writeln!(self.text, "- `{tag} = \"{name}\"`{}", colon(&leaf.description()));
+                    let text = colon(&leaf.description());
+                    let _ = writeln!(self.text, "- `{tag} = \"{name}\"`{text}");
                     "  "
                 }
                 None => "",
             };
-            let required = leaf.required();
-            for (key, shape) in leaf.properties() {
-                if tag.is_some_and(|(tag, _)| tag == key) {
-                    continue;
-                }
-                self.key(indent, section, key, shape, required.contains(&key));
-                inside.push((section.child(key), shape));
-            }
+            let is_own = |&(key, ..): &Key<'_>| !shared.contains(&key);
+            let own = keys_of(*leaf).into_iter().filter(is_own);
+            own.for_each(|key| self.key(indent, section, key));
         }
-        for (child, shape) in inside {
-            self.inside(child, shape);
+        for (key, shape, _) in leaves.iter().copied().flat_map(keys_of) {
+            self.inside(section.child(key), shape);
         }
     }
 
@@ -109,7 +113,14 @@ impl Writer {
             }
             None => {
                 let _ = writeln!(self.text, "\n## `{heading}`");
-                let description = shape.definition_description();
+                // The only table among other forms is described by its own type.
+                let described = match leaves.as_slice() {
+                    [leaf] if leaf.definition().is_some() => leaf,
+                    _ => &shape,
+                };
+                // Types say which table they are, which stands right above here.
+                let itself = format!(" (`{heading}`)");
+                let description = described.definition_description().replacen(&itself, "", 1);
                 if !description.is_empty() {
                     let _ = writeln!(self.text, "\n{description}");
                 }
@@ -121,8 +132,9 @@ impl Writer {
         }
     }
 
-    /// The line of one key.
-    fn key(&mut self, indent: &str, section: &Section, key: &str, shape: Shape<'_>, needed: bool) {
+    /// The line of one key, and one for each value that has a meaning of its own, unless the
+    /// section has explained the values already.
+    fn key(&mut self, indent: &str, section: &Section, (key, shape, needed): Key<'_>) {
         let mut facts = vec![type_of(shape, &section.child(key))];
         facts.push(match default_of(shape) {
             _ if needed => "required".to_owned(),
@@ -136,10 +148,55 @@ impl Writer {
             let doc = leaf.description();
             // A text with a meaning of its own; several texts in one leaf have none.
             if let ([name], false) = (leaf.constants().as_slice(), doc.is_empty()) {
-                let _ = writeln!(self.text, "{indent}  - `\"{name}\"`: {doc}");
+                let line = format!("  - `\"{name}\"`: {doc}");
+                if !self.explained.contains(&line) {
+                    let _ = writeln!(self.text, "{indent}{line}");
+                    self.explained.push(line);
+                }
             }
         }
     }
+}
+
+/// A key of a table: its name, what may stand there, and whether something must.
+type Key<'s> = (&'s str, Shape<'s>, bool);
+
+/// The keys of a table, without the one that tells its kind.
+fn keys_of(leaf: Shape<'_>) -> Vec<Key<'_>> {
+    let (tag, required) = (leaf.tag(), leaf.required());
+    let is_tag = |key: &str| tag.is_some_and(|(tag, _)| tag == key);
+    let keys = leaf.properties().into_iter().filter(|(key, _)| !is_tag(key));
+    keys.map(|(key, shape)| (key, shape, required.contains(&key))).collect()
+}
+
+/// The keys that at least three kinds of a table have, and all kinds but at most one, with the same
+/// type, default and meaning.
+fn shared_keys<'s>(leaves: &[Shape<'s>]) -> Vec<&'s str> {
+    let kinds: Vec<_> = leaves.iter().copied().filter(|leaf| leaf.tag().is_some()).collect();
+    let least = kinds.len().saturating_sub(1).max(3);
+    let mut shared = Vec::new();
+    for (key, shape, needed) in kinds.iter().copied().flat_map(keys_of) {
+        let same = |other: &Key<'_>| other.0 == key && other.1.is(shape) && other.2 == needed;
+        let count = kinds.iter().filter(|kind| keys_of(**kind).iter().any(same)).count();
+        let differs =
+            |kind: &Shape<'_>| keys_of(*kind).iter().any(|other| other.0 == key && !same(other));
+        if count >= least && !shared.contains(&key) && !kinds.iter().any(differs) {
+            shared.push(key);
+        }
+    }
+    shared
+}
+
+/// The first kind that has all of these keys.
+fn kind_with<'s>(leaves: &[Shape<'s>], keys: &[&str]) -> Option<Shape<'s>> {
+    leaves.iter().copied().find(|leaf| keys.iter().all(|key| leaf.property(key).is_some()))
+}
+
+/// ` but ...`: the kind that does not have these keys, if there is one.
+fn but(leaves: &[Shape<'_>], keys: &[&str]) -> String {
+    let lacks = |leaf: &&Shape<'_>| keys.iter().any(|key| leaf.property(key).is_none());
+    let name = leaves.iter().find(lacks).and_then(|leaf| leaf.tag());
+    name.map_or_else(String::new, |(tag, name)| format!(" but `{tag} = \"{name}\"`"))
 }
 
 /// `: text`, or nothing.
@@ -226,11 +283,13 @@ fn range_of(leaf: Shape<'_>) -> String {
         return String::new();
     }
     match leaf.bounds() {
-        (Some(least), Some(most)) if written("maximum") => format!(", {least} to {most}"),
-        (None, Some(most)) => format!(", at most {most}"),
+        (Some(least), Some(most)) if written("maximum") => {
+            format!(", {} to {}", grouped(&least), grouped(&most))
+        }
+        (None, Some(most)) => format!(", at most {}", grouped(&most)),
         // That a count is not negative goes without saying.
         (Some(Bound::Whole(0)), _) if leaf.types() == ["integer"] => String::new(),
-        (Some(least), _) => format!(", at least {least}"),
+        (Some(least), _) => format!(", at least {}", grouped(&least)),
         _ => String::new(),
     }
 }
@@ -268,16 +327,34 @@ fn toml_text(value: &Value) -> String {
             let pairs: Vec<_> = keys.iter().filter(|(_, v)| !v.is_null()).map(pair).collect();
             if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
         }
+        Value::Number(number) if !number.is_f64() => grouped(number),
         // Texts, numbers and booleans of these schemas are spelled alike in JSON and TOML.
         leaf => leaf.to_string(),
     }
+}
+
+/// A whole number as TOML lets people write it: from 10_000 on in groups of three digits.
+fn grouped(number: &impl ToString) -> String {
+    let text = number.to_string();
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    if digits.len() < 5 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text;
+    }
+    let mut grouped = text[..text.len() - digits.len()].to_owned();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push('_');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::example::Example;
     use super::super::json_schema;
-    use super::reference;
+    use super::{grouped, reference};
 
     /// A type that contains itself, as a table and as a list.
     #[derive(schemars::JsonSchema)]
@@ -356,6 +433,63 @@ mod tests {
         }
         // The doc sentence of a section is that of the type, not of the key.
         assert!(text.contains("## `[[faults]]`\n\nSomething that goes wrong.\n\n- `kind"));
+    }
+
+    /// Three kinds that share a key, one that does not have it.
+    #[derive(schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only the schema is used")]
+    struct Kinds {
+        /// What happens.
+        event: Event,
+    }
+
+    #[derive(schemars::JsonSchema)]
+    #[serde(tag = "kind", rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "only the schema is used")]
+    enum Event {
+        Rain { at: u64, order: Order, depth: u64 },
+        Snow { at: u64, order: Order, depth: Option<u64> },
+        Hail { at: u64 },
+        Calm {},
+    }
+
+    #[derive(schemars::JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "only the schema is used")]
+    enum Order {
+        /// As they come.
+        First,
+        /// As they go.
+        Last,
+    }
+
+    #[test]
+    fn what_kinds_share_is_said_once() {
+        let text = reference(&json_schema::<Kinds>());
+        let shared = "Keys of every kind but `kind = \"calm\"`:\n\n- `at` (integer; required)\n\n\
+                      Kinds, with keys of their own:\n\n- `kind = \"rain\"`\n  - `order`";
+        assert!(text.contains(shared), "{text}");
+        assert_eq!(text.matches("`at`").count(), 1, "{text}");
+        // A key that differs between two kinds stands with both.
+        assert_eq!(text.matches("`depth`").count(), 2, "{text}");
+        // Two kinds have the key, the values are explained at the first.
+        assert_eq!(text.matches("`order`").count(), 2, "{text}");
+        assert_eq!(text.matches("`\"last\"`: As they go.").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn large_numbers_are_written_in_groups_as_toml_allows() {
+        for (number, text) in [
+            (9_999_i64, "9999"),
+            (10_000, "10_000"),
+            (-123_456, "-123_456"),
+            (1_000_000_000, "1_000_000_000"),
+        ] {
+            assert_eq!(grouped(&number), text);
+            let read: toml::Table = toml::from_str(&format!("n = {text}")).expect("TOML");
+            assert_eq!(read["n"].as_integer(), Some(number));
+        }
+        assert_eq!(grouped(&0.123_456), "0.123456");
     }
 
     #[test]

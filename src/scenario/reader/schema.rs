@@ -31,6 +31,11 @@ impl<'s> Shape<'s> {
         Self { root: self.root, here }
     }
 
+    /// Whether two shapes are written alike, their doc sentences included.
+    pub(super) fn is(self, other: Self) -> bool {
+        self.here == other.here
+    }
+
     /// The name of the definition that this shape refers to, by itself or as an alternative.
     pub(super) fn definition(self) -> Option<&'s str> {
         let choices = || self.here.get("anyOf").and_then(Value::as_array).into_iter().flatten();

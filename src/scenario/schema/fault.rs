@@ -33,10 +33,15 @@ pub struct WindowConfig {
     pub may_miss: bool,
 }
 
+/// Writes the enum with the keys that every kind shares, and those of kinds that act on paths,
+/// repeated in each variant: serde can flatten a struct of them or refuse unknown keys, but not
+/// both.
 macro_rules! faults {
     ($(
         $(#[$doc:meta])*
-        $variant:ident $name:literal { $( $(#[$field_doc:meta])* $field:ident: $type:ty, )* }
+        $variant:ident $name:literal $( paths($from:ident, $to:ident, $both_ways:ident) )? {
+            $( $(#[$field_doc:meta])* $field:ident: $type:ty, )*
+        }
     )*) => {
         /// Something that goes wrong at a time (`[[faults]]`). Every fault counts what met it and
         /// what it touched; one that met nothing fails the run unless it says `may_miss = true`.
@@ -48,15 +53,26 @@ macro_rules! faults {
                 $variant {
                     /// When it begins.
                     at: Span,
-                    /// How long it lasts; in place of `until`. Default: to the end of the run.
+                    /// How long it lasts. Without this and `until` it lasts to the end of the run.
                     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
                     lasting: Option<Span>,
-                    /// When it ends; in place of `for`. Default: the end of the run.
+                    /// When it ends, in place of `for`.
                     #[serde(default, skip_serializing_if = "Option::is_none")]
                     until: Option<Span>,
-                    /// Whether it may touch nothing without failing the run. Default false.
+                    /// Whether it may meet nothing without failing the run.
                     #[serde(default)]
                     may_miss: bool,
+                    $(
+                        /// The nodes at one end.
+                        #[serde(default = "everyone")]
+                        $from: Selector,
+                        /// The nodes at the other end.
+                        #[serde(default = "everyone")]
+                        $to: Selector,
+                        /// Whether messages from `to` to `from` are meant too.
+                        #[serde(default = "yes")]
+                        $both_ways: bool,
+                    )?
                     $( $(#[$field_doc])* $field: $type, )*
                 },
             )*
@@ -88,68 +104,32 @@ faults! {
     Partition "partition" {
         /// The groups, up to 64; "rest" is everyone in no other group.
         groups: Vec<Selector>,
-        /// Cuts only what goes from the first of two groups to the second. Default false.
+        /// Cuts only what goes from the first of two groups to the second.
         #[serde(default)]
         one_way: bool,
     }
     /// Ends all partitions in force.
     Heal "heal" {}
     /// Loses messages on some paths.
-    Loss "loss" {
-        /// The nodes at one end. Default: all.
-        #[serde(default = "everyone")]
-        from: Selector,
-        /// The nodes at the other end. Default: all.
-        #[serde(default = "everyone")]
-        to: Selector,
-        /// Whether messages from `to` to `from` are meant too. Default true.
-        #[serde(default = "yes")]
-        both_ways: bool,
+    Loss "loss" paths(from, to, both_ways) {
         /// Probability of loss, on top of the link's own.
         probability: Chance,
     }
     /// Delays messages on some paths.
-    Delay "delay" {
-        /// The nodes at one end. Default: all.
-        #[serde(default = "everyone")]
-        from: Selector,
-        /// The nodes at the other end. Default: all.
-        #[serde(default = "everyone")]
-        to: Selector,
-        /// Whether messages from `to` to `from` are meant too. Default true.
-        #[serde(default = "yes")]
-        both_ways: bool,
+    Delay "delay" paths(from, to, both_ways) {
         /// Extra latency of every message: a time or a distribution.
         extra: DistributionOrSpan,
     }
     /// Duplicates messages on some paths.
-    Duplicate "duplicate" {
-        /// The nodes at one end. Default: all.
-        #[serde(default = "everyone")]
-        from: Selector,
-        /// The nodes at the other end. Default: all.
-        #[serde(default = "everyone")]
-        to: Selector,
-        /// Whether messages from `to` to `from` are meant too. Default true.
-        #[serde(default = "yes")]
-        both_ways: bool,
+    Duplicate "duplicate" paths(from, to, both_ways) {
         /// Probability of a second copy.
         probability: Chance,
     }
     /// Limits the rate at which each sender's messages pass on some paths.
-    Throttle "throttle" {
-        /// The nodes at one end. Default: all.
-        #[serde(default = "everyone")]
-        from: Selector,
-        /// The nodes at the other end. Default: all.
-        #[serde(default = "everyone")]
-        to: Selector,
-        /// Whether messages from `to` to `from` are meant too. Default true.
-        #[serde(default = "yes")]
-        both_ways: bool,
-        /// Bits per second of each sender on these paths together.
+    Throttle "throttle" paths(from, to, both_ways) {
+        /// The rate that each sender has on these paths together.
         rate: Rate,
-        /// What may wait: bytes or messages. Default 64MiB.
+        /// How much of each sender may wait: bytes, or a number of messages.
         #[serde(default)]
         buffer: BufferConfig,
     }
@@ -157,7 +137,7 @@ faults! {
     Crash "crash" {
         /// Which nodes.
         nodes: Selector,
-        /// What is left of them: "kept" or "lost". Default "kept".
+        /// What is left of a node while it is away.
         #[serde(default)]
         memory: MemoryConfig,
     }
@@ -169,7 +149,7 @@ faults! {
         every: Span,
         /// How long a node stays away: a time or a distribution.
         downtime: DistributionOrSpan,
-        /// What is left of them: "kept" or "lost". Default "kept".
+        /// What is left of a node while it is away.
         #[serde(default)]
         memory: MemoryConfig,
     }
@@ -182,11 +162,11 @@ faults! {
     Slow "slow" {
         /// Which nodes.
         nodes: Selector,
-        /// All work takes this many times as long. Default 1.
+        /// All work takes this many times as long.
         #[serde(default = "one")]
         #[schemars(range(min = 1, max = 1_000_000))]
         factor: u32,
-        /// Added to the handling of every message. Default 0s.
+        /// Time added to the handling of every message.
         #[serde(default)]
         per_message: Span,
     }
@@ -204,13 +184,13 @@ faults! {
     Clock "clock" {
         /// Which nodes.
         nodes: Selector,
-        /// How far they are ahead. Default 0s.
+        /// How far they are ahead.
         #[serde(default)]
         ahead: Span,
-        /// How far they are behind; in place of `ahead`. Default 0s.
+        /// How far they are behind, in place of `ahead`.
         #[serde(default)]
         behind: Span,
-        /// How much they gain, in parts per million; negative: lose. Default 0.
+        /// How much they gain, in parts per million; a negative number makes them lose.
         #[serde(default)]
         #[schemars(range(min = -500_000, max = 500_000))]
         drift_ppm: i32,

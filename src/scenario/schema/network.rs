@@ -16,7 +16,7 @@ use crate::scenario::population::selector::Selector;
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
     /// One-way latency of a directed link, jitter apart: a time or a distribution. Only one of
-    /// `latency`, `geography` and `matrix` may be given. Default without any of them: 50ms.
+    /// `latency`, `geography` and `matrix` may be given; without any of them it is 50ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<DistributionOrSpan>,
     /// Whether a latency distribution is drawn once per directed link or for every message.
@@ -32,11 +32,12 @@ pub struct NetworkConfig {
     /// one another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter: Option<DistributionOrSpan>,
-    /// Loss: a probability, or Gilbert-Elliott bursts.
+    /// How messages get lost: independently with a probability, or in Gilbert-Elliott bursts.
     pub loss: LossConfig,
     /// Probability that a message arrives twice.
     pub duplicate: Chance,
-    /// Probability that a message arrives damaged; the receiver drops it and it is counted so.
+    /// Probability that a message arrives damaged; the receiver drops it, and it is counted as
+    /// corrupted.
     pub corrupt: Chance,
     /// Whether messages on a directed link arrive in the order they were handed over.
     pub in_order: bool,
@@ -45,13 +46,14 @@ pub struct NetworkConfig {
     /// Largest payload of a message, header apart; larger ones are dropped and counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_limit: Option<Bytes>,
-    /// Every node's uplink: a rate, or rate and buffer. Default: infinitely fast.
+    /// Every node's uplink: a rate, or rate and buffer. Without it uplinks are infinitely fast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uplink: Option<PipeConfig>,
-    /// Every node's downlink: a rate, or rate and buffer. Default: infinitely fast.
+    /// Every node's downlink: a rate, or rate and buffer. Without it downlinks are infinitely fast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downlink: Option<PipeConfig>,
-    /// Buffer of each link that has a rate of its own (`rate` in a topology): bytes or messages.
+    /// Buffer of each link that has a rate of its own (`rate` in a topology): bytes, or a number of
+    /// messages.
     pub link_buffer: BufferConfig,
     /// Links that differ from the rest. Where several match, later ones win key by key.
     pub link: Vec<LinkConfig>,
@@ -95,9 +97,9 @@ pub enum LatencyPer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GeographyConfig {
-    /// Part of the round trip that does not depend on distance.
+    /// The part of the round trip that does not depend on distance.
     pub access: Span,
-    /// Length of the real path over the great circle: 1 to 10.
+    /// Length of the real path as a multiple of the great circle's.
     #[schemars(range(min = 1.0, max = 10.0))]
     pub inflation: f64,
 }
@@ -133,10 +135,10 @@ pub struct BurstConfig {
     pub good_to_bad: Chance,
     /// Probability of a step from bad to good.
     pub bad_to_good: Chance,
-    /// Loss while good. Default 0%.
+    /// Probability that a message is lost while the link is good.
     #[serde(default)]
     pub loss_good: Chance,
-    /// Loss while bad. Default 100%.
+    /// Probability that a message is lost while the link is bad.
     #[serde(default = "always")]
     pub loss_bad: Chance,
 }
@@ -155,14 +157,14 @@ pub enum PipeConfig {
     Full(FullPipeConfig),
 }
 
-/// Rate and buffer of an uplink or downlink.
+/// Rate and buffer of an uplink or downlink; a rate alone may stand in place of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullPipeConfig {
-    /// Bits per second.
+    /// How fast messages leave the buffer, one after another.
     pub rate: Rate,
-    /// What may wait, the message being transmitted apart: bytes, or a number of messages. A
-    /// message that finds it full is dropped. Default 64MiB.
+    /// How much may wait, the message being transmitted apart: bytes, or a number of messages. A
+    /// message that finds no room is dropped.
     #[serde(default)]
     pub buffer: BufferConfig,
 }
@@ -191,7 +193,7 @@ pub struct LinkConfig {
     pub from: Selector,
     /// The nodes at the other end.
     pub to: Selector,
-    /// Whether the links from `to` to `from` are meant too. Default true.
+    /// Whether the links from `to` to `from` are meant too.
     #[serde(default = "yes")]
     pub both_ways: bool,
     /// One-way latency.
@@ -200,7 +202,7 @@ pub struct LinkConfig {
     /// Added to the latency of every message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<DistributionOrSpan>,
-    /// Loss.
+    /// How messages get lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossConfig>,
     /// Probability that a message arrives twice.

@@ -5,22 +5,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::time::Span;
 
-/// What is written (`[output]`).
+/// What is written into the result folder (`[output]`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
-    /// Interval of `timeline.csv`. "0s" leaves the table empty.
+    /// Time from one row of `timeline.csv` to the next; "0s" leaves the table empty.
     pub timeline: Span,
-    /// Interval of `node_timeline.csv`. "0s" leaves the table empty.
+    /// Time from one sample of all nodes in `node_timeline.csv` to the next; "0s" leaves the table
+    /// empty.
     pub node_timeline: Span,
     /// Whether `peers.csv` lists who knows whom at the end. On a complete overlay of more than
-    /// 1,000 nodes it is left out.
+    /// 1,000 nodes the list is left out.
     pub peers: bool,
     /// Further moments at which `peers.csv` lists who knows whom.
     pub peers_at: Vec<Span>,
-    /// Which rows `deliveries.csv` gets: "auto" stops after 1,000,000 rows.
+    /// How many rows `deliveries.csv` gets.
     pub deliveries: DeliveriesConfig,
-    /// Only these rumors in `deliveries.csv`, by number. Default: all.
+    /// Only these rumors in `deliveries.csv`, by number; an empty list means all of them.
     pub deliveries_of: Vec<u32>,
     /// Only first receipts from this moment on in `deliveries.csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,10 +67,10 @@ pub struct LimitsConfig {
     /// exit code 5.
     #[schemars(range(min = 1_000, max = 1_000_000_000))]
     pub pending_events: u32,
-    /// Most events that may wait for one processor; further messages are dropped.
+    /// Most events that may wait for one node's processor; further messages are dropped.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub inbox: u32,
-    /// Rumors that are told apart at a time: a node ignores copies of older ones.
+    /// How many rumors, counted back from the newest, a node can tell apart; it ignores older ones.
     #[schemars(range(min = 64, max = 1_048_576))]
     pub rumors: u32,
 }

@@ -9,8 +9,8 @@ use crate::protocol::gossip::{ChooseFrom, Phase};
 use crate::protocol::rumor::Style;
 use crate::scenario::population::selector::Selector;
 
-/// A stream of rumors (`[[rumors]]`): one rumor, or several in a row, or a constant or Poisson
-/// stream, and how they spread.
+/// A stream of rumors (`[[rumors]]`): payloads without meaning that spread from node to node. One
+/// rumor, several at once (`count`), a constant stream (`every`) or a Poisson one (`per_second`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RumorConfig {
@@ -18,18 +18,18 @@ pub struct RumorConfig {
     pub at: Span,
     /// Where rumors appear: one of these nodes, drawn anew for each rumor.
     pub node: Selector,
-    /// Payload of each rumor.
+    /// Payload of each rumor, without the network's header.
     pub size: Bytes,
-    /// How many rumors. Default 1; with `until` and no `count`: as many as fit.
+    /// How many rumors. Without it there is one, or with `until` as many as fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Time from one rumor to the next of a constant stream; absent: all at once.
+    /// Time from one rumor to the next of a constant stream; without it all come at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// Mean rumors per second of a Poisson stream, in place of `every`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
-    /// No rumor of the stream appears after this moment. Default: the end of the run.
+    /// No rumor of the stream appears after this moment; without it the end of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Span>,
     /// How rumors spread.
@@ -37,16 +37,16 @@ pub struct RumorConfig {
     /// The receivers of direct rumors: one of these nodes, drawn anew for each rumor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Selector>,
-    /// Random peers that a node sends to (or asks) per round, or on first receipt.
+    /// How many random peers a node sends to (or asks) per round, or on first receipt.
     #[schemars(range(min = 1, max = 100_000))]
     pub fanout: u32,
     /// Length of a round of push, pull and push-pull.
     pub interval: Span,
-    /// Rounds for which a node pushes a rumor after it received it; 0: for ever.
+    /// For how many rounds a node pushes a rumor after it received it; 0 means for ever.
     pub rounds: u32,
     /// When the rounds of a node take place; the first one comes after its start, not at it.
     pub phase: Phase,
-    /// Whether random peers are drawn from the peers a node knows or from all nodes.
+    /// From whom the random peers are drawn.
     pub choose_from: ChooseFrom,
     /// Whether flooding sends a rumor back to the peer it came from.
     pub echo: bool,

@@ -1,8 +1,8 @@
 //! Kernel layer: what a crash takes with it: messages that wait in the node's uplink or downlink.
 //!
-//! Pipes are next-free instants and arrivals are scheduled at hand-over, so a crash has to take back
-//! arrivals that are already scheduled. Only nodes that the plan crashes keep this list; the order
-//! of events is the same with and without it.
+//! Pipes are next-free instants and arrivals are scheduled at hand-over, so a crash has to take
+//! back arrivals that are already scheduled. Only nodes that the plan crashes keep this list; the
+//! order of events is the same with and without it.
 
 use std::collections::{BTreeMap, VecDeque};
 
