@@ -1,6 +1,7 @@
 //! What the simulator must obey: set-ups whose answers follow from mathematics, as ordinary
-//! scenario texts. Exact answers are compared to the nanosecond. Statistics are compared over seeds,
-//! with a tolerance of six standard errors (once in 500 million) unless a comment says otherwise;
+//! scenario texts. Exact answers are compared to the nanosecond. Statistics are compared over
+//! seeds, with a tolerance of six standard errors (once in 500 million) unless a comment says
+//! otherwise;
 //! the standard error is derived from the law itself and never estimated from the program's output.
 
 mod conservation;

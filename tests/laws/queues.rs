@@ -33,8 +33,8 @@ fn poisson_arrivals_wait_as_long_as_the_law_says() {
         let root = (SEEDS as f64).sqrt();
         assert_near(&what, mean(&waits), rho / (2.0 * (1.0 - rho)), 6.0 * deviation / root);
         // Poisson arrivals see time averages: 1 - rho of them do not wait at all, they begin busy
-        // periods. A busy period has 1 / (1 - rho) arrivals with variance rho / (1 - rho)^3 (Borel),
-        // so by renewal theory the count among N has variance N rho.
+        // periods. A busy period has 1 / (1 - rho) arrivals with variance rho / (1 - rho)^3
+        // (Borel), so by renewal theory the count among N has variance N rho.
         let error = (rho / (SEEDS as f64 * 1e5)).sqrt();
         assert_near("arrivals that do not wait", mean(&idle), 1.0 - rho, 6.0 * error);
     }

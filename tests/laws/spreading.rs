@@ -179,7 +179,8 @@ fn mean_rounds(nodes: usize, style: &str, fanout: u32, seconds: usize, seeds: u6
 fn push_takes_as_many_rounds_as_its_markov_chain() {
     // Python: the exact chain of the number informed (each of k informed nodes draws f different
     // others, one after another hypergeometric): mean and deviation of the rounds to all. The law's
-    // approximation log_{f+1} n + ln n / f is 12.94, 7.47, 5.59 and 16.87: all are 0.8 to 1.2 above.
+    // approximation log_{f+1} n + ln n / f is 12.94, 7.47, 5.59 and 16.87: all are 0.8 to 1.2
+    // above.
     for (nodes, fanout, seconds, seeds, rounds, deviation) in [
         (200, 1, 28, 3, 14.053_606, 1.326_630),
         (200, 2, 16, 2, 8.369_719, 0.692_701),
