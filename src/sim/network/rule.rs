@@ -150,7 +150,7 @@ impl Rules {
         mute
     }
 
-    /// Whether a partition or a deaf receiver stops a message. `met` says whether this is the first
+    /// Whether a partition, a deaf receiver or (in flight) a mute sender stops a message. `met` says whether this is the first
     /// time it is asked about the message, so that each is counted as exposed once.
     pub(super) fn stopped(&mut self, from: NodeId, to: NodeId, met: bool) -> Option<DropReason> {
         let mut reason = None;
@@ -163,6 +163,8 @@ impl Rules {
                     (masks[from] == 1 && masks[to] == 2).then_some(DropReason::Partition)
                 }
                 RuleEffect::Deaf(nodes) if nodes.contains(to) => Some(DropReason::Deaf),
+                // At hand-over the sender was asked before its uplink; see `Rules::mute`.
+                RuleEffect::Mute(nodes) if !met && nodes.contains(from) => Some(DropReason::Mute),
                 _ => continue,
             };
             let tally = &mut self.tallies[active.fault as usize];
