@@ -2,5 +2,9 @@
 
 mod support;
 
+mod cli;
 mod determinism;
+mod extremes;
+mod malformed;
+mod mutations;
 mod smoke;
