@@ -198,7 +198,10 @@ where
             // Boundaries come before the events of their instant.
             let first = boundary.is_some_and(|at| at == Time::ZERO);
             let limit = boundary.and_then(|at| at.before()).map_or(until, |at| at.min(until));
-            while !first {
+            loop {
+                if first {
+                    break;
+                }
                 if left == 0 {
                     return Ok(Advance::Paused);
                 }
@@ -207,8 +210,10 @@ where
                 self.step(at, event)?;
             }
             match boundary {
-                Some(_) if left == 0 => return Ok(Advance::Paused),
                 Some(at) if at <= until => {
+                    if left == 0 {
+                        return Ok(Advance::Paused);
+                    }
                     left -= 1;
                     self.cross(at);
                     self.check_pending()?;

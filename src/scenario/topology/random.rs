@@ -280,7 +280,7 @@ mod tests {
         assert!(refused(5, 3).message.contains("odd"));
         assert!(refused(5, 5).message.contains("expected 1 to 4"));
         assert!(refused(5, 0).message.contains("expected 1 to 4"));
-        assert!(refused(0, 1).message.contains("0 nodes"));
+        assert!(refused(0, 1).message.contains("no other node"));
     }
 
     #[test]
