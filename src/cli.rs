@@ -205,7 +205,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             for message in &failure.messages {
-                eprintln!("error: {message}");
+                complain("error", message);
             }
             ExitCode::from(failure.code)
         }
@@ -233,6 +233,12 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
     }
 }
 
+/// Prints a line to stderr; that nobody can read it any more is no reason to panic, as `eprintln`
+/// does.
+fn complain(what: &str, text: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}: {text}");
+}
+
 /// Prints to stdout; a reader that has gone away is no error.
 fn print(text: &str) -> Result<u8, Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -247,7 +253,7 @@ fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
     let source = arguments.source()?;
     let plan = shipped::plan(&source, &arguments.overrides()?)?;
     for note in &plan.notes {
-        eprintln!("note: {note}");
+        complain("note", note);
     }
     print(&format!("{}: valid ({})\n", source.name.display(), describe::in_short(&plan)))
 }

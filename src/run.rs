@@ -71,7 +71,7 @@ pub struct Finished<S> {
 /// The world of a run: nodes, network, workload, recorder and one more listener.
 pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, L>>;
 
-/// Events between two looks at the control.
+/// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
 
 /// Runs a plan to its end or until `control` says stop. Where and how often the control is asked
@@ -211,7 +211,9 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
         _ if from.is_some() || until.is_some() => DeliveryRows::Window {
             from: Time::ZERO + from.unwrap_or(Span::ZERO),
             // The window of the recorder is open at its end, that of the scenario is closed.
-            until: until.map_or(Time::MAX, |until| Time::ZERO + until + Span::from_nanos(1)),
+            until: until.map_or(Time::MAX, |until| {
+                (Time::ZERO + until).saturating_add(Span::from_nanos(1))
+            }),
         },
         DeliveriesConfig::Auto => DeliveryRows::Auto,
         DeliveriesConfig::All => DeliveryRows::All,

@@ -1,5 +1,6 @@
 //! Layer 3, from TOML text, overrides and a seed to a plan that is ready to run.
 
+mod csv_fault;
 pub mod distribution;
 pub mod error;
 pub mod plan;

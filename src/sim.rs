@@ -93,7 +93,7 @@ pub struct Overload {
 pub enum Advance {
     /// The moment asked for is reached.
     Reached,
-    /// The number of events is spent.
+    /// The number of events and boundaries is spent.
     Paused,
 }
 
@@ -186,8 +186,8 @@ where
         self.advance(until, u64::MAX).map(|_| ())
     }
 
-    /// Runs up to and including all that happens at `until`, but no more than so many events.
-    /// Where a run is divided does not change it.
+    /// Runs up to and including all that happens at `until`, but no more than so many events and
+    /// boundaries. Where a run is divided does not change it.
     ///
     /// # Errors
     /// If more events are pending than the plan allows.
@@ -209,7 +209,14 @@ where
                 }
             }
             match boundary {
-                Some(at) if at <= until => self.cross(at),
+                Some(at) if at <= until => {
+                    if left == 0 {
+                        return Ok(Advance::Paused);
+                    }
+                    left -= 1;
+                    self.cross(at);
+                    self.check_pending()?;
+                }
                 _ => break,
             }
         }
@@ -228,8 +235,14 @@ where
             Event::Timer { node, .. } => self.offer(node, event),
             Event::Wake(node) => self.wake(node),
         }
+        self.check_pending()
+    }
+
+    /// Refuses to go on with more pending events than the plan allows.
+    #[inline]
+    const fn check_pending(&self) -> Result<(), Overload> {
         if self.queue.len() > self.pending_limit {
-            return Err(Overload { at, limit: self.pending_limit });
+            return Err(Overload { at: self.now, limit: self.pending_limit });
         }
         Ok(())
     }

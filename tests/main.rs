@@ -2,8 +2,12 @@
 
 mod support;
 
+mod cli;
 mod determinism;
 mod documents;
+mod extremes;
 mod laws;
+mod malformed;
+mod mutations;
 mod smoke;
 mod tidy;

@@ -139,6 +139,13 @@ fn parse_units(text: &str, units: &[(&str, u64)], what: &str) -> Result<u64, Qua
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
     let unit = unit.trim();
     let names = || units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    if text.starts_with('-') {
+        return Err(QuantityError(format!("\"{text}\" is negative; {what} is 0 or more")));
+    }
+    if number.is_empty() && !text.is_empty() {
+        let way_out = format!("{what} is a number and one of {}", names());
+        return Err(QuantityError(format!("\"{text}\" does not start with a number; {way_out}")));
+    }
     let Some(&(_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let found =
             if unit.is_empty() { "has no unit".into() } else { format!("has the unit \"{unit}\"") };
@@ -147,31 +154,41 @@ fn parse_units(text: &str, units: &[(&str, u64)], what: &str) -> Result<u64, Qua
             names()
         )));
     };
-    scale_decimal(number, factor).map_err(|why| QuantityError(format!("\"{text}\" {why}")))
+    let smallest = units.iter().min_by_key(|(_, factor)| *factor).map_or("", |(name, _)| name);
+    scale_decimal(number, factor).map_err(|why| {
+        let limit = if why == TOO_LARGE {
+            format!("; the limit is 2^64 - 1 {smallest}")
+        } else {
+            String::new()
+        };
+        QuantityError(format!("\"{text}\" {why}{limit}"))
+    })
 }
 
+/// What is said of a number beyond 64 bits.
+const TOO_LARGE: &str = "is too large";
+
 /// `number * factor` for a decimal text, exact or refused.
-fn scale_decimal(number: &str, factor: u64) -> Result<u64, String> {
+fn scale_decimal(number: &str, factor: u64) -> Result<u64, &'static str> {
     let number = number.replace('_', "");
     let (whole, decimals) = number.split_once('.').unwrap_or((&number, ""));
     let decimals = decimals.trim_end_matches('0');
     if whole.is_empty() || decimals.contains('.') {
-        return Err("does not start with a number such as 80 or 1.5".into());
+        return Err("does not start with a number such as 80 or 1.5");
     }
-    let too_large = || "is too large".to_owned();
-    let whole: u128 = whole.parse().map_err(|_| too_large())?;
+    let whole: u128 = whole.parse().map_err(|_| TOO_LARGE)?;
     if decimals.len() > 18 {
-        return Err("has more decimals than can be represented".into());
+        return Err("has more decimals than can be represented");
     }
     let power = 10_u128.pow(decimals.len() as u32);
     let part: u128 =
-        if decimals.is_empty() { 0 } else { decimals.parse().map_err(|_| too_large())? };
+        if decimals.is_empty() { 0 } else { decimals.parse().map_err(|_| TOO_LARGE)? };
     let numerator = part * u128::from(factor);
     if !numerator.is_multiple_of(power) {
-        return Err("is finer than the smallest unit".into());
+        return Err("is finer than the smallest unit");
     }
-    let total = whole.checked_mul(u128::from(factor)).ok_or_else(too_large)? + numerator / power;
-    u64::try_from(total).map_err(|_| too_large())
+    let total = whole.checked_mul(u128::from(factor)).ok_or(TOO_LARGE)?;
+    u64::try_from(total.saturating_add(numerator / power)).map_err(|_| TOO_LARGE)
 }
 
 /// The value in the largest unit of which it is a whole multiple.
@@ -380,6 +397,10 @@ mod tests {
             ("80", "has no unit"),
             ("80 parsecs", "has the unit \"parsecs\""),
             ("ms", "does not start with a number"),
+            ("", "has no unit"),
+            ("-5s", "is negative"),
+            // 2^128 - 1 seconds and decimals: the sum in nanoseconds passes 128 bits.
+            ("340282366920938463463374607431.9s", "too large"),
             ("0.1ns", "finer than the smallest unit"),
             ("99999999999999999999h", "too large"),
             ("1.2.3s", "does not start with a number"),

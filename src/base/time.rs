@@ -3,6 +3,8 @@
 //! A [`Time`] is a moment since the start of the run, a [`Span`] is a length. The two are different
 //! types, so that adding two moments does not compile. Overflow panics in every profile (the
 //! manifest switches overflow checks on), because a wrapped clock would be a silent wrong answer.
+//! Where a scenario may ask for more than 584 years, such as a huge message on a link of one bit
+//! per second, the saturating additions say "never": no run lasts until [`Time::MAX`].
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
@@ -95,6 +97,12 @@ impl Span {
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
+    }
+
+    /// The span lengthened by `other`, or [`Span::MAX`] where that would overflow.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
     }
 
     /// The span shortened by `other`, at least zero.

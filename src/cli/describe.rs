@@ -1,6 +1,6 @@
 //! Command line: plans and results in words a person enjoys reading.
 
-use super::{Failure, ScenarioArguments, print};
+use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
 use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
 use crate::protocol::gossip;
@@ -25,7 +25,7 @@ pub(super) fn in_short(plan: &Plan) -> String {
 pub(super) fn show(arguments: &ScenarioArguments) -> Result<u8, Failure> {
     let plan = shipped::plan(&arguments.source()?, &arguments.overrides()?)?;
     for note in &plan.notes {
-        eprintln!("note: {note}");
+        complain("note", note);
     }
     let mut text = plan.resolved();
     text += "\n# Resolved with this seed:\n";

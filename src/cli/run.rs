@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::events::EventLog;
 use super::progress::Bar;
-use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, describe, print};
+use super::{
+    EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, complain, describe, print,
+};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -64,15 +66,17 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         let suffix = if changed { format!("-{}", key.short(8)) } else { String::new() };
         PathBuf::from("results").join(format!("{}-{}{suffix}", plan.scenario.name, plan.seed.0))
     });
+    // Before anything is written: a wrong selector leaves no trace.
+    let events = event_log(arguments, &plan)?;
     let mut folder = Folder::prepare(&target, key, arguments.force)?;
     let sink = folder.sink(TABLES)?;
     if !arguments.quiet {
-        plan.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        plan.notes.iter().for_each(|note| complain("note", note));
     }
     #[expect(clippy::disallowed_methods, reason = "wall-clock facts go to run.meta.json alone")]
     let (now, clock) = (SystemTime::now(), Instant::now());
     let started = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let finished = match event_log(arguments, &plan)? {
+    let finished = match events {
         Some(log) => drive(&plan, sink, log, arguments.quiet),
         None => drive(&plan, sink, Deaf, arguments.quiet),
     };
@@ -117,7 +121,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         text += &format!("  verdict  {verdict}\n");
         print(&text)?;
     } else if code != EXIT_OK {
-        eprintln!("error: {verdict}");
+        complain("error", &verdict);
     }
     Ok(code)
 }

@@ -107,14 +107,14 @@ pub enum Body {
 pub enum Message {
     /// A rumor.
     Rumor {
-        /// Links travelled, this one included.
+        /// Links travelled, this one included; 65,535 stands for any more.
         hops: u16,
         /// The rumor.
         body: BodyId,
     },
     /// The same, from a node that may send it to this receiver again: told apart by a counter.
     Again {
-        /// Links travelled, this one included.
+        /// Links travelled, this one included; 65,535 stands for any more.
         hops: u16,
         /// The rumor.
         body: BodyId,
@@ -334,7 +334,7 @@ impl Rumors {
         if rules.pushes() {
             for kept in self.kept.iter_mut().filter(|k| k.stream == timer.stream && k.left > 0) {
                 kept.left -= u32::from(kept.left < u32::MAX);
-                let message = Message::Again { hops: kept.hops + 1, body: kept.body };
+                let message = Message::Again { hops: kept.hops.saturating_add(1), body: kept.body };
                 targets.iter().for_each(|&to| ctx.send(to, message));
             }
         }
@@ -352,7 +352,7 @@ impl Rumors {
         from: Option<NodeId>,
     ) {
         let rules = &cluster.rumors[usize::from(stream)];
-        let message = Message::Rumor { hops: hops + 1, body };
+        let message = Message::Rumor { hops: hops.saturating_add(1), body };
         match rules.style {
             Style::Flood => {
                 let back = from.filter(|_| !rules.echo);
@@ -396,7 +396,7 @@ impl Rumors {
         self.missing.clear();
         self.missing.extend(self.kept.iter().filter(lacks).copied());
         for kept in &self.missing {
-            ctx.send(from, Message::Again { hops: kept.hops + 1, body: kept.body });
+            ctx.send(from, Message::Again { hops: kept.hops.saturating_add(1), body: kept.body });
         }
     }
 

@@ -19,7 +19,10 @@ pub struct SettingError {
 /// If it is zero.
 pub fn above_zero(field: &'static str, span: Span) -> Result<(), SettingError> {
     if span.is_zero() {
-        return Err(SettingError { field, message: "is 0s, but must be longer than that".into() });
+        return Err(SettingError {
+            field,
+            message: "0s is too short; expected more than 0s".into(),
+        });
     }
     Ok(())
 }
@@ -30,7 +33,7 @@ pub fn above_zero(field: &'static str, span: Span) -> Result<(), SettingError> {
 /// If it is zero.
 pub fn at_least_one(field: &'static str, count: u32) -> Result<(), SettingError> {
     if count == 0 {
-        return Err(SettingError { field, message: "is 0, but must be at least 1".into() });
+        return Err(SettingError { field, message: "0 is too few; expected at least 1".into() });
     }
     Ok(())
 }

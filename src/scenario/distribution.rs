@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::csv_fault::csv_fault;
 use super::error::ScenarioError;
 use crate::base::distribution::{
     Distribution, DistributionError, DistributionOrSpan, DistributionSpec, LONGEST_WRITTEN,
@@ -78,9 +79,7 @@ fn read_samples(text: impl std::io::Read) -> Result<Vec<Span>, (Option<u64>, Str
     let mut unit = None;
     let mut samples = Vec::new();
     loop {
-        let more = reader.read_record(&mut record).map_err(|why| {
-            (why.position().map(csv::Position::line), format!("cannot be read: {why}"))
-        })?;
+        let more = reader.read_record(&mut record).map_err(|why| csv_fault(&why))?;
         if !more {
             break;
         }

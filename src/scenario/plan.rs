@@ -1,7 +1,9 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
 mod fault;
+mod limits;
 mod network;
+mod notes;
 mod workload;
 
 use std::path::Path;
@@ -71,6 +73,7 @@ impl Plan {
     pub fn resolve(scenario: &Scenario, base_dir: &Path) -> Result<Self, ScenarioError> {
         let seed = Seed(scenario.seed);
         check_name(&scenario.name)?;
+        limits::check(scenario)?;
         if scenario.duration.is_zero() || scenario.duration > LONGEST_RUN {
             let found = scenario.duration;
             let message =
@@ -118,6 +121,7 @@ impl Plan {
             notes: Vec::new(),
         };
         plan.settle_output()?;
+        plan.notes.extend(notes::of(&plan));
         Ok(plan)
     }
 
@@ -251,7 +255,18 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
         );
         return Err(ScenarioError::new("gossip.style", message).hint("use style = \"off\""));
     }
-    config.check().map_err(|error| refused("gossip", &error))
+    config.check().map_err(|error| refused("gossip", &error))?;
+    let others = nodes - 1;
+    if config.choose_from == gossip::ChooseFrom::Membership && config.fanout as usize > others {
+        return Err(ScenarioError::new("gossip.fanout", impossible_fanout(config.fanout, others)));
+    }
+    Ok(())
+}
+
+/// The sentence about more random nodes than there are others.
+fn impossible_fanout(fanout: u32, others: usize) -> String {
+    let (are, nodes) = if others == 1 { ("is", "node") } else { ("are", "nodes") };
+    format!("a fan-out of {fanout} is impossible: there {are} {others} other {nodes}")
 }
 
 /// An error of a protocol part about its own settings.

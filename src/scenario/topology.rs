@@ -19,6 +19,7 @@ use self::generate::Adjacency;
 use self::overlay::Shape;
 pub use self::overlay::{Degrees, Edge, Overlay};
 use super::error::ScenarioError;
+use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::quantity::{Chance, Rate};
 use crate::base::rng::{Purpose, Rng, Seed};
@@ -261,6 +262,9 @@ pub fn resolve(
     seed: Seed,
 ) -> Result<Overlay, ScenarioError> {
     let shared = config.shared();
+    if let Some(latency) = shared.latency.filter(|latency| *latency > LONGEST_WRITTEN) {
+        return Err(ScenarioError::new("topology.latency", too_long(latency)));
+    }
     let overlay = build(config, nodes, regions, base_dir, seed)?;
     if !shared.allow_disconnected && !overlay.is_connected() {
         return Err(disconnected(config, &overlay));
@@ -380,6 +384,11 @@ fn bad_ends(from: u32, to: u32, nodes: usize) -> Option<String> {
     }
 }
 
+/// The sentence about a latency beyond the longest that may be written.
+fn too_long(latency: Span) -> String {
+    format!("{latency} is longer than {LONGEST_WRITTEN}, the limit")
+}
+
 /// The sentence about a node number beyond the cluster.
 fn not_a_node(node: u32, nodes: usize) -> String {
     format!("there is no node {node}; the nodes are 0 to {}", nodes.saturating_sub(1))
@@ -407,8 +416,13 @@ fn disconnected(config: &TopologyConfig, overlay: &Overlay) -> ScenarioError {
     };
     let message = format!("the graph falls into {components} separate components; {example}");
     let allow = "topology.allow_disconnected = true accepts it";
+    let larger = match config {
+        TopologyConfig::Regions { .. } => "more bridges, a larger inner degree",
+        TopologyConfig::ErdosRenyi { .. } => "a larger probability",
+        _ => "a larger degree",
+    };
     ScenarioError::new("topology.kind", message).hint(if config.is_random() {
-        format!("a larger degree (or probability) or another seed may join them, and {allow}")
+        format!("{larger} or another seed may join them, and {allow}")
     } else {
         allow.to_owned()
     })

@@ -30,7 +30,7 @@ impl CostTable {
     /// The price of handling a message of this size.
     #[must_use]
     pub fn handling(&self, size: u32) -> Span {
-        self.message + self.kilobyte.scaled(size.into(), 1_000)
+        self.message.saturating_add(self.kilobyte.scaled(size.into(), 1_000))
     }
 }
 
@@ -102,13 +102,13 @@ impl<E> Processor<E> {
     pub(super) fn work(&mut self, now: Time, price: Span, message: bool) -> Time {
         let mut price = price;
         for (_, slow) in &self.slowdowns {
-            price = price * u64::from(slow.factor);
+            price = price.scaled(slow.factor.into(), 1);
             if message {
-                price += slow.per_message;
+                price = price.saturating_add(slow.per_message);
             }
         }
         // Events wait until it is free, but the workload's inputs come in at any time.
-        self.busy_until = self.busy_until.max(now) + price;
+        self.busy_until = self.busy_until.max(now).saturating_add(price);
         self.busy_until
     }
 

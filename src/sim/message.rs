@@ -219,7 +219,7 @@ where
     pub(super) fn work(&mut self, node: NodeId, message: Option<u32>) -> Time {
         let Some(processors) = &mut self.processors else { return self.now };
         let handling = message.map_or(Span::ZERO, |size| self.costs.handling(size));
-        let price = self.outbox.charged + handling;
+        let price = self.outbox.charged.saturating_add(handling);
         let done = processors[node].work(self.now, price, message.is_some());
         if message.is_some() {
             self.count_slowed(node);
@@ -265,5 +265,5 @@ const fn transit(passage: &Passage) -> Transit {
 }
 
 fn longer(flight: FlightCode, by: Span) -> FlightCode {
-    if by.is_zero() { flight } else { FlightCode::of(flight.span() + by) }
+    if by.is_zero() { flight } else { FlightCode::of(flight.span().saturating_add(by)) }
 }

@@ -243,7 +243,8 @@ impl Network {
         }
         let own = edge.and_then(|place| self.edges[place].latency);
         let base = own.unwrap_or_else(|| latency(&profile.latency, weather, passage));
-        let depart = ruling.depart + base + Span::from_nanos(ruling.delay);
+        let extra = Span::from_nanos(ruling.delay);
+        let depart = ruling.depart.saturating_add(base).saturating_add(extra);
         let arrive = |copy: u64| {
             let serial = serial ^ copy << 55;
             let jitter = profile.jitter.as_ref().map_or(Span::ZERO, |jitter| {
@@ -251,7 +252,7 @@ impl Network {
             });
             let corrupt = !profile.corrupt.is_never()
                 && profile.corrupt.hit(weather.corruption.draw(from, to, kind, serial));
-            Arrival { at: depart + jitter, corrupt }
+            Arrival { at: depart.saturating_add(jitter), corrupt }
         };
         let twice = ruling.duplicate
             || !profile.duplicate.is_never()

@@ -85,7 +85,7 @@ impl Config {
             return Err(SettingError {
                 field: "retry_limit",
                 message: format!(
-                    "is {}, but must be at least retry_initial ({})",
+                    "{} is shorter than retry_initial, which is {}",
                     self.retry_limit, self.retry_initial
                 ),
             });

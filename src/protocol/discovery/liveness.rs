@@ -121,7 +121,7 @@ impl Liveness {
         if dropped.serial != serial {
             return None;
         }
-        dropped.delay = (dropped.delay + dropped.delay).min(limit);
+        dropped.delay = dropped.delay.saturating_add(dropped.delay).min(limit);
         Some(dropped.delay)
     }
 

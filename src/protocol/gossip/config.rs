@@ -100,7 +100,10 @@ impl Config {
         match self.refresh {
             Some(refresh) if refresh < Self::SHORTEST_REFRESH => Err(SettingError {
                 field: "refresh",
-                message: format!("is {refresh}, but must be at least {}", Self::SHORTEST_REFRESH),
+                message: format!(
+                    "{refresh} is too short; expected at least {}",
+                    Self::SHORTEST_REFRESH
+                ),
             }),
             _ => Ok(()),
         }

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::{SALT_FAULT, network};
+use super::limits::at_most_an_hour;
+use super::{LONGEST_RUN, SALT_FAULT, network};
 use crate::base::digest::Digest;
 use crate::base::distribution::{Distribution, DistributionOrSpan};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
@@ -274,7 +275,16 @@ impl Resolver<'_> {
         let mut groups = groups.to_vec();
         match groups.len() {
             0 => return self.error("groups", "a partition needs groups; there is none"),
-            1 if groups[0] != Selector::Rest => groups.push(Selector::Rest),
+            1 => {
+                let only = &groups[0];
+                let all = *only == Selector::Rest
+                    || self.nodes(only, "groups[0]", 0)?.len() == self.population.count();
+                if all {
+                    let message = format!("\"{only}\" is everyone: nobody is on the other side");
+                    return self.error("groups", message);
+                }
+                groups.push(Selector::Rest);
+            }
             2..=64 => {}
             count => return self.error("groups", format!("{count} groups; expected 1 to 64")),
         }
@@ -294,10 +304,29 @@ impl Resolver<'_> {
             let message = format!("{node:?} is in no group");
             return Err(ScenarioError::new(key, message).hint("add the group \"rest\""));
         }
+        self.check_cut(&sets, &masks)?;
         let sizes: Vec<String> = sets.iter().map(|set| set.len().to_string()).collect();
         let between = if one_way { " -> " } else { " | " };
         let text = format!("partition {} nodes", sizes.join(between));
         Ok((text, self.rule(RuleEffect::Partition { masks, one_way })))
+    }
+
+    /// Refuses groups that are not cut off from each other.
+    fn check_cut(&self, sets: &[NodeSet], masks: &NodeMap<u64>) -> Result<(), ScenarioError> {
+        let same = |a: &NodeSet, b: &NodeSet| a.len() == b.len() && a.iter().all(|n| b.contains(n));
+        for (i, set) in sets.iter().enumerate() {
+            if let Some(j) = sets[..i].iter().position(|other| same(other, set)) {
+                let message = format!("the nodes are those of groups[{j}]; expected other ones");
+                return self.error(&format!("groups[{i}]"), message);
+            }
+        }
+        let common = masks.values().fold(u64::MAX, |common, mask| common & mask);
+        if common != 0 {
+            let group = common.trailing_zeros();
+            let message = format!("every node is in groups[{group}], so nobody is cut off");
+            return self.error("groups", message);
+        }
+        Ok(())
     }
 
     fn slow(
@@ -312,6 +341,7 @@ impl Resolver<'_> {
         if factor == 1 && per_message.is_zero() {
             return self.error("factor", "nothing slows the nodes; give factor or per_message");
         }
+        at_most_an_hour(per_message, &self.key("per_message"))?;
         if factor > 1 && per_message.is_zero() && !self.busy {
             let message = "there is no work to slow: all prices of [cost] are zero";
             return self.error("factor", message);
@@ -342,8 +372,9 @@ impl Resolver<'_> {
             );
         }
         let nanos = |span: Span, key: &str| {
-            let far = || ScenarioError::new(self.key(key), format!("{span} is too far"));
-            i64::try_from(span.as_nanos()).map_err(|_| far())
+            let message = format!("{span} is too far off; expected at most 366 days (8784h)");
+            let near = i64::try_from(span.as_nanos()).ok().filter(|_| span <= LONGEST_RUN);
+            near.ok_or_else(|| ScenarioError::new(self.key(key), message))
         };
         let offset = nanos(ahead, "ahead")? - nanos(behind, "behind")?;
         let nodes = self.nodes(nodes, "nodes", 0)?;
@@ -363,24 +394,32 @@ impl Resolver<'_> {
         begin: Time,
         end: Option<Time>,
     ) -> Result<Vec<Outage>, ScenarioError> {
-        /// Absences are listed before the run.
-        const MOST: usize = 1_000_000;
+        /// Absences are listed before the run; departures of who is away are drawn as well.
+        const MOST: u32 = 1_000_000;
         if every.is_zero() {
             return self.error("every", "0s between departures never ends; expected more than 0s");
         }
         let gap =
             Distribution::exponential(every).or_else(|why| self.error("every", why.message))?;
         let downtime = self.distribution(downtime, "downtime")?;
+        if downtime.as_constant().is_some_and(Span::is_zero) {
+            return self.error("downtime", "0s is no absence; expected more than 0s");
+        }
         let mut rng = Rng::of_node(self.seed, Purpose::Faults, NodeId::new(self.salt.into()));
         let (last, nodes) =
             (end.unwrap_or(self.end).min(self.end), nodes.iter().collect::<Vec<_>>());
         let mut away = NodeMap::filled(self.population.count(), Time::ZERO);
-        let (mut at, mut outages) = (begin, Vec::new());
+        let (mut at, mut outages, mut draws) = (begin, Vec::new(), 0);
         loop {
             at = at.saturating_add(gap.draw(rng.bits()));
             let (node, length) = (nodes[rng.index(nodes.len())], downtime.draw(rng.bits()));
             if at >= last {
                 return Ok(outages);
+            }
+            draws += 1;
+            if draws > MOST {
+                let message = format!("{every} makes more than the limit of {MOST} departures");
+                return self.error("every", message);
             }
             // Who is away cannot leave.
             if away[node] > at || length.is_zero() {
@@ -390,10 +429,6 @@ impl Resolver<'_> {
             let back = end.map_or(back, |end| back.min(end));
             away[node] = back;
             outages.push(Outage { node, leave: at, back: Some(back) });
-            if outages.len() > MOST {
-                let message = format!("{every} makes more than the limit of {MOST} absences");
-                return self.error("every", message);
-            }
         }
     }
 }

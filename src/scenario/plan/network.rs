@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::limits::at_most_an_hour;
 use super::{SALT_CLASS, SALT_LINK};
 use crate::base::digest::Digest;
 use crate::base::distribution::{Distribution, DistributionOrSpan};
@@ -42,14 +43,12 @@ impl Nodes {
     ) -> Result<Self, ScenarioError> {
         let (config, network) = (&scenario.nodes, &scenario.network);
         let count = population.count();
-        let late = |span: &Span| {
-            let message = format!("the last of {count} nodes would start after a century");
-            (span.as_nanos() > u64::MAX / 8).then(|| ScenarioError::new("nodes.stagger", message))
-        };
-        let last = u128::from(config.stagger.as_nanos()) * count as u128;
-        let last = Span::from_nanos(u64::try_from(last).unwrap_or(u64::MAX));
-        if let Some(error) = late(&last).or_else(|| late(&config.start)) {
-            return Err(error);
+        let stagger = config.stagger.scaled(count as u64, 1);
+        for (key, late) in [("nodes.start", config.start), ("nodes.stagger", stagger)] {
+            if late.as_nanos() > u64::MAX / 8 {
+                let message = format!("the last of {count} nodes would start after 70 years");
+                return Err(ScenarioError::new(key, message));
+            }
         }
         let start =
             |node: NodeId| Time::ZERO + config.start + config.stagger * u64::from(node.number());
@@ -289,12 +288,30 @@ fn base(
     population: &Population,
     base_dir: &Path,
 ) -> Result<Base, ScenarioError> {
-    let given = [config.latency.is_some(), config.geography.is_some(), config.matrix.is_some()];
-    if given.iter().filter(|given| **given).count() > 1 {
-        let message = "latency is given more than once; expected one of latency, geography, matrix";
-        return Err(ScenarioError::new("network", message));
+    /// Latencies are kept for every pair of sites.
+    const MOST_SITES: usize = 2_000;
+    let sources = [
+        ("latency", config.latency.is_some()),
+        ("geography", config.geography.is_some()),
+        ("matrix", config.matrix.is_some()),
+    ];
+    let mut given = sources.iter().filter(|(_, given)| *given).map(|(key, _)| key);
+    let (first, second) = (given.next(), given.next());
+    if let (Some(first), Some(second)) = (first, second) {
+        let message = format!(
+            "latency comes from {first} already; expected one of latency, geography, matrix"
+        );
+        return Err(ScenarioError::new(format!("network.{second}"), message));
+    }
+    let sites = population.sites.len();
+    if let Some(key @ ("geography" | "matrix")) = first.copied()
+        && sites > MOST_SITES
+    {
+        let message = format!("{sites} sites pass the limit of {MOST_SITES} for latencies by site");
+        return Err(ScenarioError::new(format!("network.{key}"), message));
     }
     if let Some(geography) = &config.geography {
+        at_most_an_hour(geography.access, "network.geography.access")?;
         if !(1.0..=10.0).contains(&geography.inflation) {
             let message = format!("{} is out of range; expected 1 to 10", geography.inflation);
             return Err(ScenarioError::new("network.geography.inflation", message));

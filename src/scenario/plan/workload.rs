@@ -1,7 +1,7 @@
 //! Scenario layer: `[[rumors]]` resolved: streams of injections, merged in the order of time.
 
-use super::{SALT_WORKLOAD, limited};
-use crate::base::distribution::Distribution;
+use super::{SALT_WORKLOAD, impossible_fanout, limited};
+use crate::base::distribution::{Distribution, LONGEST_WRITTEN};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::{Span, Time};
@@ -42,6 +42,27 @@ enum Gap {
 /// Largest rumor: what a message of 32 bits of bytes could hold, with room for a header.
 const LARGEST: u64 = 1 << 30;
 
+/// Most rumors of a run: they are numbered with 32 bits.
+const MOST_RUMORS: u64 = 4_000_000_000;
+
+/// Most nodes that all streams together may name; each takes four bytes.
+const MOST_NAMED: usize = 100_000_000;
+
+impl Stream {
+    /// How many rumors appear at most; of a Poisson stream: are expected.
+    fn at_most(&self) -> u64 {
+        if self.first > self.last {
+            return 0;
+        }
+        let gap = match &self.gap {
+            Gap::Constant(gap) => *gap,
+            Gap::Exponential(gap) => gap.mean().max(Span::from_nanos(1)),
+        };
+        let fit = self.last.since(self.first).as_nanos().checked_div(gap.as_nanos());
+        fit.map_or(self.left, |fit| self.left.min(fit.saturating_add(1)))
+    }
+}
+
 pub(super) fn resolve(
     scenario: &Scenario,
     population: &Population,
@@ -53,10 +74,23 @@ pub(super) fn resolve(
         let message = format!("{} streams pass the limit of 65,535", scenario.rumors.len());
         return Err(ScenarioError::new("rumors", message));
     }
+    let (mut rumors, mut named) = (0_u64, 0);
     for (place, config) in scenario.rumors.iter().enumerate() {
         let resolver = Resolver { config, population, seed, end, place };
         all.0.push(resolver.rules()?);
-        all.1.push(resolver.stream()?);
+        let stream = resolver.stream()?;
+        rumors = rumors.saturating_add(stream.at_most());
+        if rumors > MOST_RUMORS {
+            let message =
+                format!("{rumors} rumors up to this stream pass {MOST_RUMORS}, the limit");
+            return resolver.error(resolver.frequency(), message);
+        }
+        named += stream.origins.len() + stream.receivers.as_ref().map_or(0, Vec::len);
+        if named > MOST_NAMED {
+            let message = format!("the streams name more than {MOST_NAMED} nodes, the limit");
+            return resolver.error("node", message);
+        }
+        all.1.push(stream);
     }
     Ok(all)
 }
@@ -90,11 +124,7 @@ impl Resolver<'_> {
         let chosen = rounds || config.spread == Style::ForwardOnce;
         let everyone = config.choose_from == ChooseFrom::Membership;
         if chosen && everyone && config.fanout as usize > others {
-            let message = format!(
-                "a fan-out of {} is impossible: there are {others} other nodes",
-                config.fanout
-            );
-            return self.error("fanout", message);
+            return self.error("fanout", impossible_fanout(config.fanout, others));
         }
         Ok(Rules {
             style: config.spread,
@@ -147,6 +177,15 @@ impl Resolver<'_> {
         Ok(Stream { first, last, left, passed: 0, gap, origins, receivers, size })
     }
 
+    /// The key that says how many rumors there are.
+    const fn frequency(&self) -> &'static str {
+        match (self.config.count, self.config.every) {
+            (Some(_), _) => "count",
+            (None, Some(_)) => "every",
+            (None, None) => "per_second",
+        }
+    }
+
     /// Rumors of the stream at most.
     fn count(&self, gap: &Gap) -> u64 {
         match (self.config.count, gap) {
@@ -168,11 +207,13 @@ impl Resolver<'_> {
             }
             (every, None) => Ok(Gap::Constant(every.unwrap_or(Span::ZERO))),
             (None, Some(rate)) => {
-                if !(rate > 1e-6 && rate <= 1e9) {
-                    let message = format!("{rate} is no rate; expected more than 0, at most 1e9");
+                let mean = Span::from_nanos(libm::round(1e9 / rate) as u64);
+                if !(rate > 0.0 && rate <= 1e9) || mean > LONGEST_WRITTEN {
+                    let message = format!(
+                        "{rate} is no rate; expected one rumor an hour (0.00028) to 1e9 a second"
+                    );
                     return self.error("per_second", message);
                 }
-                let mean = Span::from_nanos(libm::round(1e9 / rate) as u64);
                 Distribution::exponential(mean)
                     .map(Gap::Exponential)
                     .or_else(|why| self.error("per_second", why.message))

@@ -273,8 +273,7 @@ fn check_weights(
         return Err(fault(places_key, "names no place; at least one was expected"));
     }
     if weights.len() != places {
-        let message =
-            format!("{} weights for {places} places; one each was expected", weights.len());
+        let message = format!("{} given for {places} places; one each was expected", weights.len());
         return Err(fault(key, message));
     }
     let sum = weights.iter().try_fold(0_u64, |sum, &weight| sum.checked_add(weight));
@@ -399,7 +398,7 @@ mod tests {
             ("kind = \"regions\"\nnames = []", "names", "names no place"),
             ("kind = \"regions\"\nnames = [\"a\", \"A\"]", "names[1]", "named twice"),
             ("kind = \"regions\"\nnames = [\"a,b\"]", "names[0]", "without commas"),
-            ("kind = \"regions\"\nnames = [\"a\"]\nweights = [1, 2]", "weights", "2 weights for 1"),
+            ("kind = \"regions\"\nnames = [\"a\"]\nweights = [1, 2]", "weights", "2 given for 1"),
             ("kind = \"regions\"\nnames = [\"a\"]\nweights = [0]", "weights", "all weights are 0"),
             (
                 "kind = \"sites\"\nlist = [{ name = \"a\", latitude = 91, longitude = 0 }]",

@@ -125,7 +125,13 @@ fn parse_part(text: &str) -> Result<Selector, SelectorError> {
         ("random", Some(count)) if count.bytes().all(|b| b.is_ascii_digit()) => {
             parse_number(text, count).map(Selector::RandomCount)
         }
-        ("random", Some(share)) => parse_share(text, share).map(Selector::RandomShare),
+        ("random", Some(share)) if share.starts_with(|c: char| c.is_ascii_digit()) => {
+            parse_share(text, share).map(Selector::RandomShare)
+        }
+        ("random", Some(_)) => {
+            let message = format!("\"{text}\" names no nodes; expected random:10 or random:25%");
+            Err(SelectorError(message))
+        }
         _ => Err(unknown(text, word)),
     }
 }
@@ -349,6 +355,7 @@ mod tests {
             ("stake:33", "has no unit"),
             ("stake:0%", "names nobody"),
             ("random:101%", "above one"),
+            ("random:many", "expected random:10 or random:25%"),
             ("1,,2", "expected a node number"),
         ] {
             let error = text.parse::<Selector>().expect_err(text).to_string();

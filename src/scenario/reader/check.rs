@@ -86,6 +86,11 @@ impl Checker<'_> {
             Data::Table(_) if takes("array") && !self.path.contains('[') => {
                 Some(format!("write [[{}]] in front of every entry", self.path))
             }
+            Data::Array(entries) if takes("object") && !self.path.contains('[') => {
+                let tables = !entries.is_empty()
+                    && entries.iter().all(|entry| matches!(entry.data, Data::Table(_)));
+                tables.then(|| format!("write [{}], and that once", self.path))
+            }
             Data::Leaf(toml::Value::String(text)) => {
                 let number = text.parse::<f64>().is_ok() && (takes("integer") || takes("number"));
                 let flag = matches!(text.as_str(), "true" | "false") && takes("boolean");

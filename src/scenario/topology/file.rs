@@ -7,7 +7,8 @@ mod graphml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Edge, Shared, bad_ends, not_a_node, within_limit};
+use super::{Edge, Shared, bad_ends, not_a_node, too_long, within_limit};
+use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::quantity::{QuantityError, Rate};
 use crate::base::time::Span;
 use crate::scenario::error::ScenarioError;
@@ -46,7 +47,13 @@ impl Link {
         }
         let text = format!("{}{unit}", brief(value));
         let twice = match slot {
-            Slot::Latency => self.latency.replace(text.parse()?).is_some(),
+            Slot::Latency => {
+                let latency: Span = text.parse()?;
+                if latency > LONGEST_WRITTEN {
+                    return Err(QuantityError(too_long(latency)));
+                }
+                self.latency.replace(latency).is_some()
+            }
             Slot::Rate => self.rate.replace(text.parse()?).is_some(),
         };
         if twice {
@@ -292,7 +299,8 @@ fn csv_row(
 ) -> Result<Row, String> {
     if record.len() != header.len() {
         let (found, expected) = (record.len(), header.len());
-        return Err(format!("{found} columns, but the header has {expected}"));
+        let columns = if found == 1 { "column" } else { "columns" };
+        return Err(format!("{found} {columns}, but the header has {expected}"));
     }
     let (mut ends, mut link) = ([0, 0], Link::default());
     for (name, cell) in header.iter().zip(record) {

@@ -14,11 +14,13 @@ const ATTEMPTS: usize = 100;
 
 /// Refuses a degree that is zero or leaves no other node to choose.
 fn check_degree(key: &str, degree: u32, nodes: usize) -> Result<(), ScenarioError> {
+    if nodes < 2 {
+        let message = format!("{degree} is not possible: there is no other node to know");
+        return Err(ScenarioError::new(key, message));
+    }
     if degree == 0 || degree as usize >= nodes {
-        let message = format!(
-            "{degree} is not possible among {nodes} nodes; expected 1 to {}",
-            nodes.saturating_sub(1)
-        );
+        let message =
+            format!("{degree} is not possible among {nodes} nodes; expected 1 to {}", nodes - 1);
         return Err(ScenarioError::new(key, message));
     }
     Ok(())
@@ -278,7 +280,7 @@ mod tests {
         assert!(refused(5, 3).message.contains("odd"));
         assert!(refused(5, 5).message.contains("expected 1 to 4"));
         assert!(refused(5, 0).message.contains("expected 1 to 4"));
-        assert!(refused(0, 1).message.contains("0 nodes"));
+        assert!(refused(0, 1).message.contains("no other node"));
     }
 
     #[test]

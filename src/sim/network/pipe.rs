@@ -82,8 +82,8 @@ impl Pipe {
             self.last = (bytes, self.spec.rate.serialisation(bytes));
         }
         let work = self.last.1;
-        self.busy += work;
-        self.free = start + work;
+        self.busy = self.busy.saturating_add(work);
+        self.free = start.saturating_add(work);
         Some(self.free)
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::time::Span;
+use crate::scenario::csv_fault::csv_sentence;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::Site;
 
@@ -17,19 +18,20 @@ pub(super) fn read(
 ) -> Result<Vec<Span>, ScenarioError> {
     let path = base_dir.join(file);
     let name = path.display().to_string();
-    let fail = |why: String| ScenarioError::new(KEY, format!("{name}: {why}"));
+    let fail = |why: String| ScenarioError::new(KEY, format!("{name}{why}"));
+    let broken = |error: csv::Error| ScenarioError::new(KEY, csv_sentence(&name, &error));
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .from_path(&path)
-        .map_err(|error| fail(error.to_string()))?;
-    let columns = columns(reader.headers().map_err(|error| fail(error.to_string()))?, sites)
-        .map_err(|why| fail(format!("line 1: {why}")))?;
+        .map_err(broken)?;
+    let columns = columns(reader.headers().map_err(broken)?, sites)
+        .map_err(|why| fail(format!(", line 1: {why}")))?;
     let mut table = vec![None; sites.len() * sites.len()];
     for record in reader.records() {
-        let record = record.map_err(|error| fail(error.to_string()))?;
+        let record = record.map_err(broken)?;
         let line = record.position().map_or(0, csv::Position::line);
-        let wrong = |why: String| fail(format!("line {line}: {why}"));
+        let wrong = |why: String| fail(format!(", line {line}: {why}"));
         let Some(from) = place(&record[0], sites) else { continue };
         for (column, to) in columns.iter().enumerate().filter_map(|(c, to)| to.map(|to| (c, to))) {
             let cell = &record[column + 1];
@@ -39,7 +41,7 @@ pub(super) fn read(
     let missing = table.iter().position(Option::is_none);
     if let Some(missing) = missing {
         let (from, to) = (&sites[missing / sites.len()].name, &sites[missing % sites.len()].name);
-        return Err(fail(format!("there is no latency from \"{from}\" to \"{to}\"")));
+        return Err(fail(format!(" has no latency from \"{from}\" to \"{to}\"")));
     }
     Ok(table.into_iter().flatten().collect())
 }
@@ -65,7 +67,7 @@ fn time(cell: &str) -> Result<Span, String> {
     };
     let span: Span = with_unit.parse().map_err(|error| format!("{error}"))?;
     if span > LONGEST_WRITTEN {
-        return Err(format!("{span} passes the limit of {LONGEST_WRITTEN}"));
+        return Err(format!("{span} is longer than {LONGEST_WRITTEN}, the limit"));
     }
     Ok(span)
 }

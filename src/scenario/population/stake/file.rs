@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::super::csv_fault::csv_sentence;
 use super::super::super::error::ScenarioError;
 use super::{check_length, fault};
 
@@ -48,9 +49,7 @@ pub(super) fn from_file(path: &Path, validators: usize) -> Result<Vec<u64>, Scen
 
 /// All rows that are not blank, with their line numbers.
 fn read_rows(path: &Path) -> Result<Vec<(u64, Vec<String>)>, ScenarioError> {
-    let refused = |why: csv::Error| {
-        fault("path", format!("cannot read the stakes in {}: {why}", path.display()))
-    };
+    let refused = |why: csv::Error| fault("path", csv_sentence(&path.display().to_string(), &why));
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -134,6 +133,6 @@ mod tests {
         }
         let missing = StakeConfig::File { path: "no/such/file.csv".into() };
         let error = missing.resolve(2, Path::new("."), Seed(1)).expect_err("no file");
-        assert!(error.message.contains("cannot read the stakes in"), "{error}");
+        assert!(error.message.contains("cannot be read: "), "{error}");
     }
 }

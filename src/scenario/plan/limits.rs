@@ -1,0 +1,37 @@
+//! Scenario layer: bounds that keep a plan within memory and time, whatever a scenario says.
+
+use crate::base::distribution::LONGEST_WRITTEN;
+use crate::base::time::Span;
+use crate::scenario::error::ScenarioError;
+use crate::scenario::schema::Scenario;
+
+/// Most entries of `[[nodes.class]]` and of `[[faults]]`: each names a set of nodes.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Most entries of `[[network.link]]`: each is asked about every node and every pair of classes.
+const MOST_LINKS: usize = 1_000;
+
+/// Refuses lists that are too long and prices of work that are.
+pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
+    for (key, entries, most) in [
+        ("nodes.class", scenario.nodes.class.len(), MOST_ENTRIES),
+        ("network.link", scenario.network.link.len(), MOST_LINKS),
+        ("faults", scenario.faults.len(), MOST_ENTRIES),
+    ] {
+        if entries > most {
+            let message = format!("{entries} entries pass the limit of {most}");
+            return Err(ScenarioError::new(key, message));
+        }
+    }
+    at_most_an_hour(scenario.cost.message, "cost.message")?;
+    at_most_an_hour(scenario.cost.kilobyte, "cost.kilobyte")
+}
+
+/// Refuses a length of time beyond [`LONGEST_WRITTEN`], as distributions do.
+pub(super) fn at_most_an_hour(span: Span, key: &str) -> Result<(), ScenarioError> {
+    if span > LONGEST_WRITTEN {
+        let message = format!("{span} is longer than {LONGEST_WRITTEN}, the limit");
+        return Err(ScenarioError::new(key, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Malformed and absurd scenarios: each is refused with clear sentences that name the place, the
+//! key, what was found and what was expected.
+//!
+//! The cases stand in `malformed/*.txt`, separated by `---`; lines that start with `!` are the
+//! expected errors without the name of the scenario, and continue on lines that start with `!` and
+//! three spaces. Files that they name stand in `malformed/files`.
+
+use std::path::Path;
+
+use headwater::scenario::error::ScenarioError;
+use headwater::scenario::plan::Plan;
+use headwater::scenario::reader::{Override, Source};
+use headwater::scenario::shipped;
+
+const FILES: &[&str] = &[
+    include_str!("malformed/keys.txt"),
+    include_str!("malformed/nodes.txt"),
+    include_str!("malformed/topology.txt"),
+    include_str!("malformed/network.txt"),
+    include_str!("malformed/rumors.txt"),
+    include_str!("malformed/faults.txt"),
+];
+
+fn source(text: &str) -> Source {
+    Source { base_dir: "tests/malformed/files".into(), ..Source::embedded("s", text) }
+}
+
+fn lines(result: Result<Plan, Vec<ScenarioError>>) -> Vec<String> {
+    let errors = result.err().unwrap_or_default();
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// The errors of a scenario text, one a line; empty if it is accepted.
+fn refusal(text: &str) -> String {
+    lines(shipped::plan(&source(text), &[])).join("\n")
+}
+
+/// The errors of the quick start with these overrides.
+fn refusal_of_sets(sets: &[&str]) -> String {
+    let quick_start = shipped::SCENARIOS[0].source();
+    let sets: Result<Vec<Override>, ScenarioError> =
+        sets.iter().map(|set| Override::parse(set)).collect();
+    match sets {
+        Ok(sets) => lines(shipped::plan(&quick_start, &sets)).join("\n"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn every_malformed_scenario_gets_exactly_these_errors() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for case in FILES.iter().flat_map(|file| file.split("---\n")) {
+        let (expected, text): (Vec<_>, Vec<_>) =
+            case.lines().partition(|line| line.starts_with("! "));
+        let expected = expected.join("\n").replace("\n!   ", " ").replace("! ", "s:");
+        // What the system says of a missing file differs between systems.
+        if !cfg!(unix) && expected.contains("os error") {
+            continue;
+        }
+        let text = text.join("\n");
+        let found = refusal(&text);
+        if found != expected || expected.is_empty() {
+            wrong.push(format!("{text}\nexpected: {expected}\nfound:    {found}"));
+        }
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(count >= 380, "{count} cases");
+}
+
+#[test]
+fn an_empty_scenario_is_the_defaults_and_line_ends_do_not_matter() {
+    assert_eq!(refusal(""), "");
+    assert_eq!(refusal("# nothing\r\n\r\n[nodes]\r\ncount = 4\r\n"), "");
+    assert_eq!(refusal("\u{feff}[nodes]\ncount = 4"), "");
+    assert_eq!(
+        refusal("# nothing\r\n\r\n[nodes]\r\n  cuont = 4\r\n"),
+        "s:4:3: nodes.cuont: unknown key; did you mean \"count\"?"
+    );
+    // A lone carriage return ends no line in TOML.
+    assert_eq!(
+        refusal("[nodes]\rcount = 4"),
+        "s:1:9: not valid TOML: carriage return must be followed by newline, expected newline"
+    );
+}
+
+#[test]
+fn several_errors_are_reported_together_in_the_order_of_the_file() {
+    let text =
+        "sed = 1\n[nodes]\ncount = 0\n[[faults]]\nkind = \"crash\"\n[gossip]\nfanout = \"2\"";
+    assert_eq!(
+        refusal(text),
+        "s:1:1: sed: unknown key; did you mean \"seed\"?\n\
+         s:3:9: nodes.count: 0 is below the minimum 1\n\
+         s:4:1: faults[0].at: this key is required and missing; it takes a length of time such as \
+         \"80ms\"\n\
+         s:4:1: faults[0].nodes: this key is required and missing; it takes a choice of nodes such \
+         as \"stake:33%\"\n\
+         s:7:10: gossip.fanout: expected an integer, found the text \"2\"; write 2 without quotes"
+    );
+    // A hundred mistakes do not flood the terminal.
+    let many: String = (0..100).map(|i| format!("key{i} = 1\n")).collect();
+    let found = refusal(&many);
+    assert_eq!(found.lines().count(), 21, "{found}");
+    assert!(found.lines().last().is_some_and(|line| line.contains("80")), "{found}");
+}
+
+#[test]
+fn hostile_sizes_are_refused_quickly_by_name() {
+    let repeated = |text: &str, count: usize| refusal(&text.repeat(count));
+    let deep = format!("a = {}1{}", "[".repeat(5_000), "]".repeat(5_000));
+    assert!(refusal(&deep).contains("nested deeper than 64 levels"), "{}", refusal(&deep));
+    let amounts = vec!["1"; 300_000].join(",");
+    assert_eq!(
+        refusal(&format!("[nodes]\nstake = {{ kind = \"list\", amounts = [{amounts}] }}")),
+        "s:2:36: nodes.stake.amounts: 300000 stakes are listed for 25 validators; one each was \
+         expected"
+    );
+    assert_eq!(
+        repeated("[[faults]]\nkind = \"heal\"\nat = \"1s\"\nmay_miss = true\n", 10_001),
+        "s:1:1: faults: 10001 entries pass the limit of 10000"
+    );
+    assert_eq!(
+        repeated("[[network.link]]\nfrom = 0\nto = 1\n", 1_001),
+        "s:1:1: network.link: 1001 entries pass the limit of 1000"
+    );
+    assert_eq!(
+        repeated("[[nodes.class]]\nnodes = 0\n", 10_001),
+        "s:1:1: nodes.class: 10001 entries pass the limit of 10000"
+    );
+    assert_eq!(
+        repeated("[[rumors]]\n", 65_536),
+        "s:1:1: rumors: 65536 streams pass the limit of 65,535"
+    );
+    let everyone = "[[rumors]]\nnode = \"all\"\n".repeat(1_001);
+    assert_eq!(
+        refusal(&format!("nodes.count = 100_000\n{everyone}")),
+        "s:2003:8: rumors[1000].node: the streams name more than 100000000 nodes, the limit"
+    );
+    let site = |i| format!("{{ name = \"s{i}\", latitude = 1, longitude = 1 }}");
+    let sites = (0..2_001).map(site).collect::<Vec<_>>().join(",");
+    let placement = format!("placement = {{ kind = \"sites\", list = [{sites}] }}");
+    assert_eq!(
+        refusal(&format!("[nodes]\n{placement}\n[network]\ngeography = {{}}")),
+        "s:4:13: network.geography: 2001 sites pass the limit of 2000 for latencies by site"
+    );
+    let groups = (0..65).map(|i| format!("{i}")).collect::<Vec<_>>().join(",");
+    let fault = format!("[[faults]]\nkind = \"partition\"\nat = \"1s\"\ngroups = [{groups}]");
+    assert_eq!(
+        refusal(&format!("nodes.count = 65\n{fault}")),
+        "s:5:10: faults[0].groups: 65 groups; expected 1 to 64"
+    );
+}
+
+#[test]
+fn overrides_are_refused_with_the_text_they_came_in() {
+    for (sets, expected) in [
+        ("nodes.count=0", "nodes.count: 0 is below the minimum 1 (from --set nodes.count=0)"),
+        (
+            "gossip.fanot=3",
+            "gossip.fanot: unknown key (from --set gossip.fanot=3); did you mean \"fanout\"?",
+        ),
+        (
+            "faults[9].at=1s",
+            "faults[9]: there is no entry 9, the list has 1 entry (from --set faults[9].at=1s)",
+        ),
+        ("nodes=7", "nodes: expected a table, found the number 7 (from --set nodes=7)"),
+        (
+            "network.loss=120%",
+            "network.loss: \"120%\" is a probability above one (100%) (from --set \
+             network.loss=120%)",
+        ),
+        (
+            "topology.degree=200",
+            "topology.degree: 200 is not possible among 200 nodes; expected 1 to 199 (from --set \
+             topology.degree=200)",
+        ),
+        (
+            "nodes",
+            "--set nodes: \"=\" and a value are missing; expected KEY=VALUE such as \
+             gossip.fanout=8",
+        ),
+        ("=5", "--set =5: a part of the key is empty; expected KEY=VALUE such as gossip.fanout=8"),
+    ] {
+        assert_eq!(refusal_of_sets(&[sets]), expected);
+    }
+}
+
+#[test]
+fn scenario_files_that_cannot_be_read_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("latin1.toml");
+    std::fs::write(&path, b"seed = 1\nname = \"caf\xe9\"\n").expect("a file");
+    let error = |path: &Path| Source::load(path).expect_err("not readable").to_string();
+    let shown = path.display();
+    // The byte stands after `name = "caf`, eleven characters.
+    let expected =
+        format!("{shown}:2:12: byte 0xe9 at offset 20 is not UTF-8; save the file as UTF-8");
+    assert_eq!(error(&path), expected);
+    assert!(error(folder.path()).ends_with("it is a directory"));
+    assert!(error(&folder.path().join("none.toml")).ends_with("there is no such file"));
+    let found = shipped::find("partition-hael").expect_err("no such scenario").to_string();
+    assert!(found.ends_with("did you mean \"partition-heal\"?"), "{found}");
+    let found = shipped::find("nothing-like-it").expect_err("no such scenario").to_string();
+    assert!(found.contains("`headwater list` names the scenarios"), "{found}");
+}
+
+#[test]
+fn what_comes_to_nothing_is_accepted_with_a_note() {
+    let text = "duration = \"5s\"\nnodes.class = [{ nodes = 1, start = \"6s\" }]\n\
+                network.message_limit = \"1kB\"\noutput.peers_at = [\"1s\", \"9s\"]\n\
+                [[rumors]]\nat = \"7s\"\nsize = \"2kB\"\n\
+                [[faults]]\nkind = \"mute\"\nat = \"8s\"\nnodes = 0\nmay_miss = true\n\
+                [topology]\nkind = \"ring\"\ndegree = 4";
+    let plan = shipped::plan(&source(text), &[]).expect("a valid scenario");
+    assert_eq!(
+        plan.notes,
+        [
+            "s:15:1: topology.degree: kind \"ring\" does not read this key; it belongs to kind \
+             \"random-regular\" and \"watts-strogatz\" and \"k-out\"",
+            "rumors[0].at: 7s is after the end of the run, 5s",
+            "rumors[0].size: 2kB is above network.message_limit, 1kB: every message with such a \
+             rumor is dropped",
+            "faults[0].at: 8s is after the end of the run, 5s",
+            "output.peers_at[1]: 9s is after the end of the run, 5s",
+            "nodes: 1 of 25 nodes start after the end of the run",
+        ]
+    );
+}
