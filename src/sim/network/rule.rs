@@ -150,8 +150,9 @@ impl Rules {
         mute
     }
 
-    /// Whether a partition, a deaf receiver or (in flight) a mute sender stops a message. `met` says whether this is the first
-    /// time it is asked about the message, so that each is counted as exposed once.
+    /// Whether a partition, a deaf receiver or (in flight) a mute sender stops a message. `met`
+    /// says whether this is the first time it is asked about the message, so that each is
+    /// counted as exposed once.
     pub(super) fn stopped(&mut self, from: NodeId, to: NodeId, met: bool) -> Option<DropReason> {
         let mut reason = None;
         for active in &self.active {

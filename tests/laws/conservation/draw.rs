@@ -299,7 +299,8 @@ impl Draw {
         let cut = 1 + self.below(nodes - 1);
         let (mut one_way, mut groups) = (false, vec![(0, cut), (cut, nodes)]);
         match self.below(4) {
-            0 => groups = vec![(0, cut), (cut.saturating_sub(1), nodes)],
+            // One node stands on both sides; not where that would leave nobody cut off.
+            0 if cut > 1 => groups = vec![(0, cut), (cut - 1, nodes)],
             1 => groups = (0..nodes).map(|node| (node, node + 1)).collect(),
             2 => one_way = true,
             _ => {}
