@@ -1,10 +1,14 @@
 //! Scenarios that are valid and extreme: they run to their end without a panic, and no message
 //! vanishes (law 12, which `ran` asserts).
 
+use std::path::Path;
+
 use headwater::fact::Deaf;
 use headwater::metrics::RUMORS;
 use headwater::metrics::table::MemorySink;
 use headwater::run::{Ending, Go, run};
+use headwater::scenario::plan::Plan;
+use headwater::scenario::schema::Scenario;
 
 use crate::support::{plan, ran};
 
@@ -271,4 +275,14 @@ fn the_control_is_asked_while_nothing_but_boundaries_is_crossed() {
     let finished = run(&plan, MemorySink::new(), Deaf, &mut |_| Go::Stop);
     assert_eq!(finished.ending, Ending::Stopped);
     assert!(finished.summary.rumors.missed < 1 << 20, "{:?}", finished.summary.rumors);
+}
+
+#[test]
+fn a_scenario_made_in_rust_that_toml_cannot_hold_is_refused() {
+    let of_seed = |seed| Scenario { seed, ..Scenario::default() };
+    let most = i64::MAX.unsigned_abs();
+    let plan = Plan::resolve(&of_seed(most), Path::new("")).expect("TOML has 63 bits");
+    assert!(plan.resolved().contains(&format!("seed = {most}")));
+    let error = Plan::resolve(&of_seed(most + 1), Path::new("")).expect_err("TOML has no more");
+    assert!(error.message.contains("can be written as TOML"), "{error}");
 }

@@ -16,7 +16,7 @@ use headwater::scenario::plan::Plan;
 use headwater::scenario::reader::Source;
 use headwater::scenario::shipped;
 
-use self::change::mutant;
+use self::change::{everything, extremes_like, mutant};
 
 /// Counts what enters the network and what leaves it.
 #[derive(Default)]
@@ -98,9 +98,17 @@ fn judge(text: &str, tally: &mut Tally) -> Result<(), String> {
     }
 }
 
+/// Judges a text; a panic is trouble too.
+fn trouble_with(text: &str, tally: &mut Tally) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(|| judge(text, tally))) {
+        Ok(outcome) => outcome.err(),
+        Err(_) => Some("a panic, see above".to_owned()),
+    }
+}
+
 /// How many mutants are made; a slow machine stops after [`LONGEST`].
 const MUTANTS: u64 = 4_000;
-const LONGEST: Duration = Duration::from_secs(12);
+const LONGEST: Duration = Duration::from_secs(10);
 
 #[test]
 fn no_mutant_of_a_shipped_scenario_panics_or_loses_a_message() {
@@ -111,16 +119,39 @@ fn no_mutant_of_a_shipped_scenario_panics_or_loses_a_message() {
         }
         let mut rng = Rng::of_cluster(Seed(seed), Purpose::Workload);
         let text = mutant(&mut rng);
-        let outcome = catch_unwind(AssertUnwindSafe(|| judge(&text, &mut tally)));
-        let trouble = match outcome {
-            Ok(Ok(())) => continue,
-            Ok(Err(trouble)) => trouble,
-            Err(_) => "a panic, see above".to_owned(),
-        };
-        let _ = writeln!(failures, "mutant {seed}: {trouble}\n{text}\n");
+        if let Some(trouble) = trouble_with(&text, &mut tally) {
+            let _ = writeln!(failures, "mutant {seed}: {trouble}\n{text}\n");
+        }
     }
     assert!(failures.is_empty(), "{failures}");
     // Of all mutants one in five is valid. With fewer, the changes are too wild to test anything.
     let Tally { refused, accepted, run } = tally;
     assert!(accepted * 8 > refused && run * 2 > accepted && run > 20, "{tally:?}");
+}
+
+#[test]
+fn every_value_at_every_extreme_of_its_type_is_refused_or_runs() {
+    let everything = shipped::plan(&Source::embedded("everything", &everything()), &[]);
+    let resolved = everything.expect("a valid scenario").resolved();
+    let lines: Vec<&str> = resolved.lines().collect();
+    let (clock, mut tally, mut failures) = (Instant::now(), Tally::default(), String::new());
+    // Every line with every extreme would be some 3,000 texts; the extremes of a line take turns
+    // so that a slow machine has seen all lines when it stops.
+    'all: for turn in 0..20 {
+        for (place, line) in lines.iter().enumerate() {
+            let Some((key, value)) = line.split_once(" = ") else { continue };
+            let Some(extreme) = extremes_like(value).get(turn) else { continue };
+            if turn > 0 && clock.elapsed() > LONGEST {
+                break 'all;
+            }
+            let changed = format!("{key} = {extreme}");
+            let mut text = lines.clone();
+            text[place] = &changed;
+            if let Some(trouble) = trouble_with(&text.join("\n"), &mut tally) {
+                let _ = writeln!(failures, "line {place}, {changed}: {trouble}");
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures}\n{resolved}");
+    assert!(tally.run > 50 && tally.refused > 20, "{tally:?}");
 }

@@ -140,6 +140,11 @@ fn kind_of(value: &str) -> usize {
     }
 }
 
+/// The extremes of what a written value looks like.
+pub(crate) fn extremes_like(value: &str) -> &'static [&'static str] {
+    EXTREMES[kind_of(value)]
+}
+
 /// Whole entries that make use of keys that no shipped scenario has.
 const ENTRIES: &[&str] = &[
     "[cost]\nmessage = \"1ms\"\nkilobyte = \"1ms\"",
@@ -165,6 +170,18 @@ const ENTRIES: &[&str] = &[
     "[[faults]]\nkind = \"churn\"\nat = \"0s\"\nnodes = \"all\"\nevery = \"9ms\"\ndowntime = \"1s\"",
     "[[faults]]\nkind = \"heal\"\nat = \"5s\"\nmay_miss = true",
 ];
+
+/// A valid scenario with an entry of every sort.
+pub(crate) fn everything() -> String {
+    let mut text = "duration = \"3s\"\nrules = \"classroom\"\n".to_owned();
+    text += "[nodes]\ncount = 30\nobservers = 2\n[network]\ngeography = {}\nin_order = true\n";
+    text += "jitter = { kind = \"exponential\", mean = \"5ms\" }\nuplink = \"100Mbit/s\"\n";
+    text += "downlink = { rate = \"1Gbit/s\", buffer = \"1MiB\" }\n";
+    // One placement is enough, and small limits would end everything else early.
+    let fits = |entry: &&&str| !entry.contains("\"regions\"") && !entry.starts_with("[limits]");
+    ENTRIES.iter().filter(fits).for_each(|entry| text += &format!("{entry}\n"));
+    text
+}
 
 /// A scenario that is probably no longer what it was.
 pub(crate) fn mutant(rng: &mut Rng) -> String {

@@ -11,8 +11,13 @@ const MOST_ENTRIES: usize = 10_000;
 /// Most entries of `[[network.link]]`: each is asked about every node and every pair of classes.
 const MOST_LINKS: usize = 1_000;
 
-/// Refuses lists that are too long and prices of work that are.
+/// Refuses lists that are too long, prices of work that are, and what the manifest cannot show.
 pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
+    // Scenarios that are made in Rust may hold numbers from 2^63 on, which TOML does not have.
+    if let Err(error) = toml::to_string(scenario) {
+        let message = format!("not every value of the scenario can be written as TOML: {error}");
+        return Err(ScenarioError::new("", message));
+    }
     for (key, entries, most) in [
         ("nodes.class", scenario.nodes.class.len(), MOST_ENTRIES),
         ("network.link", scenario.network.link.len(), MOST_LINKS),
