@@ -266,8 +266,10 @@ pub enum Fact {
         rumor: u32,
         /// Payload bytes.
         size: u32,
-        /// Nodes it is meant for: all others, or one.
+        /// Nodes it is meant for, the origin not counted.
         audience: u32,
+        /// Whether it is meant for its receiver alone, even where there is no other node.
+        direct: bool,
     },
     /// A rumor reached a node.
     RumorReceived {

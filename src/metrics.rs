@@ -34,7 +34,7 @@ use self::faults::Faults;
 use self::node_timeline::NodeTimeline;
 use self::nodes::Nodes;
 use self::peers::Peers;
-use self::rumors::Rumors;
+use self::rumors::{Meant, Rumors};
 use self::table::{RowSink, TableSpec};
 use self::timeline::{Progress, Timeline};
 use self::traffic::Traffic;
@@ -259,8 +259,9 @@ impl<S: RowSink> Recorder<S> {
                 registry.into_iter().for_each(|known| known.on_known(at, node, about, version));
             }
             Fact::InputMissed { .. } => self.rumors.on_missed(),
-            Fact::RumorInjected { node, rumor, size, audience } => {
-                self.rumors.on_injected(at, node, (rumor, size, audience), &mut self.sink);
+            Fact::RumorInjected { node, rumor, size, audience, direct } => {
+                let meant = Meant { audience, direct };
+                self.rumors.on_injected(at, node, (rumor, size, meant), &mut self.sink);
             }
             // The rest is dealt out before, or concerns nobody here.
             Fact::FaultEnded { .. }

@@ -231,7 +231,7 @@ fn a_fault_that_meets_nothing_fails_the_run_and_the_results_say_so() {
     // The partition of the quick start begins after 4 s.
     let said = desk.call("run --duration 3s -o here");
     assert_eq!(said.code, 1);
-    assert!(said.out.contains("verdict  failed: faults[0] touched nothing"), "{}", said.out);
+    assert!(said.out.contains("verdict  failed: faults[0] never began"), "{}", said.out);
     assert!(
         said.err.contains("note: faults[0].at: 4s is after the end of the run"),
         "{}",
@@ -240,7 +240,7 @@ fn a_fault_that_meets_nothing_fails_the_run_and_the_results_say_so() {
     let verdict = &json(&desk.files("here")["manifest.json"])["verdict"];
     assert!(verdict.as_str().is_some_and(|text| text.starts_with("failed")), "{verdict}");
     let quiet = desk.fails(1, "run --duration 3s -o there --quiet");
-    assert!(quiet.starts_with("error: failed: faults[0] touched nothing"), "{quiet}");
+    assert!(quiet.starts_with("error: failed: faults[0] never began"), "{quiet}");
     desk.call("run --duration 3s --set faults[0].may_miss=true -o may");
     assert_eq!(json(&desk.files("may")["manifest.json"])["verdict"], "pass");
 }

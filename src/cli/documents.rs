@@ -3,6 +3,7 @@
 
 use crate::metrics::{Summary, TABLES};
 use crate::results::readme::{FileDoc, readme};
+use crate::scenario::population::city::CITIES;
 use crate::scenario::reader::{json_schema, reference};
 use crate::scenario::schema::Scenario;
 use crate::scenario::shipped::{self, PRESETS, SCENARIOS};
@@ -41,6 +42,17 @@ pub fn scenarios_readme() -> String {
     text += WRITING;
     for (name, preset) in PRESETS {
         text += &format!("\n`rules = \"{name}\"` stands for:\n\n```toml\n{preset}```\n");
+    }
+    text += "\n## Cities\n\nWhat `nodes.placement` and `city:NAME` know, by region:\n\n";
+    let mut regions: Vec<&str> = Vec::new();
+    for city in CITIES {
+        if !regions.contains(&city.region) {
+            regions.push(city.region);
+        }
+    }
+    for region in regions {
+        let names = CITIES.iter().filter(|city| city.region == region).map(|city| city.name);
+        text += &format!("- `{region}`: {}\n", names.collect::<Vec<_>>().join(", "));
     }
     text += "\n# All keys\n\n";
     text + &key_reference()

@@ -65,7 +65,12 @@ fn message_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
     let (message, what) = match fact {
         Fact::Sent(message) => (message, "sends".to_owned()),
         Fact::Duplicated(message) => (message, "sends (duplicated by the network)".to_owned()),
-        Fact::Delivered { message, .. } => (message, "delivers".to_owned()),
+        Fact::Delivered { message, .. } => {
+            let (from, to, kind, size) =
+                (message.from, message.to, message.kind.name(), message.size);
+            let text = format!("node {to} receives {kind} of {size} B from node {from}");
+            return Some((vec![from, to], text));
+        }
         Fact::Dropped { message, reason } => {
             (message, format!("loses ({})", reason.name().replace('_', " ")))
         }

@@ -176,12 +176,16 @@ fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
     }
     let faults = &summary.faults;
     let late = faults.never_began.iter().filter(|f| !plan.faults[**f as usize].may_miss);
-    let missed: Vec<String> = faults.missed.iter().chain(late).map(name).collect();
-    if !missed.is_empty() {
-        let text = format!(
-            "failed: {} touched nothing (say may_miss = true if that is meant)",
-            missed.join(", ")
-        );
+    let lists = [
+        (faults.missed.iter().map(name).collect::<Vec<_>>(), "touched nothing"),
+        (late.map(name).collect(), "never began"),
+    ];
+    let failed = lists.iter().filter(|(names, _)| !names.is_empty());
+    let failed: Vec<String> =
+        failed.map(|(names, what)| format!("{} {what}", names.join(", "))).collect();
+    if !failed.is_empty() {
+        let failed = failed.join("; ");
+        let text = format!("failed: {failed} (say may_miss = true if that is meant)");
         return (text, EXIT_FAILED);
     }
     let idle: Vec<String> = faults.touched_nothing.iter().map(name).collect();

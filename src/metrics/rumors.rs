@@ -264,7 +264,7 @@ impl Rumors {
         &mut self,
         at: Time,
         origin: NodeId,
-        (rumor, size, audience): (u32, u32, u32),
+        (rumor, size, meant): (u32, u32, Meant),
         sink: &mut impl RowSink,
     ) {
         self.injected += 1;
@@ -274,7 +274,8 @@ impl Rumors {
             return;
         }
         self.next = self.next.max(number + 1);
-        let for_all = audience as usize + 1 == self.stakes.len();
+        let Meant { audience, direct } = meant;
+        let for_all = !direct && audience as usize + 1 == self.stakes.len();
         let (nodes, stake) = if for_all {
             let stake = Spread::new(self.total_stake, self.stakes[origin]);
             (Spread::new(u64::from(audience) + 1, 1), stake)
@@ -401,6 +402,15 @@ fn mark(words: &mut [u64], node: NodeId) -> bool {
     let fresh = *word & bit == 0;
     *word |= bit;
     fresh
+}
+
+/// Whom a rumor is meant for.
+#[derive(Clone, Copy)]
+pub(super) struct Meant {
+    /// Nodes, the origin not counted.
+    pub(super) audience: u32,
+    /// Its receiver alone, even where there is no other node.
+    pub(super) direct: bool,
 }
 
 #[cfg(test)]

@@ -274,7 +274,8 @@ fn only_the_end_of_a_healing_fault_is_a_mark() {
 fn receipts_of_rumors_are_counted_and_streamed() {
     let mut recorder = Recorder::new(plan(&[1; 3], 1_000), MemorySink::new());
     recorder.on_fact(at(5), &Fact::InputMissed { node: node(1) });
-    let injected = Fact::RumorInjected { node: node(0), rumor: 4, size: 9, audience: 2 };
+    let injected =
+        Fact::RumorInjected { node: node(0), rumor: 4, size: 9, audience: 2, direct: false };
     recorder.on_fact(at(10), &injected);
     for (moment, to, first) in [(30, 1, true), (31, 1, false), (50, 2, true)] {
         let (node, from) = (node(to), node(0));

@@ -281,7 +281,8 @@ impl Rumors {
         let Injected { rumor, stream, place, size, to } = injected;
         let node = ctx.me();
         let audience = if to.is_some() { 1 } else { cluster.len() as u32 - 1 };
-        ctx.observe(Fact::RumorInjected { node, rumor, size, audience });
+        let direct = to.is_some();
+        ctx.observe(Fact::RumorInjected { node, rumor, size, audience, direct });
         self.seen.insert(rumor);
         let body = ctx.store(Body::Rumor { rumor, stream, place, size });
         match to {

@@ -27,6 +27,21 @@ pub fn above_zero(field: &'static str, span: Span) -> Result<(), SettingError> {
     Ok(())
 }
 
+/// Shortest interval of anything a node repeats for ever.
+pub const SHORTEST_ROUND: Span = Span::from_micros(100);
+
+/// Accepts an interval of rounds: shorter ones would be all that a run does.
+///
+/// # Errors
+/// If it is below [`SHORTEST_ROUND`].
+pub fn round_length(field: &'static str, span: Span) -> Result<(), SettingError> {
+    if span < SHORTEST_ROUND {
+        let message = format!("{span} is too short; expected at least {SHORTEST_ROUND}");
+        return Err(SettingError { field, message });
+    }
+    Ok(())
+}
+
 /// Accepts a count from one up.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub struct Manifest {
     pub duration_ns: u64,
     /// Virtual time reached, in nanoseconds; less than asked for if the run stopped early.
     pub reached_ns: u64,
-    /// Whether the run ended by itself. One ended by a budget or a signal is kept, but takes no
+    /// Whether the run ended by itself. One ended by a limit is kept, but takes no
     /// part in comparisons.
     pub complete: bool,
     /// What became of the expectations, in words.

@@ -37,7 +37,7 @@ pub const MANIFEST: FileDoc = FileDoc {
         ("event_digest", "digest of all outcomes of messages and all facts of protocols"),
         ("duration_ns", "virtual time asked for, in nanoseconds"),
         ("reached_ns", "virtual time reached, in nanoseconds"),
-        ("complete", "false if a budget or a signal ended the run early"),
+        ("complete", "false if a limit ended the run early"),
         ("verdict", "what became of the expectations"),
         ("overrides", "changes made on the command line; not compared"),
         ("command", "a command that makes the same run again; not compared"),
@@ -103,7 +103,7 @@ removed by the next run of the same folder.
 - A run repeated into its own folder is compared with it file by file. If all are equal, the folder
   is left untouched; if not, the new results are kept as `NAME.differs` and the first differing line
   is named. Files that the manifest does not list are not looked at.
-- A run that a budget or a signal ended early takes no part in comparisons: a later run of the same
+- A run that a limit ended early takes no part in comparisons: a later run of the same
   key takes its place.
 - A folder of another run is refused, or replaced as a whole with `--force`. A folder that was not
   written by headwater is never replaced.

@@ -52,7 +52,7 @@ fn the_log_of_events_tells_who_learned_of_whom() {
     let messages = told("--events-messages --events-until 10s");
     let count = |word: &str| messages.iter().filter(|line| line.contains(word)).count();
     assert!(count(" sends peer_discovery of ") >= 3, "{messages:?}");
-    assert_eq!(count(" sends "), count(" delivers "), "nothing is lost or under way at 10 s");
+    assert_eq!(count(" sends "), count(" receives "), "nothing is lost or under way at 10 s");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn times(sink: &MemorySink, row: usize, what: &str) -> [Option<u64>; 7] {
 #[test]
 fn a_rumor_for_all_is_measured_against_all_nodes_and_all_stake() {
     let (mut rumors, mut sink) = rumors(&[10, 0, 60, 30], 8);
-    rumors.on_injected(at(1_000), node(0), (5, 99, 3), &mut sink);
+    rumors.on_injected(at(1_000), node(0), (5, 99, to(3)), &mut sink);
     let injected = Some(at(1_000));
     assert_eq!(rumors.on_received(at(1_010), node(3), 5, 1, true), Some(FirstReceipt { injected }));
     assert_eq!(rumors.on_received(at(1_015), node(3), 5, 2, false), None);
@@ -64,8 +64,8 @@ fn a_rumor_for_all_is_measured_against_all_nodes_and_all_stake() {
 #[test]
 fn a_rumor_for_one_node_is_measured_against_that_node_alone() {
     let (mut rumors, mut sink) = rumors(&[10, 0, 60, 30], 8);
-    rumors.on_injected(at(0), node(0), (0, 1, 1), &mut sink);
-    rumors.on_injected(at(100), node(0), (1, 1, 1), &mut sink);
+    rumors.on_injected(at(0), node(0), (0, 1, to(1)), &mut sink);
+    rumors.on_injected(at(100), node(0), (1, 1, to(1)), &mut sink);
     rumors.on_received(at(140), node(2), 1, 1, true);
     rumors.fill(&mut sink);
     assert_eq!(times(&sink, 0, "nodes"), [None; 7]);
@@ -82,7 +82,7 @@ fn the_window_bounds_memory_and_keeps_the_order_of_rows() {
     let (mut rumors, mut sink) = rumors(&[1; 3], 4);
     // Out of order within the window, with gaps, and one leap.
     for (i, number) in [1, 0, 3, 5, 6, 1_000_000].into_iter().enumerate() {
-        rumors.on_injected(at(i as u64), node(0), (number, 1, 2), &mut sink);
+        rumors.on_injected(at(i as u64), node(0), (number, 1, to(2)), &mut sink);
         assert!(rumors.slots.len() <= 4);
         rumors.on_received(at(50), node(1), number, 1, true);
     }
@@ -93,7 +93,7 @@ fn the_window_bounds_memory_and_keeps_the_order_of_rows() {
         Some(FirstReceipt { injected: None })
     );
     assert!(rumors.on_received(at(61), node(2), 1_000_000, 1, true).is_some());
-    rumors.on_injected(at(70), node(0), (7, 1, 2), &mut sink);
+    rumors.on_injected(at(70), node(0), (7, 1, to(2)), &mut sink);
     rumors.fill(&mut sink);
     let numbers = [0, 1, 3, 5, 6, 1_000_000_u32].map(Cell::from);
     assert!(sink.column(&RUMORS, "rumor").expect("a column").eq(&numbers));
@@ -108,7 +108,7 @@ fn the_window_bounds_memory_and_keeps_the_order_of_rows() {
 fn a_place_of_the_ring_that_is_used_again_forgets_who_had_the_old_rumor() {
     let (mut rumors, mut sink) = rumors(&[1; 3], 2);
     for number in 0..4 {
-        rumors.on_injected(at(0), node(number % 2), (number, 1, 2), &mut sink);
+        rumors.on_injected(at(0), node(number % 2), (number, 1, to(2)), &mut sink);
         for other in (0..3).filter(|other| *other != number % 2) {
             assert!(rumors.on_received(at(9), node(other), number, 1, true).is_some());
         }
@@ -116,4 +116,19 @@ fn a_place_of_the_ring_that_is_used_again_forgets_who_had_the_old_rumor() {
     rumors.fill(&mut sink);
     assert!((0..4).all(|row| sink.integer(&RUMORS, row, "reached") == Some(2)));
     assert_eq!(rumors.summary().complete, 4);
+}
+
+/// Meant for so many nodes.
+const fn to(audience: u32) -> Meant {
+    Meant { audience, direct: false }
+}
+
+#[test]
+fn a_direct_rumor_is_meant_for_its_receiver_even_in_a_cluster_of_two() {
+    // Lost, it has reached nobody of an audience of one; a flood would have reached its origin.
+    let mut rumors = Rumors::new(NodeMap::from_vec(vec![1, 1]), 8);
+    let mut sink = MemorySink::new();
+    rumors.on_injected(at(0), node(0), (0, 1, Meant { audience: 1, direct: true }), &mut sink);
+    rumors.fill(&mut sink);
+    assert_eq!(rumors.summary().coverage_mean_ppm, Some(0));
 }

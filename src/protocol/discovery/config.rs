@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::NodeId;
 use crate::base::time::Span;
-use crate::protocol::setting::{SettingError, above_zero, at_least_one};
+use crate::protocol::setting::{SettingError, above_zero, at_least_one, round_length};
 
 /// How nodes find each other and notice that a peer is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,10 +71,10 @@ impl Config {
     /// # Errors
     /// Names the setting and what was expected.
     pub fn check(&self) -> Result<(), SettingError> {
-        above_zero("request_interval", self.request_interval)?;
-        above_zero("ping_interval", self.ping_interval)?;
+        round_length("request_interval", self.request_interval)?;
+        round_length("ping_interval", self.ping_interval)?;
         above_zero("timeout", self.timeout)?;
-        above_zero("retry_initial", self.retry_initial)?;
+        round_length("retry_initial", self.retry_initial)?;
         at_least_one("request_fanout", self.request_fanout)?;
         at_least_one("answer_limit", self.answer_limit)?;
         at_least_one("announce_limit", self.announce_limit)?;

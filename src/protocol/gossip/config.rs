@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::time::Span;
-use crate::protocol::setting::{SettingError, above_zero, at_least_one};
+use crate::protocol::setting::{SettingError, at_least_one, round_length};
 
 /// How nodes tell each other of the validators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -95,7 +95,7 @@ impl Config {
     /// # Errors
     /// Names the setting and what was expected.
     pub fn check(&self) -> Result<(), SettingError> {
-        above_zero("interval", self.interval)?;
+        round_length("interval", self.interval)?;
         at_least_one("fanout", self.fanout)?;
         match self.refresh {
             Some(refresh) if refresh < Self::SHORTEST_REFRESH => Err(SettingError {

@@ -196,8 +196,11 @@ impl Resolver<'_> {
             FaultConfig::Delay { from, to, both_ways, extra, .. } => {
                 let paths = self.paths(from, to, *both_ways)?;
                 let extra = self.distribution(extra, "extra")?;
-                let text =
-                    format!("delay by {} on average {}", extra.mean(), self.describe(&paths));
+                let text = format!(
+                    "delay by {} on average {}",
+                    Time::ZERO + extra.mean(),
+                    self.describe(&paths)
+                );
                 (text, self.rule(RuleEffect::Delay(paths, extra)))
             }
             FaultConfig::Throttle { from, to, both_ways, rate, buffer, .. } => {
@@ -300,7 +303,8 @@ impl Resolver<'_> {
         for (bit, set) in sets.iter().enumerate() {
             set.iter().for_each(|node| masks[node] |= 1 << bit);
         }
-        if let Some((node, _)) = masks.iter().find(|(_, mask)| **mask == 0) {
+        // A one-way cut concerns its two groups alone; others pass.
+        if let Some((node, _)) = masks.iter().find(|(_, mask)| !one_way && **mask == 0) {
             let message = format!("{node:?} is in no group");
             return Err(ScenarioError::new(key, message).hint("add the group \"rest\""));
         }

@@ -8,6 +8,7 @@ use crate::base::time::{Span, Time};
 use crate::protocol::Input;
 use crate::protocol::gossip::ChooseFrom;
 use crate::protocol::rumor::{Injected, Rules, Style};
+use crate::protocol::setting::SHORTEST_ROUND;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::Population;
 use crate::scenario::schema::Scenario;
@@ -117,8 +118,10 @@ impl Resolver<'_> {
     fn rules(&self) -> Result<Rules, ScenarioError> {
         let config = self.config;
         let rounds = matches!(config.spread, Style::Push | Style::Pull | Style::PushPull);
-        if rounds && config.interval.is_zero() {
-            return self.error("interval", "rounds of 0s never end; expected more than 0s");
+        if rounds && config.interval < SHORTEST_ROUND {
+            let (found, least) = (config.interval, SHORTEST_ROUND);
+            return self
+                .error("interval", format!("{found} is too short; expected at least {least}"));
         }
         let others = self.population.count() - 1;
         let chosen = rounds || config.spread == Style::ForwardOnce;

@@ -100,9 +100,10 @@ macro_rules! faults {
 
 faults! {
     /// Splits the nodes into groups that cannot reach each other. With one group, the rest is the
-    /// other one. A node named by two groups stands on both sides.
+    /// other one. A node named by two groups stands on both sides (not of a one-way cut).
     Partition "partition" {
-        /// The groups, up to 64; "rest" is everyone in no other group.
+        /// The groups, up to 64; "rest" is everyone in no other group. Every node must
+        /// be in a group, unless the cut is one-way.
         groups: Vec<Selector>,
         /// Cuts only what goes from the first of two groups to the second.
         #[serde(default)]

@@ -77,6 +77,6 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { pending_events: 100_000_000, inbox: 1_000_000, rumors: 8_192 }
+        Self { pending_events: 20_000_000, inbox: 1_000_000, rumors: 8_192 }
     }
 }
