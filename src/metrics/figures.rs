@@ -56,6 +56,20 @@ impl Latency {
         }
     }
 
+    /// The same with the exact shortest and longest; no quantile lies beyond them.
+    pub(super) fn within(self, min_ns: u64, max_ns: u64) -> Self {
+        let clamp = |figure: Option<u64>| figure.map(|figure| figure.clamp(min_ns, max_ns));
+        Self {
+            min_ns: self.min_ns.map(|_| min_ns),
+            mean_ns: self.mean_ns,
+            p50_ns: clamp(self.p50_ns),
+            p90_ns: clamp(self.p90_ns),
+            p99_ns: clamp(self.p99_ns),
+            p999_ns: clamp(self.p999_ns),
+            max_ns: self.max_ns.map(|_| max_ns),
+        }
+    }
+
     /// One cell per figure, in the order of the fields.
     pub(super) fn cells(self) -> [Cell<'static>; 7] {
         let Self { min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = self;

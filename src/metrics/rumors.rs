@@ -70,7 +70,7 @@ pub struct RumorsSummary {
     pub coverage_mean_ppm: Option<u64>,
     /// Smallest share that any rumor reached.
     pub coverage_min_ppm: Option<u64>,
-    /// From injection to first receipt; the mean is exact.
+    /// From injection to first receipt; the mean, the shortest and the longest are exact.
     pub latency: Latency,
     /// Until 50 % of the nodes had a rumor.
     pub to_50_nodes: TimeToShare,
@@ -229,6 +229,8 @@ pub(super) struct Rumors {
     latencies: FlightHistogram,
     latency_sum: u128,
     latency_count: u64,
+    /// The shortest and the longest.
+    latency_range: (u64, u64),
 }
 
 impl Rumors {
@@ -251,6 +253,7 @@ impl Rumors {
             latencies: FlightHistogram::new(),
             latency_sum: 0,
             latency_count: 0,
+            latency_range: (u64::MAX, 0),
         }
     }
 
@@ -338,6 +341,8 @@ impl Rumors {
         self.latencies.record_span(after);
         self.latency_sum += u128::from(after.as_nanos());
         self.latency_count += 1;
+        let (least, most) = self.latency_range;
+        self.latency_range = (least.min(after.as_nanos()), most.max(after.as_nanos()));
         Some(FirstReceipt { injected: Some(tracked.injected) })
     }
 
@@ -366,7 +371,7 @@ impl Rumors {
             coverage_min_ppm: closed.coverage_min_ppm,
             latency: Latency {
                 mean_ns: mean(self.latency_sum, self.latency_count),
-                ..Latency::of(&self.latencies)
+                ..Latency::of(&self.latencies).within(self.latency_range.0, self.latency_range.1)
             },
             to_50_nodes: closed.time_to(50),
             to_90_nodes: closed.time_to(90),

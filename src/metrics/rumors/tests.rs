@@ -132,3 +132,17 @@ fn a_direct_rumor_is_meant_for_its_receiver_even_in_a_cluster_of_two() {
     rumors.fill(&mut sink);
     assert_eq!(rumors.summary().coverage_mean_ppm, Some(0));
 }
+
+#[test]
+fn figures_of_a_constant_latency_are_that_latency() {
+    // 10 ms lies between two codes of the histogram; its exact ends keep every quantile there.
+    let mut rumors = Rumors::new(NodeMap::from_vec(vec![1; 4]), 8);
+    let mut sink = MemorySink::new();
+    rumors.on_injected(at(0), node(0), (0, 1, to(3)), &mut sink);
+    for receiver in 1..4 {
+        rumors.on_received(at(10_000_000), node(receiver), 0, 1, true);
+    }
+    let latency = rumors.summary().latency;
+    let all = [latency.min_ns, latency.mean_ns, latency.p50_ns, latency.p99_ns, latency.max_ns];
+    assert_eq!(all, [Some(10_000_000); 5]);
+}
