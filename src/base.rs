@@ -7,5 +7,6 @@ pub mod flight;
 pub mod id;
 pub mod quantity;
 pub mod rng;
+pub mod slot;
 pub mod time;
 pub mod weather;

@@ -57,6 +57,18 @@ pub enum Purpose {
     FaultLatency = 18,
     /// Weather: the initial state and steps of Gilbert-Elliott chains.
     LossState = 19,
+    /// Choices of Solana's gossip.
+    ClusterInfo = 20,
+    /// Choices of block propagation.
+    Turbine = 21,
+    /// Choices of repair.
+    Repair = 22,
+    /// Choices of forwarding.
+    Forwarding = 23,
+    /// When, where and between whom the transaction workload injects.
+    Transactions = 24,
+    /// Synthetic blocks and the genesis of the chain.
+    Blocks = 25,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.
