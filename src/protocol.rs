@@ -1,18 +1,28 @@
 //! Layer 2, the protocols: [`Validator`] is one node, made of parts. This file holds the enums of
 //! all messages, alarms and bodies, and hands each to its part; the parts know only themselves.
 
+pub mod block;
+pub mod blocks;
+pub mod blockstore;
+pub mod chain;
 pub mod cluster;
 pub mod content;
 pub mod discovery;
 pub mod gossip;
+pub mod leading;
 pub mod peers;
 pub mod rumor;
+pub mod schedule;
 pub mod setting;
+pub mod shuffle;
 #[cfg(test)]
 mod testbed;
+pub mod turbine;
 
 use std::sync::Arc;
 
+use self::block::Block;
+use self::blocks::Blocks;
 use self::cluster::Cluster;
 use self::discovery::Discovery;
 use self::gossip::Gossip;
@@ -33,6 +43,8 @@ pub struct ValidatorSettings {
     pub discovery: Arc<discovery::Settings>,
     /// Rumors told apart at a time.
     pub rumor_window: usize,
+    /// Slots, blocks and how they spread; `None` if there are no blocks.
+    pub blocks: Option<blocks::Settings>,
 }
 
 /// One node of the cluster, with stake or without.
@@ -46,6 +58,7 @@ pub struct Validator {
     // Boxed, so that what every message needs of a node stands close together.
     discovery: Option<Box<Discovery>>,
     gossip: Option<Box<Gossip>>,
+    blocks: Option<Box<Blocks>>,
 }
 
 impl Validator {
@@ -74,6 +87,7 @@ impl Validator {
             discovery,
             gossip,
             rumors: Rumors::new(seed, me, settings.rumor_window),
+            blocks: settings.blocks.as_ref().map(|settings| Box::new(Blocks::new(settings))),
         }
     }
 
@@ -81,6 +95,12 @@ impl Validator {
     #[must_use]
     pub fn gossip(&self) -> Option<&Gossip> {
         self.gossip.as_deref()
+    }
+
+    /// What the node knows of blocks; `None` if there are none.
+    #[must_use]
+    pub fn blocks(&self) -> Option<&Blocks> {
+        self.blocks.as_deref()
     }
 
     /// The peers it has now.
@@ -117,6 +137,9 @@ impl Protocol for Validator {
             ctx.after(self.connect, Timer::Connect);
         }
         self.rumors.on_start(cluster, ctx);
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_start(cluster, ctx);
+        }
     }
 
     #[inline]
@@ -142,6 +165,11 @@ impl Protocol for Validator {
             Message::Rumor(message) => {
                 self.rumors.on_message(cluster, &self.peers, ctx, from, message);
             }
+            Message::Turbine(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_turbine(cluster, &self.peers, ctx, message);
+                }
+            }
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
@@ -162,6 +190,16 @@ impl Protocol for Validator {
                 }
             }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
+            Timer::Turbine(timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_turbine_timer(cluster, &self.peers, ctx, timer);
+                }
+            }
+            Timer::Leading(timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_leading_timer(cluster, &self.peers, ctx, timer);
+                }
+            }
         }
     }
 
@@ -173,6 +211,9 @@ impl Protocol for Validator {
 
     fn on_crash(&mut self, _: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
         self.rumors.on_crash(ctx, memory);
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_crash(ctx, memory);
+        }
         if let Some(gossip) = &mut self.gossip {
             gossip.on_crash(ctx, memory);
         }
@@ -184,6 +225,9 @@ impl Protocol for Validator {
     fn on_restart(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         self.join(ctx);
         self.rumors.on_start(cluster, ctx);
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_start(cluster, ctx);
+        }
     }
 
     fn status(&self, _: &Cluster) -> Status {
@@ -215,6 +259,8 @@ pub enum Message {
     Gossip(gossip::Message),
     /// Of rumors.
     Rumor(rumor::Message),
+    /// Of block propagation.
+    Turbine(turbine::Message),
 }
 
 /// All alarms.
@@ -228,6 +274,10 @@ pub enum Timer {
     Gossip(gossip::Timer),
     /// Of rumors.
     Rumor(rumor::Timer),
+    /// Of block propagation.
+    Turbine(turbine::Timer),
+    /// Of leading.
+    Leading(leading::Timer),
 }
 
 /// All bodies.
@@ -239,6 +289,8 @@ pub enum Body {
     Gossip(gossip::Body),
     /// Of rumors.
     Rumor(rumor::Body),
+    /// A block.
+    Block(Box<Block>),
 }
 
 impl Payload<Body> for Message {
@@ -247,6 +299,7 @@ impl Payload<Body> for Message {
             Self::Discovery(message) => message.kind(),
             Self::Gossip(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
+            Self::Turbine(message) => message.kind(),
         }
     }
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
@@ -254,6 +307,7 @@ impl Payload<Body> for Message {
             Self::Discovery(message) => message.size(bodies),
             Self::Gossip(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
+            Self::Turbine(message) => message.size(bodies),
         }
     }
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
@@ -261,6 +315,7 @@ impl Payload<Body> for Message {
             Self::Discovery(message) => message.content(bodies),
             Self::Gossip(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
+            Self::Turbine(message) => message.content(bodies),
         }
     }
     fn body(&self) -> Option<BodyId> {
@@ -268,12 +323,14 @@ impl Payload<Body> for Message {
             Self::Discovery(message) => message.body(),
             Self::Gossip(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
+            Self::Turbine(message) => Some(message.body()),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
             Self::Discovery(_) | Self::Gossip(_) => None,
             Self::Rumor(message) => message.serial(bodies),
+            Self::Turbine(message) => message.serial(bodies),
         }
     }
 }
@@ -308,3 +365,33 @@ macro_rules! wire {
 }
 
 wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);
+
+impl From<turbine::Message> for Message {
+    fn from(message: turbine::Message) -> Self {
+        Self::Turbine(message)
+    }
+}
+
+impl From<turbine::Timer> for Timer {
+    fn from(timer: turbine::Timer) -> Self {
+        Self::Turbine(timer)
+    }
+}
+
+impl From<leading::Timer> for Timer {
+    fn from(timer: leading::Timer) -> Self {
+        Self::Leading(timer)
+    }
+}
+
+impl Part<Body> for Block {
+    fn wrap(self) -> Body {
+        Body::Block(Box::new(self))
+    }
+    fn unwrap(body: &Body) -> &Self {
+        match body {
+            Body::Block(block) => block,
+            other => unreachable!("messages refer to bodies of their part: {other:?}"),
+        }
+    }
+}

@@ -10,6 +10,9 @@ use crate::metrics::{
     self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::cluster::Cluster;
+use crate::protocol::schedule::Schedule;
+use crate::protocol::turbine::tree::Trees;
+use crate::protocol::turbine::tree::view::View;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
 use crate::scenario::schema::output::DeliveriesConfig;
@@ -102,12 +105,7 @@ pub fn run<S: RowSink, L: Observer>(
 
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
-    let cluster = Cluster {
-        seed: plan.seed,
-        stakes: plan.population.stakes.clone(),
-        identities: plan.population.identities.clone(),
-        rumors: plan.rumors.clone(),
-    };
+    let cluster = cluster(plan);
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
             crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
@@ -119,6 +117,30 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
     let recorder = Recorder::new(recorder_plan(plan), sink);
     let observer = Both(recorder, listener);
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
+}
+
+/// What all nodes know.
+fn cluster(plan: &Plan) -> Cluster {
+    let population = &plan.population;
+    let (stakes, identities) = (&population.stakes, &population.identities);
+    let slots = &plan.scenario.slots;
+    let leaders = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
+    let leaders: Vec<Option<NodeId>> = leaders.collect();
+    let turbine = &plan.scenario.turbine;
+    let everyone = NodeId::all(population.count()).collect();
+    let view = View::new(&everyone, stakes, identities);
+    Cluster {
+        seed: plan.seed,
+        schedule: Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &leaders),
+        trees: plan
+            .validators
+            .blocks
+            .as_ref()
+            .and_then(|_| Trees::new(view, turbine.trees(), plan.seed, turbine.memo)),
+        stakes: stakes.clone(),
+        identities: identities.clone(),
+        rumors: plan.rumors.clone(),
+    }
 }
 
 fn finish<S: RowSink, L: Observer>(

@@ -2,6 +2,8 @@
 //! for all nodes. No node's private state is ever here.
 
 use super::rumor::Rules;
+use super::schedule::Schedule;
+use super::turbine::tree::Trees;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
 
@@ -16,6 +18,10 @@ pub struct Cluster {
     pub identities: NodeMap<[u8; 32]>,
     /// The rules of each stream of rumors.
     pub rumors: Vec<Rules>,
+    /// Who leads which slot.
+    pub schedule: Schedule,
+    /// The trees of shreds; `None` if nodes choose among their own peers instead.
+    pub trees: Option<Trees>,
 }
 
 impl Cluster {

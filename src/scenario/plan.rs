@@ -1,5 +1,6 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
+mod blocks;
 mod fault;
 mod limits;
 mod network;
@@ -95,6 +96,7 @@ impl Plan {
             gossip: scenario.gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window: workload::window(&streams, &scenario.limits),
+            blocks: blocks::resolve(scenario, count)?,
         };
         let simulation = SimulationPlan {
             seed,

@@ -17,7 +17,8 @@ use super::population::NodesConfig;
 use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
-use crate::protocol::{discovery, gossip};
+use crate::protocol::leading::{BlocksConfig, SlotsConfig};
+use crate::protocol::{discovery, gossip, turbine};
 use crate::sim::compute::CostTable;
 
 /// A scenario: everything a run depends on but the program itself.
@@ -48,6 +49,12 @@ pub struct Scenario {
     pub discovery: DiscoveryConfig,
     /// How validators become known: gossip of the registry.
     pub gossip: gossip::Config,
+    /// Slots and their leaders.
+    pub slots: SlotsConfig,
+    /// What leaders put into blocks; without it there are none.
+    pub blocks: BlocksConfig,
+    /// How a block is cut into shreds, and how these reach everybody.
+    pub turbine: turbine::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
     /// What goes wrong, and when.
@@ -86,6 +93,9 @@ impl Default for Scenario {
             cost: CostTable::default(),
             discovery: DiscoveryConfig::default(),
             gossip: gossip::Config::default(),
+            slots: SlotsConfig::default(),
+            blocks: BlocksConfig::default(),
+            turbine: turbine::Config::default(),
             rumors: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),

@@ -1,0 +1,241 @@
+//! Protocol layer: what a node holds of each block: which shreds, since when, and whether that is
+//! all it needs. Storage of blocks that are whole or given up is used again.
+
+mod part;
+
+use self::part::Part;
+use super::block::{Block, ShredAt};
+use crate::base::slot::Slot;
+use crate::base::time::{Span, Time};
+use crate::sim::body::BodyId;
+
+pub use self::part::{Received, Tally};
+
+/// How a shred came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Path {
+    /// From the leader or down a tree.
+    Turbine,
+    /// As the answer to a repair request.
+    Repair,
+}
+
+/// Limits of a node's block store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Most incomplete blocks at a time; beyond it the oldest is given up.
+    pub partial: usize,
+    /// How long after its first shred an incomplete block is given up.
+    pub expiry: Span,
+    /// Whole blocks that are kept for others to ask for.
+    pub history: usize,
+}
+
+/// What a node holds of all blocks.
+#[derive(Clone, Debug)]
+pub struct Blockstore {
+    limits: Limits,
+    /// Whether shreds that were recovered count as received, because they are passed on.
+    recovers: bool,
+    /// Newest last.
+    entries: Vec<Entry>,
+    parts: Vec<Part>,
+    free: Vec<u32>,
+    partial: usize,
+}
+
+/// A block of which a node has a shred at least.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    body: BodyId,
+    slot: Slot,
+    /// Place of its part in the pool, or [`Entry::SETTLED`].
+    part: u32,
+    whole: bool,
+}
+
+impl Entry {
+    /// No part: every shred counts as received.
+    const SETTLED: u32 = u32::MAX;
+}
+
+/// A block that was given up before it was whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Expired {
+    /// Its body, which the node no longer holds.
+    pub body: BodyId,
+    /// How many of its shreds the node had received.
+    pub tally: Tally,
+}
+
+impl Blockstore {
+    /// An empty store. `recovers` says whether shreds of a decoded set count as received.
+    #[must_use]
+    pub const fn new(limits: Limits, recovers: bool) -> Self {
+        Self {
+            limits,
+            recovers,
+            entries: Vec::new(),
+            parts: Vec::new(),
+            free: Vec::new(),
+            partial: 0,
+        }
+    }
+
+    /// Whether the node has a shred of this block.
+    #[must_use]
+    pub fn knows(&self, body: BodyId) -> bool {
+        self.find(body).is_some()
+    }
+
+    /// Whether the block is whole.
+    #[must_use]
+    pub fn is_whole(&self, body: BodyId) -> bool {
+        self.find(body).is_some_and(|place| self.entries[place].whole)
+    }
+
+    /// The newest block of a slot that the node has a shred of.
+    #[must_use]
+    pub fn of_slot(&self, slot: Slot) -> Option<BodyId> {
+        self.entries.iter().rev().find(|entry| entry.slot == slot).map(|entry| entry.body)
+    }
+
+    /// Blocks that are not whole yet.
+    #[must_use]
+    pub const fn partial(&self) -> usize {
+        self.partial
+    }
+
+    /// The incomplete blocks, oldest first.
+    pub fn incomplete(&self) -> impl Iterator<Item = (BodyId, Slot)> + '_ {
+        self.entries.iter().filter(|entry| !entry.whole).map(|entry| (entry.body, entry.slot))
+    }
+
+    /// Puts in a block of the node's own, all of it at once. The caller holds the body.
+    pub fn insert_own(&mut self, body: BodyId, slot: Slot) {
+        self.entries.push(Entry { body, slot, part: Entry::SETTLED, whole: true });
+    }
+
+    /// Makes room for a new block and puts it in without a shred. The caller holds the body, and
+    /// gives back those that `expire` is called with.
+    pub fn open(
+        &mut self,
+        now: Time,
+        body: BodyId,
+        block: &Block,
+        mut expire: impl FnMut(Expired, bool),
+    ) {
+        self.make_room(now, &mut expire);
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.parts.push(Part::new());
+            (self.parts.len() - 1) as u32
+        });
+        self.parts[place as usize].begin(now, &block.shape);
+        self.partial += 1;
+        self.entries.push(Entry { body, slot: block.slot, part: place, whole: false });
+    }
+
+    /// A shred of a known block arrived.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        now: Time,
+        body: BodyId,
+        block: &Block,
+        at: ShredAt,
+        path: Path,
+    ) -> Option<Received> {
+        let place = self.find(body)?;
+        let entry = &mut self.entries[place];
+        if entry.part == Entry::SETTLED {
+            return Some(Received::DUPLICATE);
+        }
+        let part = &mut self.parts[entry.part as usize];
+        let received = part.receive(now, &block.shape, at, path, self.recovers);
+        if received.whole && !entry.whole {
+            entry.whole = true;
+            self.partial -= 1;
+        }
+        Some(received)
+    }
+
+    /// What is counted of a block that is not settled.
+    #[must_use]
+    pub fn tally(&self, body: BodyId) -> Option<(Time, Tally)> {
+        self.part(body).map(|part| (part.first(), part.tally()))
+    }
+
+    /// Forgets which shreds of a whole block came: all further ones are duplicates. Done when
+    /// recovered shreds count as received; else the node still passes on what comes late.
+    pub fn settle(&mut self, body: BodyId, block: &Block) {
+        let Some(place) = self.find(body) else { return };
+        let settled = self.recovers || !block.shape.has_coding();
+        if settled && self.entries[place].whole {
+            self.recycle(place);
+        }
+    }
+
+    /// The leader's proposal told how many shreds a block has.
+    pub fn learn_end(&mut self, body: BodyId) {
+        let Some(place) = self.find(body) else { return };
+        let part = self.entries[place].part;
+        if part != Entry::SETTLED {
+            self.parts[part as usize].learn_end();
+        }
+    }
+
+    /// What repair needs to know of an incomplete block; `None` if it is whole or unknown.
+    #[must_use]
+    pub fn part(&self, body: BodyId) -> Option<&Part> {
+        let entry = &self.entries[self.find(body)?];
+        (entry.part != Entry::SETTLED).then(|| &self.parts[entry.part as usize])
+    }
+
+    /// Forgets everything; `release` gets every body.
+    pub fn clear(&mut self, mut release: impl FnMut(BodyId)) {
+        while !self.entries.is_empty() {
+            self.recycle(0);
+            release(self.entries.remove(0).body);
+        }
+        self.partial = 0;
+    }
+
+    /// Gives up what is too old, by the limits. The second argument of `expire` is false for a
+    /// whole block that merely leaves the history.
+    fn make_room(&mut self, now: Time, expire: &mut impl FnMut(Expired, bool)) {
+        loop {
+            let outdated = |entry: &Entry| {
+                let first = (entry.part != Entry::SETTLED && !entry.whole)
+                    .then(|| self.parts[entry.part as usize].first());
+                first.is_some_and(|first| {
+                    self.partial >= self.limits.partial || now.since(first) > self.limits.expiry
+                })
+            };
+            let Some(place) = self.entries.iter().position(outdated) else { break };
+            let tally = self.parts[self.entries[place].part as usize].tally();
+            self.recycle(place);
+            self.partial -= 1;
+            expire(Expired { body: self.entries.remove(place).body, tally }, true);
+        }
+        while self.entries.len() - self.partial > self.limits.history {
+            let oldest = self.entries.iter().position(|entry| entry.whole);
+            let Some(place) = oldest else { break };
+            self.recycle(place);
+            let body = self.entries.remove(place).body;
+            expire(Expired { body, tally: Tally::default() }, false);
+        }
+    }
+
+    fn recycle(&mut self, place: usize) {
+        let part = std::mem::replace(&mut self.entries[place].part, Entry::SETTLED);
+        if part != Entry::SETTLED {
+            self.free.push(part);
+        }
+    }
+
+    /// Shreds come mostly of the newest blocks.
+    #[inline]
+    fn find(&self, body: BodyId) -> Option<usize> {
+        self.entries.iter().rposition(|entry| entry.body == body)
+    }
+}

@@ -1,0 +1,235 @@
+//! Protocol layer: what a node holds of one block: a bit for each shred, and per FEC set when it
+//! was first heard of.
+
+use super::Path;
+use crate::base::time::Time;
+use crate::protocol::block::{Shape, ShredAt};
+
+/// Words of a set: at most 256 shreds.
+pub(crate) const SET_WORDS: usize = 4;
+
+/// What a node holds of one block that is not settled.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Bits of received (or recovered) shreds, [`Shape::words`] words per set.
+    seen: Vec<u64>,
+    /// When each set was first heard of; [`Time::MAX`] for never.
+    since: Vec<Time>,
+    first: Time,
+    /// Sets that can be decoded.
+    decoded: u32,
+    /// One more than the newest set heard of.
+    known_sets: u32,
+    /// Shreds that made it known which one is the last.
+    end_known: bool,
+    tally: Tally,
+}
+
+/// Shreds of one block by the way they came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// From the leader or down a tree, for the first time.
+    pub turbine: u32,
+    /// Worked out from others of the set.
+    pub recovered: u32,
+    /// As the answer to a repair request, for the first time.
+    pub repaired: u32,
+    /// Again, in whatever way.
+    pub duplicate: u32,
+}
+
+/// What came of a shred.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// The node did not have it.
+    pub fresh: bool,
+    /// It is the first of its set that the node hears of.
+    pub opens_set: bool,
+    /// With it the set can be decoded.
+    pub decodes: bool,
+    /// With it all sets can be decoded.
+    pub whole: bool,
+    /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
+    pub recovered: [u64; SET_WORDS],
+}
+
+impl Received {
+    /// A shred that the node has.
+    pub const DUPLICATE: Self = Self {
+        fresh: false,
+        opens_set: false,
+        decodes: false,
+        whole: false,
+        recovered: [0; SET_WORDS],
+    };
+}
+
+impl Part {
+    pub(super) const fn new() -> Self {
+        Self {
+            seen: Vec::new(),
+            since: Vec::new(),
+            first: Time::ZERO,
+            decoded: 0,
+            known_sets: 0,
+            end_known: false,
+            tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0 },
+        }
+    }
+
+    /// Starts anew for a block, in the storage of an earlier one.
+    pub(super) fn begin(&mut self, now: Time, shape: &Shape) {
+        let sets = shape.sets() as usize;
+        self.seen.clear();
+        self.seen.resize(sets * shape.words(), 0);
+        self.since.clear();
+        self.since.resize(sets, Time::MAX);
+        self.first = now;
+        self.decoded = 0;
+        self.known_sets = 0;
+        self.end_known = false;
+        self.tally = Tally::default();
+    }
+
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        now: Time,
+        shape: &Shape,
+        at: ShredAt,
+        path: Path,
+        recovers: bool,
+    ) -> Received {
+        let words = shape.words();
+        let set = usize::from(at.set);
+        let bits = &mut self.seen[set * words..(set + 1) * words];
+        let (word, bit) = (usize::from(at.place) / 64, 1_u64 << (at.place % 64));
+        if bits[word] & bit != 0 {
+            self.tally.duplicate += 1;
+            return Received::DUPLICATE;
+        }
+        let before: u32 = bits.iter().map(|word| word.count_ones()).sum();
+        bits[word] |= bit;
+        match path {
+            Path::Turbine => self.tally.turbine += 1,
+            Path::Repair => self.tally.repaired += 1,
+        }
+        let mut received = Received { fresh: true, ..Received::DUPLICATE };
+        if before == 0 {
+            received.opens_set = self.hear_of(now, at.set);
+        }
+        self.end_known |= !shape.is_coding(at) && shape.index(at) + 1 == shape.data();
+        if before + 1 == shape.needed(at.set) {
+            self.decode(shape, at.set, recovers, &mut received);
+        }
+        received
+    }
+
+    fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
+        let words = shape.words();
+        let bits = &mut self.seen[usize::from(set) * words..][..words];
+        let width = shape.width(set) as usize;
+        for (place, word) in bits.iter_mut().enumerate() {
+            let all = mask(width.saturating_sub(place * 64));
+            received.recovered[place] = all & !*word;
+            if recovers {
+                *word = all;
+            }
+        }
+        let recovered: u32 = received.recovered.iter().map(|word| word.count_ones()).sum();
+        self.tally.recovered += recovered;
+        self.decoded += 1;
+        self.end_known |= u32::from(set) + 1 == shape.sets();
+        received.decodes = true;
+        received.whole = self.decoded == shape.sets();
+    }
+
+    /// Notes when a set was first heard of; skipped ones count from the same moment (Agave 4.4,
+    /// `core/src/repair/repair_service.rs`).
+    fn hear_of(&mut self, now: Time, set: u16) -> bool {
+        let set = u32::from(set);
+        let fresh = set >= self.known_sets;
+        while self.known_sets <= set {
+            self.since[self.known_sets as usize] = now;
+            self.known_sets += 1;
+        }
+        fresh
+    }
+
+    /// When its first shred came.
+    #[must_use]
+    pub const fn first(&self) -> Time {
+        self.first
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Sets heard of: all up to the newest one that a shred came of.
+    #[must_use]
+    pub const fn known_sets(&self) -> u32 {
+        self.known_sets
+    }
+
+    /// When a set was first heard of; [`Time::MAX`] for never.
+    #[must_use]
+    pub fn since(&self, set: u16) -> Time {
+        self.since[usize::from(set)]
+    }
+
+    /// Whether the node knows which shred is the last: it has it, or decoded the last set, or was
+    /// told by the leader's proposal.
+    #[must_use]
+    pub const fn is_end_known(&self) -> bool {
+        self.end_known
+    }
+
+    /// The leader's proposal told how many shreds there are.
+    pub fn learn_end(&mut self) {
+        self.end_known = true;
+    }
+
+    /// Whether the node has a shred of the block, received or recovered.
+    #[must_use]
+    pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
+        let word = usize::from(at.set) * shape.words() + usize::from(at.place) / 64;
+        self.seen[word] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
+    }
+
+    /// Whether a set can be decoded.
+    #[must_use]
+    pub fn is_decoded(&self, shape: &Shape, set: u16) -> bool {
+        let words = shape.words();
+        let bits = &self.seen[usize::from(set) * words..][..words];
+        bits.iter().map(|word| word.count_ones()).sum::<u32>() >= shape.needed(set)
+    }
+
+    /// The data shreds of a set that the node lacks, in increasing order.
+    pub fn missing(&self, shape: &Shape, set: u16) -> impl Iterator<Item = ShredAt> + use<> {
+        let words = shape.words();
+        let mut bits = [0; SET_WORDS];
+        bits[..words].copy_from_slice(&self.seen[usize::from(set) * words..][..words]);
+        let needed = if self.is_decoded(shape, set) { 0 } else { shape.needed(set) };
+        (0..needed as u8)
+            .filter(move |place| bits[usize::from(place / 64)] >> (place % 64) & 1 == 0)
+            .map(move |place| ShredAt { set, place })
+    }
+
+    /// The number of the last data shred that came, if one came.
+    #[must_use]
+    pub fn highest_data(&self, shape: &Shape) -> Option<u32> {
+        (0..self.known_sets as u16).rev().find_map(|set| {
+            let places = (0..shape.needed(set) as u8).rev();
+            let mut held = places.map(|place| ShredAt { set, place });
+            held.find(|at| self.has(shape, *at)).map(|at| shape.index(at))
+        })
+    }
+}
+
+/// The lowest `count` bits.
+const fn mask(count: usize) -> u64 {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}

@@ -1,0 +1,312 @@
+//! Protocol layer: leading: when a node may make a block, and what it makes.
+//!
+//! With `start = "clock"` slot k begins for everybody at its own k times the slot time (the
+//! classroom's rule). With `start = "poh"` every node counts ticks from the block it last switched
+//! to, and starts to lead when its count, with a grace for the leader before, has reached its slot
+//! (Agave, `poh/src/poh_recorder.rs`).
+
+mod config;
+
+use std::sync::Arc;
+
+pub use self::config::{BlocksConfig, Content, Registry, SlotsConfig, Start};
+use super::block::{Block, BlockId};
+use super::blockstore::Blockstore;
+use super::chain::{Chain, Link};
+use super::cluster::Cluster;
+use crate::base::digest::Digest;
+use crate::base::id::NodeId;
+use crate::base::slot::Slot;
+use crate::base::time::{Span, Time};
+use crate::fact::{Decline, Fact};
+use crate::sim::body::BodyId;
+use crate::sim::protocol::{Alarm, Local, Memory, Shelf};
+
+/// Everything this part asks of its node.
+pub trait Ctx: Local + Alarm<Timer> + Shelf<Block> {}
+impl<C: Local + Alarm<Timer> + Shelf<Block>> Ctx for C {}
+
+/// Ticks of a slot (Agave: 64 in all versions).
+const TICKS: u64 = 64;
+/// Most ticks a leader waits for the blocks of the one before (Agave: two slots).
+const MOST_GRACE: u64 = 2 * TICKS;
+/// How far a node looks for its next slot in one go.
+const HORIZON: u32 = 65_536;
+
+/// Alarms of this part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// A slot begins by the clock.
+    Slot(Slot),
+    /// By its ticks the node may lead, unless it has switched to another block since.
+    Lead {
+        /// How often it had switched when the alarm was set, modulo 2^16: no alarm is pending for
+        /// that many switches.
+        resets: u16,
+        /// The slot it would lead.
+        slot: Slot,
+        /// Whether the grace for the leader before has passed.
+        waited: bool,
+    },
+    /// The slot that the node leads is over by its ticks.
+    End(Slot),
+}
+
+/// A block that a node has just made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Made {
+    /// Its body, held once by the store.
+    pub body: BodyId,
+    /// How long the leader has for it.
+    pub length: Span,
+}
+
+/// One node's part in making blocks, and its chain.
+pub struct Leading {
+    slots: Arc<SlotsConfig>,
+    blocks: Arc<BlocksConfig>,
+    chain: Chain,
+    /// How often the tick count was reset, and when last.
+    resets: u16,
+    reset_at: Time,
+    /// The slot the node leads now by ticks, and its block.
+    leads: Option<(Slot, BodyId)>,
+    /// The first slot it has not decided on.
+    undecided: Slot,
+}
+
+impl Leading {
+    /// A node that knows nothing but genesis.
+    #[must_use]
+    pub fn new(
+        slots: Arc<SlotsConfig>,
+        blocks: Arc<BlocksConfig>,
+        genesis: BlockId,
+        depth: u32,
+    ) -> Self {
+        Self {
+            slots,
+            blocks,
+            chain: Chain::new(genesis, depth),
+            resets: 0,
+            reset_at: Time::ZERO,
+            leads: None,
+            undecided: Slot::ZERO,
+        }
+    }
+
+    /// The blocks the node has.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The slot that the node is in by its own count.
+    #[must_use]
+    pub fn slot(&self, now: Time) -> Slot {
+        match self.slots.start {
+            Start::Clock => self.slots.slot_at(now),
+            Start::Poh => {
+                let passed = now.since(self.reset_at).as_nanos() / self.length().as_nanos().max(1);
+                self.chain.head().next_slot.plus(u32::try_from(passed).unwrap_or(u32::MAX))
+            }
+        }
+    }
+
+    /// The node starts, or comes back.
+    pub fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
+        match self.slots.start {
+            Start::Clock => {
+                let now = self.slots.slot_at(ctx.now());
+                let begun = self.slots.begins(now) < ctx.now();
+                self.undecided = if begun { now.next() } else { now };
+                self.await_slot(cluster, ctx);
+            }
+            Start::Poh => {
+                self.leads = None;
+                self.reset(cluster, ctx);
+            }
+        }
+    }
+
+    /// The node crashed; `release` gets the bodies that the chain held.
+    pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
+        self.leads = None;
+        if memory == Memory::Lost {
+            self.undecided = Slot::ZERO;
+            self.chain.clear().into_iter().for_each(|body| ctx.release(body));
+        }
+    }
+
+    /// An alarm of this part: the block that the node makes now, if any.
+    pub fn on_timer(
+        &mut self,
+        cluster: &mut Cluster,
+        store: &mut Blockstore,
+        ctx: &mut impl Ctx,
+        timer: Timer,
+    ) -> Option<Made> {
+        match timer {
+            Timer::Slot(slot) => {
+                let made = self.lead(store, ctx, slot, self.slots.duration);
+                if let Some(made) = made {
+                    self.adopt(cluster, ctx, made.body);
+                }
+                self.undecided = slot.next();
+                self.await_slot(cluster, ctx);
+                made
+            }
+            Timer::Lead { resets, .. } if resets != self.resets || self.leads.is_some() => None,
+            Timer::Lead { slot, waited, .. } => self.try_lead(store, ctx, slot, waited),
+            Timer::End(slot) => {
+                let (_, body) = self.leads.take_if(|(led, _)| *led == slot)?;
+                self.adopt(cluster, ctx, body);
+                None
+            }
+        }
+    }
+
+    /// A block of another node is whole: it joins the chain. `body` is held by the store.
+    pub fn on_block(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+        self.adopt(cluster, ctx, body);
+    }
+
+    /// A block joins the chain; if it becomes the head, ticks are counted from it.
+    fn adopt(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+        let link = Link::of(ctx.body(body), body);
+        ctx.hold(body);
+        let added = self.chain.add(link);
+        added.dropped.into_iter().for_each(|body| ctx.release(body));
+        let Some(left) = added.left else { return };
+        let head = *self.chain.head();
+        let reorganised = self.chain.depth_of_fork(&left);
+        let (node, block) = (ctx.me(), head.id.0);
+        ctx.observe(Fact::HeadChanged { node, block, height: head.height, reorganised });
+        if self.slots.start == Start::Poh && self.leads.is_none() {
+            self.reset(cluster, ctx);
+        }
+    }
+
+    /// The time in which a leader ticks through its slot.
+    fn length(&self) -> Span {
+        self.slots.duration.saturating_sub(self.slots.adjustment)
+    }
+
+    /// Sets the alarm for the next slot that the node leads by the clock.
+    fn await_slot(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
+        let from = self.undecided;
+        let window = cluster.schedule.next_window(ctx.me(), from, HORIZON);
+        // With no slot in sight the alarm is there to look further.
+        let slot = window.map_or(from.plus(HORIZON), |(first, _)| first.max(from));
+        ctx.after(self.slots.begins(slot).since(ctx.now()), Timer::Slot(slot));
+    }
+
+    /// Counts ticks from the head as of now, and sets the alarm for when they allow to lead.
+    fn reset(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
+        self.resets = self.resets.wrapping_add(1);
+        self.reset_at = ctx.now();
+        let head = *self.chain.head();
+        let from = head.next_slot.max(self.undecided);
+        let Some((first, last)) = cluster.schedule.next_window(ctx.me(), from, HORIZON) else {
+            return;
+        };
+        let first = first.max(from);
+        let mine = head.body.is_some_and(|body| ctx.body(body).leader == ctx.me());
+        let at_once = head.next_slot == first;
+        let before = u64::from(first.since(head.next_slot)) * TICKS;
+        let grace = MOST_GRACE.min(u64::from(last.since(first) + 1) * TICKS / 2);
+        // A head within the last window means that the leader before is at work: it gets its grace.
+        let recent =
+            first.since(head.next_slot) < self.slots.schedule().window() && head.height > 0;
+        let waits = !(at_once || mine) && recent;
+        let ticks = if waits { before + grace } else { before };
+        let resets = self.resets;
+        let timer = Timer::Lead { resets, slot: first, waited: waits || at_once || mine };
+        ctx.after(self.length().scaled(ticks, TICKS), timer);
+    }
+
+    /// Ticks have reached a slot of the node. If the head is old and something newer on top of it
+    /// is on its way, the node gives that its grace first (Agave 4.4, pull request 13186).
+    fn try_lead(
+        &mut self,
+        store: &mut Blockstore,
+        ctx: &mut impl Ctx,
+        slot: Slot,
+        waited: bool,
+    ) -> Option<Made> {
+        let head = self.chain.head().id;
+        let pending =
+            store.incomplete().any(|(body, of)| of < slot && ctx.body(body).parent_id() == head);
+        if pending && !waited {
+            let timer = Timer::Lead { resets: self.resets, slot, waited: true };
+            ctx.after(self.length().scaled(MOST_GRACE, TICKS), timer);
+            return None;
+        }
+        self.undecided = slot.next();
+        let length = self.length();
+        let made = self.lead(store, ctx, slot, length)?;
+        self.leads = Some((slot, made.body));
+        ctx.after(length, Timer::End(slot));
+        Some(made)
+    }
+
+    /// Makes the block of a slot, or says why not.
+    fn lead(
+        &mut self,
+        store: &mut Blockstore,
+        ctx: &mut impl Ctx,
+        slot: Slot,
+        length: Span,
+    ) -> Option<Made> {
+        let (node, head) = (ctx.me(), *self.chain.head());
+        let declined = if head.next_slot > slot {
+            Some(Decline::Passed)
+        } else if store.of_slot(slot).is_some() {
+            Some(Decline::HasShreds)
+        } else {
+            None
+        };
+        if let Some(reason) = declined {
+            ctx.observe(Fact::LeadDeclined { node, slot, reason });
+            return None;
+        }
+        let parent = head.body.map_or(genesis_hash(), |body| ctx.body(body).hash);
+        let block = self.blocks.synthetic(slot, head.height + 1, node, parent);
+        let (id, shape) = (block.id(), block.shape);
+        let (parent, height) = (head.id.0, block.height);
+        ctx.observe(Fact::BlockMade { node, slot, block: id.0, parent, height });
+        ctx.observe(Fact::BlockSize {
+            block: id.0,
+            bytes: block.bytes,
+            data: shape.data(),
+            coding: shape.coding(),
+            transactions: 0,
+        });
+        let body = ctx.store(block);
+        ctx.hold(body);
+        store.insert_own(body, slot);
+        Some(Made { body, length })
+    }
+}
+
+/// The hash that stands for the block before the first.
+#[must_use]
+pub fn genesis_hash() -> Digest {
+    Digest::of(b"headwater genesis")
+}
+
+impl BlocksConfig {
+    /// A block that carries nothing but bytes.
+    fn synthetic(&self, slot: Slot, height: u32, leader: NodeId, parent: Digest) -> Block {
+        let (bytes, shape) = self.size();
+        let hash = Digest::of_parts(&[
+            b"headwater block",
+            &slot.number().to_le_bytes(),
+            &height.to_le_bytes(),
+            &leader.number().to_le_bytes(),
+            &parent.0,
+            &bytes.to_le_bytes(),
+        ]);
+        Block { slot, height, leader, hash, parent, bytes, shape }
+    }
+}

@@ -1,0 +1,238 @@
+//! Protocol layer: the settings of slots and blocks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::quantity::Bytes;
+use crate::base::slot::Slot;
+use crate::base::time::{Span, Time};
+use crate::protocol::block::{Cut, Shape};
+use crate::protocol::schedule::{self, Kind};
+use crate::protocol::setting::SettingError;
+
+/// When a node begins its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// When its own clock says so: slot k begins at `begin` plus k times `duration`.
+    #[default]
+    Clock,
+    /// When its count of ticks since the block it switched to last says so, as in Solana.
+    Poh,
+}
+
+/// What nodes know of the validators' stakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Registry {
+    /// All of it from the start.
+    #[default]
+    Genesis,
+    /// What gossip told them.
+    Gossip,
+}
+
+/// Slots and their leaders (`[slots]`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlotsConfig {
+    /// How long a slot takes.
+    pub duration: Span,
+    /// When slot 0 begins with start = "clock".
+    pub begin: Span,
+    /// When a node begins its slot.
+    pub start: Start,
+    /// How much faster than `duration` a leader ticks through its slot with start = "poh" (Agave:
+    /// "50ms").
+    pub adjustment: Span,
+    /// How leaders are chosen.
+    pub schedule: Kind,
+    /// How many slots in a row a leader has each time it is chosen. Without this key 4 with the
+    /// schedules "epoch" and "round-robin", 1 with "poh" and "list".
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
+    /// Slots of an epoch, for which the schedule "epoch" is drawn.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub slots_per_epoch: u32,
+    /// The number of the epoch that starts with slot 0, for the schedule "epoch".
+    pub first_epoch: u32,
+    /// SHA-256 hashes of a slot, for the schedule "poh".
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub hashes_per_slot: u32,
+    /// The leaders one after the other for the schedule "list", each for a window; repeated.
+    pub leaders: Vec<u32>,
+    /// What nodes know of the stakes that leaders are drawn by.
+    pub registry: Registry,
+}
+
+impl Default for SlotsConfig {
+    fn default() -> Self {
+        let schedule = schedule::Config::default();
+        Self {
+            duration: Span::from_millis(400),
+            begin: Span::ZERO,
+            start: Start::Clock,
+            adjustment: Span::ZERO,
+            schedule: Kind::Epoch,
+            window: None,
+            slots_per_epoch: schedule.slots_per_epoch,
+            first_epoch: schedule.first_epoch,
+            hashes_per_slot: schedule.hashes_per_slot,
+            leaders: Vec::new(),
+            registry: Registry::Genesis,
+        }
+    }
+}
+
+/// Shortest slot.
+const SHORTEST_SLOT: Span = Span::from_millis(1);
+
+impl SlotsConfig {
+    /// How leaders are found.
+    #[must_use]
+    pub const fn schedule(&self) -> schedule::Config {
+        schedule::Config {
+            kind: self.schedule,
+            window: self.window,
+            slots_per_epoch: self.slots_per_epoch,
+            first_epoch: self.first_epoch,
+            hashes_per_slot: self.hashes_per_slot,
+        }
+    }
+
+    /// When a slot begins by the clock.
+    #[must_use]
+    pub fn begins(&self, slot: Slot) -> Time {
+        let after = self.duration.scaled(slot.number().into(), 1);
+        (Time::ZERO + self.begin).saturating_add(after)
+    }
+
+    /// The slot that the clock is in; slot 0 before the first.
+    #[must_use]
+    pub fn slot_at(&self, now: Time) -> Slot {
+        let passed = now.since(Time::ZERO + self.begin).as_nanos();
+        let number = passed / self.duration.as_nanos().max(1);
+        Slot::new(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// Checks what can be checked without knowing the nodes.
+    ///
+    /// # Errors
+    /// If slots are too short, or leaders are listed where nobody reads them.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let refuse = |field, message| Err(SettingError { field, message });
+        if self.duration < SHORTEST_SLOT {
+            let message = format!(
+                "{} is too short for a slot; expected at least {SHORTEST_SLOT}",
+                self.duration
+            );
+            return refuse("duration", message);
+        }
+        if self.adjustment >= self.duration {
+            let message = format!(
+                "{} leaves nothing of a slot of {}; expected less",
+                self.adjustment, self.duration
+            );
+            return refuse("adjustment", message);
+        }
+        self.schedule().check()?;
+        if self.schedule == Kind::List && self.leaders.is_empty() {
+            return refuse("leaders", "the list is empty; schedule = \"list\" needs one".into());
+        }
+        Ok(())
+    }
+}
+
+/// What blocks consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// There are no blocks.
+    #[default]
+    Off,
+    /// A given number of bytes or shreds, without meaning.
+    Synthetic,
+}
+
+/// What leaders put into blocks (`[blocks]`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlocksConfig {
+    /// What blocks consist of.
+    pub content: Content,
+    /// Bytes of a synthetic block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// Shreds of a synthetic block, data and coding together, in place of `bytes`; rounded up to
+    /// whole FEC sets if there is coding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub shreds: Option<u32>,
+    /// How blocks are cut; taken from `[turbine]`.
+    #[serde(skip)]
+    pub cut: Cut,
+}
+
+impl Default for BlocksConfig {
+    fn default() -> Self {
+        Self { content: Content::Off, bytes: None, shreds: None, cut: Cut::default() }
+    }
+}
+
+/// Bytes of a synthetic block that says nothing of its size.
+const DEFAULT_BYTES: u32 = 100_000;
+
+/// Most shreds of a block: Solana allows 32,768 data shreds and as many coding shreds at 400 ms.
+const MOST_SHREDS: u32 = 65_536;
+
+/// Largest block, in bytes.
+const LARGEST_BLOCK: u64 = 1 << 31;
+
+impl BlocksConfig {
+    /// Bytes and shape of a synthetic block.
+    #[must_use]
+    pub fn size(&self) -> (u32, Shape) {
+        match (self.shreds, self.bytes) {
+            (Some(shreds), _) => {
+                let shape = self.cut.shape_of_shreds(shreds);
+                (self.cut.bytes_of(&shape), shape)
+            }
+            (None, bytes) => {
+                let bytes = bytes.map_or(DEFAULT_BYTES, |bytes| bytes.0 as u32);
+                (bytes, self.cut.shape(bytes))
+            }
+        }
+    }
+
+    /// Checks sizes against each other and against what a block may have.
+    ///
+    /// # Errors
+    /// If a block is empty or has more shreds than [`MOST_SHREDS`].
+    pub fn check(&self) -> Result<(), SettingError> {
+        let refuse = |field, message| Err(SettingError { field, message });
+        if let (Some(_), Some(_)) = (self.bytes, self.shreds) {
+            return refuse("shreds", "a block has either bytes or shreds, not both".into());
+        }
+        if self.content == Content::Off {
+            return Ok(());
+        }
+        if let Some(bytes) = self.bytes.filter(|b| b.0 == 0 || b.0 > LARGEST_BLOCK) {
+            let most = Bytes(LARGEST_BLOCK);
+            return refuse("bytes", format!("{bytes} is no size; expected 1B to {most}"));
+        }
+        if let Some(shreds) = self.shreds.filter(|shreds| !(1..=MOST_SHREDS).contains(shreds)) {
+            return refuse("shreds", format!("{shreds} is no count; expected 1 to {MOST_SHREDS}"));
+        }
+        let shreds = self.size().1.shreds();
+        if shreds > MOST_SHREDS {
+            let field = if self.shreds.is_some() { "shreds" } else { "bytes" };
+            let message = format!(
+                "a block would have {shreds} shreds, the limit is {MOST_SHREDS}; \
+                 make the block smaller or turbine.chunk_size larger"
+            );
+            return refuse(field, message);
+        }
+        Ok(())
+    }
+}

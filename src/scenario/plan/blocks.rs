@@ -1,0 +1,82 @@
+//! Scenario layer: `[slots]`, `[blocks]` and `[turbine]` checked against the nodes and the network.
+
+use std::sync::Arc;
+
+use super::refused;
+use crate::base::quantity::Bytes;
+use crate::protocol::blocks::Settings;
+use crate::protocol::leading::{BlocksConfig, Content};
+use crate::protocol::turbine::tree::Tree;
+use crate::scenario::error::ScenarioError;
+use crate::scenario::schema::Scenario;
+
+/// What nodes do about blocks; `None` if there are none.
+pub(super) fn resolve(
+    scenario: &Scenario,
+    nodes: usize,
+) -> Result<Option<Settings>, ScenarioError> {
+    let (slots, turbine) = (&scenario.slots, &scenario.turbine);
+    slots.check().map_err(|error| refused("slots", &error))?;
+    turbine.check().map_err(|error| refused("turbine", &error))?;
+    let blocks = BlocksConfig { cut: turbine.cut(), ..scenario.blocks.clone() };
+    blocks.check().map_err(|error| refused("blocks", &error))?;
+    if blocks.content == Content::Off {
+        return Ok(None);
+    }
+    check_slots(scenario)?;
+    for (place, leader) in slots.leaders.iter().enumerate() {
+        if *leader as usize >= nodes {
+            let message = format!("there is no node {leader}; nodes are 0 to {}", nodes - 1);
+            return Err(ScenarioError::new(format!("slots.leaders[{place}]"), message));
+        }
+    }
+    let others = nodes - 1;
+    if turbine.tree == Tree::RoundRobin && turbine.fanout as usize > others.max(1) {
+        let message = super::impossible_fanout(turbine.fanout, others);
+        return Err(ScenarioError::new("turbine.fanout", message));
+    }
+    check_sizes(scenario, &blocks)?;
+    Ok(Some(Settings {
+        slots: Arc::new(slots.clone()),
+        blocks: Arc::new(blocks),
+        turbine: Arc::new(turbine.clone()),
+    }))
+}
+
+/// Slots are numbered with 32 bits.
+fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let count = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
+    if count >= u64::from(u32::MAX) {
+        let message = format!(
+            "a run of {} has {count} slots of {}, the limit is {}",
+            scenario.duration,
+            scenario.slots.duration,
+            u32::MAX
+        );
+        return Err(ScenarioError::new("slots.duration", message));
+    }
+    Ok(())
+}
+
+/// A shred has to fit into a message, and a chunk into a block.
+fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
+    let turbine = &scenario.turbine;
+    let overhead = turbine.data_overhead.0.max(turbine.coding_overhead.0);
+    let largest = Bytes(turbine.chunk_size.0 + overhead);
+    if let Some(limit) = scenario.network.message_limit.filter(|limit| largest.0 > limit.0) {
+        let message = format!(
+            "a shred of {largest} is above network.message_limit, {limit}; none would arrive"
+        );
+        return Err(ScenarioError::new("turbine.chunk_size", message));
+    }
+    let (bytes, _) = blocks.size();
+    if blocks.bytes.is_some() && turbine.chunk_size.0 > u64::from(bytes) {
+        let message = format!(
+            "a chunk of {} is larger than the whole block, {}",
+            turbine.chunk_size,
+            Bytes(bytes.into())
+        );
+        return Err(ScenarioError::new("turbine.chunk_size", message));
+    }
+    Ok(())
+}
