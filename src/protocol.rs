@@ -7,9 +7,12 @@ pub mod discovery;
 pub mod gossip;
 pub mod peers;
 pub mod rumor;
+pub mod schedule;
 pub mod setting;
+pub mod shuffle;
 #[cfg(test)]
 mod testbed;
+pub mod turbine;
 
 use std::sync::Arc;
 

@@ -1,0 +1,452 @@
+//! Protocol layer: the trees along which shreds travel: whom the leader sends a shred to, and whom
+//! each receiver forwards it to. A function of public data, the same for all nodes.
+
+pub mod layout;
+mod memo;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::layout::Layout;
+use self::memo::{Memo, Row};
+use self::view::View;
+use crate::base::digest::Digest;
+use crate::base::id::NodeId;
+use crate::base::rng::Seed;
+use crate::base::slot::Slot;
+use crate::protocol::setting::{SettingError, at_least_one};
+use crate::protocol::shuffle::weighted::Scratch;
+use crate::protocol::shuffle::{ChaCha, Generator};
+
+/// Along which tree a shred travels from the leader to all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tree {
+    /// No tree (the classroom's way): of its n peers, each node sends chunk i to the peers at
+    /// places (i * fanout + j) mod n, for j below the fan-out.
+    RoundRobin,
+    /// The leader sends every shred to all others, in increasing order of their numbers.
+    Star,
+    /// One tree for all shreds of a leader: the leader at the root, below it the others in
+    /// increasing order of their numbers, layer by layer, `fanout` children each.
+    Kary,
+    /// As "kary", and for the shred with index i the order of the others starts i places later.
+    Rotated,
+    /// The leader sends each shred to one relay, which sends it to all others in increasing order
+    /// of their numbers.
+    Relay,
+    /// As "kary", with the others in a new random order for every shred.
+    Shuffled,
+    /// Solana's: for every shred a new order of all nodes but the leader, drawn by stake, exact to
+    /// the bit. The leader sends to the first, the root.
+    #[default]
+    StakeWeighted,
+}
+
+/// Who relays a shred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relay {
+    /// A node drawn by stake for each shred: the root of Solana's tree.
+    #[default]
+    Stake,
+    /// The others in turn, by the index of the shred.
+    Rotation,
+}
+
+/// Which tree, and how it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Along which tree a shred travels.
+    pub tree: Tree,
+    /// To how many nodes each node of the tree forwards; "star" and "relay" do not use it.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub fanout: u32,
+    /// How the tree is filled. Without this key "stake-weighted" is "interleaved" as in Solana, and
+    /// "kary", "rotated" and "shuffled" are a "heap".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    /// With which generator "stake-weighted" and relays by stake are drawn.
+    pub generator: Generator,
+    /// Who relays a shred in the tree "relay".
+    pub relay: Relay,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tree: Tree::default(),
+            // `DATA_PLANE_FANOUT` of Agave 4.4.
+            fanout: 200,
+            layout: None,
+            generator: Generator::default(),
+            relay: Relay::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Largest fan-out: more than any cluster has nodes.
+    pub const LARGEST_FANOUT: u32 = 100_000;
+
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// Names the setting and what was expected.
+    pub fn check(&self) -> Result<(), SettingError> {
+        at_least_one("fanout", self.fanout)?;
+        if self.fanout > Self::LARGEST_FANOUT {
+            return Err(SettingError {
+                field: "fanout",
+                message: format!(
+                    "{} is too many; expected at most {}",
+                    self.fanout,
+                    Self::LARGEST_FANOUT
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// The layout that is used.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout.unwrap_or(match self.tree {
+            Tree::StakeWeighted => Layout::Interleaved,
+            _ => Layout::Heap,
+        })
+    }
+}
+
+/// The places, among a node's `peers` peers, that it sends a shred to in [`Tree::RoundRobin`]: each
+/// peer at most once, so all of them if there are no more than the fan-out.
+pub fn round_robin(index: u32, fanout: u32, peers: usize) -> impl Iterator<Item = usize> {
+    let start = u64::from(index) * u64::from(fanout);
+    (0..(fanout as usize).min(peers)).map(move |j| ((start + j as u64) % peers as u64) as usize)
+}
+
+/// Which shred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ShredKey {
+    /// Its slot.
+    pub slot: Slot,
+    /// Its number within its slot and kind.
+    pub index: u32,
+    /// Whether it is a coding shred.
+    pub coding: bool,
+    /// The leader of the slot.
+    pub leader: NodeId,
+}
+
+impl ShredKey {
+    /// The key of the generator that draws the tree: SHA-256 over slot, kind, index and the
+    /// leader's public key, 45 bytes (Agave 4.4 `ledger/src/shred.rs`).
+    #[must_use]
+    pub fn seed(&self, leader: &[u8; 32]) -> [u8; 32] {
+        let mut bytes = [0; 45];
+        bytes[..8].copy_from_slice(&u64::from(self.slot.number()).to_le_bytes());
+        bytes[8] = if self.coding { 0x5A } else { 0xA5 };
+        bytes[9..13].copy_from_slice(&self.index.to_le_bytes());
+        bytes[13..].copy_from_slice(leader);
+        Digest::of(&bytes).0
+    }
+}
+
+/// The trees of a run. For the questions that take `me`: a node that is not in the list has neither
+/// parent nor children.
+#[derive(Clone, Debug)]
+pub struct Trees {
+    view: View,
+    config: Config,
+    layout: Layout,
+    fanout: usize,
+    seed: Seed,
+    memo: Memo,
+    /// The order that is being drawn, and what the shuffle works with.
+    order: Vec<NodeId>,
+    ranks: Vec<u32>,
+    scratch: Scratch,
+}
+
+impl Trees {
+    /// The trees over these nodes; `None` for [`Tree::RoundRobin`], which has none. With
+    /// `remember = false` every question draws its tree anew, with the same answers.
+    ///
+    /// # Panics
+    /// If the configuration fails its [`Config::check`].
+    #[must_use]
+    pub fn new(view: View, config: Config, seed: Seed, remember: bool) -> Option<Self> {
+        assert_eq!(config.check(), Ok(()), "settings are checked before they are used");
+        if config.tree == Tree::RoundRobin {
+            return None;
+        }
+        let mut trees = Self {
+            memo: Memo::new(0, false),
+            view,
+            layout: config.layout(),
+            fanout: config.fanout as usize,
+            config,
+            seed,
+            order: Vec::new(),
+            ranks: Vec::new(),
+            scratch: Scratch::default(),
+        };
+        if trees.is_drawn() {
+            trees.memo = Memo::new(trees.view.nodes(), remember);
+        }
+        Some(trees)
+    }
+
+    /// The nodes that the trees are over.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Whom the leader sends the shred to, in order; `into` is cleared first.
+    pub fn roots(&mut self, key: &ShredKey, into: &mut Vec<NodeId>) {
+        into.clear();
+        let others = self.view.others(key.leader);
+        match self.config.tree {
+            Tree::RoundRobin | Tree::Star => {
+                into.extend((0..others).map(|place| self.view.other(key.leader, place)));
+            }
+            Tree::Kary | Tree::Rotated | Tree::Shuffled => self.below(key, 0, into),
+            Tree::Relay => into.extend(self.relay(key)),
+            Tree::StakeWeighted if others == 0 => {}
+            Tree::StakeWeighted => {
+                let row = self.row(key);
+                into.push(self.memo.node(row, 0));
+            }
+        }
+    }
+
+    /// Whom a receiver forwards the shred to, in order; `into` is cleared first. Nobody if it is
+    /// the leader, whose receivers are the [`Trees::roots`].
+    pub fn children(&mut self, key: &ShredKey, me: NodeId, into: &mut Vec<NodeId>) {
+        into.clear();
+        if !self.is_inner(key, me) {
+            return;
+        }
+        if self.config.tree == Tree::Relay {
+            let others = 0..self.view.others(key.leader);
+            let others = others.map(|place| self.view.other(key.leader, place));
+            into.extend(others.filter(|node| *node != me));
+        } else if let Some(position) = self.position(key, me) {
+            self.below(key, position, into);
+        }
+    }
+
+    /// Whether a receiver forwards the shred to anybody. Cheap: most do not.
+    #[inline]
+    pub fn is_inner(&mut self, key: &ShredKey, me: NodeId) -> bool {
+        match self.config.tree {
+            Tree::RoundRobin | Tree::Star => false,
+            Tree::Shuffled | Tree::StakeWeighted => {
+                let row = self.row(key);
+                self.memo.is_inner(row, me)
+            }
+            Tree::Relay => self.view.others(key.leader) > 1 && self.relay(key) == Some(me),
+            Tree::Kary | Tree::Rotated => {
+                let len = self.len(key.leader);
+                let position = self.position(key, me).filter(|position| *position > 0);
+                position.is_some_and(|at| self.layout.is_inner(at, self.fanout, len))
+            }
+        }
+    }
+
+    /// From whom a node gets the shred; `None` for the leader and nodes that are not in the tree.
+    pub fn parent(&mut self, key: &ShredKey, me: NodeId) -> Option<NodeId> {
+        self.view.place(key.leader, me)?;
+        match self.config.tree {
+            Tree::RoundRobin | Tree::Star => Some(key.leader),
+            Tree::Relay => {
+                self.relay(key).map(|relay| if relay == me { key.leader } else { relay })
+            }
+            _ => {
+                let position = self.position(key, me)?;
+                let parent = self.layout.parent(position, self.fanout);
+                Some(parent.map_or(key.leader, |parent| self.node(key, parent)))
+            }
+        }
+    }
+
+    /// How many hops a node is from the leader: 0 for the leader, 1 for those it sends to; `None`
+    /// for nodes that are not in the tree.
+    pub fn depth(&mut self, key: &ShredKey, me: NodeId) -> Option<u32> {
+        if me == key.leader {
+            return Some(0);
+        }
+        self.view.place(key.leader, me)?;
+        Some(match self.config.tree {
+            Tree::RoundRobin | Tree::Star => 1,
+            Tree::Relay => 1 + u32::from(self.relay(key) != Some(me)),
+            _ => {
+                let position = self.position(key, me)?;
+                let above = u32::from(!self.leader_is_root());
+                self.layout.depth(position, self.fanout) + above
+            }
+        })
+    }
+
+    /// Whether the orders are drawn, and hence remembered.
+    fn is_drawn(&self) -> bool {
+        match self.config.tree {
+            Tree::Relay => self.config.relay == Relay::Stake,
+            tree => matches!(tree, Tree::Shuffled | Tree::StakeWeighted),
+        }
+    }
+
+    /// Whether position 0 is the leader; else it is the first of the others.
+    fn leader_is_root(&self) -> bool {
+        self.config.tree != Tree::StakeWeighted
+    }
+
+    /// Number of positions.
+    fn len(&self, leader: NodeId) -> usize {
+        self.view.others(leader) + usize::from(self.leader_is_root())
+    }
+
+    /// The nodes at the positions below one.
+    fn below(&mut self, key: &ShredKey, position: usize, into: &mut Vec<NodeId>) {
+        let len = self.len(key.leader);
+        let children = self.layout.children(position, self.fanout, len);
+        if self.is_drawn() {
+            let (row, above) = (self.row(key), usize::from(self.leader_is_root()));
+            into.extend(children.map(|child| self.memo.node(row, child - above)));
+        } else {
+            into.extend(children.map(|child| self.turned(key, child)));
+        }
+    }
+
+    /// The node at a position.
+    fn node(&mut self, key: &ShredKey, position: usize) -> NodeId {
+        if position == 0 && self.leader_is_root() {
+            key.leader
+        } else if self.is_drawn() {
+            let (row, above) = (self.row(key), usize::from(self.leader_is_root()));
+            self.memo.node(row, position - above)
+        } else {
+            self.turned(key, position)
+        }
+    }
+
+    /// The node at a position other than the root, in trees that are not drawn.
+    fn turned(&self, key: &ShredKey, position: usize) -> NodeId {
+        let place = (position - 1 + self.turn(key)) % self.view.others(key.leader);
+        self.view.other(key.leader, place)
+    }
+
+    /// The position of a node.
+    fn position(&mut self, key: &ShredKey, me: NodeId) -> Option<usize> {
+        if me == key.leader {
+            return self.leader_is_root().then_some(0);
+        }
+        if self.is_drawn() {
+            let row = self.row(key);
+            return Some(self.memo.place(row, me)? + usize::from(self.leader_is_root()));
+        }
+        let (place, others) = (self.view.place(key.leader, me)?, self.view.others(key.leader));
+        Some((place + others - self.turn(key)) % others + 1)
+    }
+
+    /// By how many places the order of the others is turned. Coding shreds start on the other side,
+    /// so that those of a set of 32 and 32 do not meet the same nodes again.
+    fn turn(&self, key: &ShredKey) -> usize {
+        let others = self.view.others(key.leader);
+        if self.config.tree == Tree::Kary || others == 0 {
+            return 0;
+        }
+        (key.index as usize + if key.coding { others / 2 } else { 0 }) % others
+    }
+
+    /// Who relays a shred; `None` if there is nobody but the leader.
+    fn relay(&mut self, key: &ShredKey) -> Option<NodeId> {
+        if self.view.others(key.leader) == 0 {
+            return None;
+        }
+        if self.config.relay == Relay::Rotation {
+            return Some(self.view.other(key.leader, self.turn(key)));
+        }
+        let row = self.row(key);
+        Some(self.memo.node(row, 0))
+    }
+
+    /// The order of a shred's tree, remembered or drawn.
+    #[inline]
+    fn row(&mut self, key: &ShredKey) -> Row {
+        match self.memo.find(key) {
+            Some(row) => row,
+            None => self.draw(key),
+        }
+    }
+
+    /// Draws the order of a shred's tree.
+    fn draw(&mut self, key: &ShredKey) -> Row {
+        self.order.clear();
+        match self.config.tree {
+            Tree::Shuffled => self.draw_uniform(key),
+            Tree::Relay => {
+                let (mut random, leader) = self.by_stake(key);
+                let relay = self.view.weights().first(&mut random, leader);
+                self.order.extend(relay.map(|rank| self.view.ranked()[rank as usize]));
+            }
+            _ => {
+                let (mut random, leader) = self.by_stake(key);
+                let weights = self.view.weights();
+                weights.shuffle(&mut random, leader, &mut self.scratch, &mut self.ranks);
+                let ranked = self.view.ranked();
+                self.order.extend(self.ranks.iter().map(|rank| ranked[*rank as usize]));
+            }
+        }
+        let inner = self.inner();
+        self.memo.insert(key, &self.order, inner)
+    }
+
+    /// The generator of a tree by stake, and the leader's place in the list.
+    fn by_stake(&self, key: &ShredKey) -> (ChaCha, Option<u32>) {
+        let seed = key.seed(self.view.identity(key.leader));
+        (ChaCha::new(self.config.generator, seed), self.view.rank(key.leader))
+    }
+
+    /// Any order of the others is as likely as any other (Fisher and Yates, from the end).
+    fn draw_uniform(&mut self, key: &ShredKey) {
+        let seed = Digest::of_parts(&[
+            b"headwater shuffled tree",
+            &self.seed.0.to_le_bytes(),
+            &key.slot.number().to_le_bytes(),
+            &key.index.to_le_bytes(),
+            &[u8::from(key.coding)],
+            &key.leader.number().to_le_bytes(),
+        ]);
+        let mut random = ChaCha::new(Generator::Chacha8, seed.0);
+        let others = 0..self.view.others(key.leader);
+        self.order.extend(others.map(|place| self.view.other(key.leader, place)));
+        for last in (1..self.order.len()).rev() {
+            self.order.swap(last, random.below_single(last as u64 + 1) as usize);
+        }
+    }
+
+    /// How many nodes of the drawn order have children: they stand first.
+    fn inner(&self) -> usize {
+        if self.config.tree == Tree::Relay {
+            return 0;
+        }
+        let above = usize::from(self.leader_is_root());
+        let len = self.order.len() + above;
+        let (mut inner, mut end) = (0, len);
+        while inner < end {
+            let middle = usize::midpoint(inner, end);
+            if self.layout.is_inner(middle, self.fanout, len) {
+                inner = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        inner.saturating_sub(above)
+    }
+}
