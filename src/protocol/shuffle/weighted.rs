@@ -99,7 +99,7 @@ impl Weights {
         order: &mut Vec<u32>,
     ) {
         order.clear();
-        scratch.tree.clone_from(&self.tree);
+        scratch.tree.copy(&self.tree);
         scratch.zeros.clone_from(&self.zeros);
         let mut count = self.weights.len() - self.zeros.len();
         match without.map(|place| (place, self.weights[place as usize])) {
@@ -188,6 +188,13 @@ impl Tree {
             tree.nodes.extend(level);
         }
         tree
+    }
+
+    /// Becomes the same as another, in the memory that it has.
+    fn copy(&mut self, other: &Self) {
+        self.nodes.clone_from(&other.nodes);
+        self.levels.clone_from(&other.levels);
+        self.total = other.total;
     }
 
     /// The place whose stretch of the sums holds `sum`, which is below the total.
@@ -366,6 +373,19 @@ mod tests {
         let mut random = ChaCha::new(Generator::Chacha8, [11; 32]);
         weights.shuffle(&mut random, None, &mut scratch, &mut order);
         assert_eq!(order, [0, 1, 2, 6, 5, 4, 3]);
+    }
+
+    #[test]
+    fn the_memory_of_a_shuffle_is_used_again() {
+        let weights = Weights::new(&[5; 100]);
+        let (mut scratch, mut order) = (Scratch::default(), Vec::new());
+        let mut shuffle = |key| {
+            let mut random = ChaCha::new(Generator::Chacha8, [key; 32]);
+            weights.shuffle(&mut random, Some(3), &mut scratch, &mut order);
+            let Tree { nodes, levels, .. } = &scratch.tree;
+            (nodes.as_ptr(), levels.as_ptr(), order.as_ptr())
+        };
+        assert_eq!(shuffle(1), shuffle(2));
     }
 
     #[test]
