@@ -28,8 +28,6 @@ pub enum Generator {
 #[derive(Clone, Debug)]
 pub struct ChaCha(Inner);
 
-// Boxing the larger one would cost an allocation for every shred.
-#[expect(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 enum Inner {
     Eight(ChaCha8Rng),

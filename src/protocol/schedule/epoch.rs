@@ -10,8 +10,8 @@ use crate::base::id::{NodeId, NodeMap};
 use crate::base::slot::Slot;
 use crate::protocol::shuffle::{ChaCha, Generator};
 
-/// Epochs that are remembered: the nodes of a cluster ask for the present one and the next.
-const REMEMBERED: usize = 3;
+/// Epochs that are remembered; the nodes of a cluster ask for the present one and the next few.
+const REMEMBERED: usize = 8;
 /// Windows drawn at a time.
 const BLOCK: usize = 1_024;
 
@@ -63,8 +63,9 @@ impl Epochs {
         let epoch = self.epoch(number);
         let Epoch { random, leaders, .. } = &mut self.known[epoch];
         if window >= leaders.len() {
-            let more = (window + 1 - leaders.len()).next_multiple_of(BLOCK);
-            leaders.extend((0..more).map(|_| {
+            let all = self.slots_per_epoch.div_ceil(self.window) as usize;
+            let until = (window + 1).next_multiple_of(BLOCK).min(all);
+            leaders.extend((leaders.len()..until).map(|_| {
                 let drawn = random.below_fixed(total);
                 self.stakes.at(drawn).expect("a draw below the total finds a node")
             }));

@@ -72,5 +72,5 @@ fn scaled(hash: &Digest, total: u64) -> u64 {
     let (low, high) = (u128::from(hash.low_u64()), u128::from(u64::from_le_bytes(high)));
     let total = u128::from(total);
     // (2^64 - 1)^2 + (2^64 - 1) is below 2^128.
-    ((high * total + (low * total >> 64)) >> 64) as u64
+    ((high * total + ((low * total) >> 64)) >> 64) as u64
 }

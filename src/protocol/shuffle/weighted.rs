@@ -99,7 +99,7 @@ impl Weights {
         order: &mut Vec<u32>,
     ) {
         order.clear();
-        scratch.tree.clone_from(&self.tree);
+        scratch.tree.copy(&self.tree);
         scratch.zeros.clone_from(&self.zeros);
         let mut count = self.weights.len() - self.zeros.len();
         match without.map(|place| (place, self.weights[place as usize])) {
@@ -190,6 +190,13 @@ impl Tree {
         tree
     }
 
+    /// Becomes the same as another, in the memory that it has.
+    fn copy(&mut self, other: &Self) {
+        self.nodes.clone_from(&other.nodes);
+        self.levels.clone_from(&other.levels);
+        self.total = other.total;
+    }
+
     /// The place whose stretch of the sums holds `sum`, which is below the total.
     fn find(&self, sum: u64) -> usize {
         find(&self.nodes, &self.levels, sum)
@@ -252,6 +259,144 @@ fn remove(nodes: &mut [Sums], levels: &[usize], mut place: usize, weight: u64) {
         let Sums(before) = &mut nodes[level.wrapping_add(place)];
         for (before, mask) in before.iter_mut().zip(&behind.0) {
             *before = before.wrapping_sub(weight & mask);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::digest::Digest;
+    use crate::protocol::shuffle::Generator;
+
+    // All vectors from Python: a ChaCha written from RFC 8439 (checked with its appendix A.1, and
+    // for 8 rounds with TC1 of draft-strombergson-chacha-test-vectors), integers by
+    // zone = (n << lz) - 1, and a shuffle that sums the list of remaining weights anew for every
+    // draw.
+
+    fn stream(generator: Generator) -> ChaCha {
+        ChaCha::new(generator, std::array::from_fn(|i| i as u8))
+    }
+
+    fn order(weights: &[u64], generator: Generator, without: Option<u32>) -> Vec<u32> {
+        let (mut scratch, mut order) = (Scratch::default(), vec![7]);
+        let weights = Weights::new(weights);
+        // Twice with the same memory: nothing may be left over from the first.
+        for _ in 0..2 {
+            weights.shuffle(&mut stream(generator), without, &mut scratch, &mut order);
+        }
+        let first = weights.first(&mut stream(generator), without);
+        assert_eq!(first, order.first().copied());
+        order
+    }
+
+    /// SHA-256 over the places as 4-byte little-endian numbers.
+    fn digest(order: &[u32]) -> String {
+        let bytes: Vec<u8> = order.iter().flat_map(|place| place.to_le_bytes()).collect();
+        Digest::of(&bytes).to_string()
+    }
+
+    #[test]
+    fn small_orders_are_those_of_the_rule() {
+        use Generator::{Chacha8, Chacha20};
+        let weights = [50, 30, 10, 0, 5, 0, 5, 0];
+        assert_eq!(order(&weights, Chacha8, None), [0, 1, 4, 6, 2, 5, 3, 7]);
+        assert_eq!(order(&weights, Chacha8, Some(0)), [1, 4, 6, 2, 5, 3, 7]);
+        assert_eq!(order(&weights, Chacha8, Some(5)), [0, 1, 4, 6, 2, 7, 3]);
+        assert_eq!(order(&weights, Chacha20, None), [0, 1, 4, 6, 2, 7, 3, 5]);
+        assert_eq!(order(&weights, Chacha20, Some(0)), [1, 4, 6, 2, 7, 3, 5]);
+        assert_eq!(order(&weights, Chacha20, Some(5)), [0, 1, 4, 6, 2, 3, 7]);
+        assert_eq!(order(&[], Chacha8, None), [0; 0]);
+        assert_eq!(order(&[9], Chacha8, Some(0)), [0; 0]);
+        assert_eq!(order(&[0], Chacha8, Some(0)), [0; 0]);
+        assert_eq!(order(&[0], Chacha8, None), [0]);
+    }
+
+    #[test]
+    fn an_order_of_200_nodes_with_stakes_after_zipf_is_that_of_the_rule() {
+        // Stakes 4e17 / (i + 1), rounded down, for 180 nodes and none for 20 more.
+        let stake = |i: u64| if i < 180 { 400_000_000_000_000_000 / (i + 1) } else { 0 };
+        let weights: Vec<u64> = (0..200).map(stake).collect();
+        for (generator, without, start, sha) in [
+            (
+                Generator::Chacha8,
+                None,
+                [1, 4, 63, 2, 172, 23, 83, 7],
+                "24896860f6385b0f832ef7a95a4e49fd07798645a4d9f408f6be06a4f8a1f204",
+            ),
+            (
+                Generator::Chacha8,
+                Some(3),
+                [6, 1, 4, 68, 2, 28, 89, 9],
+                "c056c00e26d6078bc518029bbc45388b7a504da35448fb66ca499cd3948d072d",
+            ),
+            (
+                Generator::Chacha8,
+                Some(190),
+                [1, 4, 63, 2, 172, 23, 83, 7],
+                "ec485d71c5ee0ff2b2a47f1ec505765e4b63554ac451685a62de9b30d892d71b",
+            ),
+            (
+                Generator::Chacha20,
+                None,
+                [14, 26, 4, 0, 1, 87, 5, 13],
+                "8709482604f0c47bcf41dad59ac8a67eae8846dd14662d87891833a618f5c009",
+            ),
+            (
+                Generator::Chacha20,
+                Some(3),
+                [6, 2, 64, 20, 33, 7, 0, 1],
+                "7c660e5a9300bf49598da70cf796a40ce7d390d4ab4241fa4db0094f20c41331",
+            ),
+        ] {
+            let order = order(&weights, generator, without);
+            assert_eq!((&order[..8], digest(&order).as_str()), (&start[..], sha), "{without:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_through_four_levels_is_that_of_the_rule() {
+        // 700 weights, more than 8^3: 1e15 * (7919 i mod 1000 + 1), without place 5.
+        let weights: Vec<u64> =
+            (0..700).map(|i| 1_000_000_000_000_000 * (7_919 * i % 1_000 + 1)).collect();
+        let order = order(&weights, Generator::Chacha8, Some(5));
+        assert_eq!(order[..6], [15, 6, 13, 29, 46, 22]);
+        let sha = "29258c3f291939716b5e519dbe26cb45e74fa40001bfa0d1fb54359a5bb2d218";
+        assert_eq!(digest(&order), sha);
+    }
+
+    #[test]
+    fn weights_beyond_64_bits_count_as_zero() {
+        // 2^64 - 10 and 9 fill the sum; 20, 1, 5 and 7 no longer fit; with the key 0b 0b 0b ...
+        let weights = Weights::new(&[u64::MAX - 9, 9, 20, 1, 5, 7, 0]);
+        let (mut scratch, mut order) = (Scratch::default(), Vec::new());
+        let mut random = ChaCha::new(Generator::Chacha8, [11; 32]);
+        weights.shuffle(&mut random, None, &mut scratch, &mut order);
+        assert_eq!(order, [0, 1, 2, 6, 5, 4, 3]);
+    }
+
+    #[test]
+    fn the_memory_of_a_shuffle_is_used_again() {
+        let weights = Weights::new(&[5; 100]);
+        let (mut scratch, mut order) = (Scratch::default(), Vec::new());
+        let mut shuffle = |key| {
+            let mut random = ChaCha::new(Generator::Chacha8, [key; 32]);
+            weights.shuffle(&mut random, Some(3), &mut scratch, &mut order);
+            let Tree { nodes, levels, .. } = &scratch.tree;
+            (nodes.as_ptr(), levels.as_ptr(), order.as_ptr())
+        };
+        assert_eq!(shuffle(1), shuffle(2));
+    }
+
+    #[test]
+    fn every_depth_orders_all_places_once() {
+        for len in [1, 8, 9, 64, 65, 512, 513, 4_097, 40_000] {
+            let weights: Vec<u64> = (0..len).map(|i| (i * 37 + 11) % 50).collect();
+            let without = Some(len as u32 / 2);
+            let mut order = order(&weights, Generator::Chacha8, without);
+            order.sort_unstable();
+            let expected = (0..len as u32).filter(|place| Some(*place) != without);
+            assert!(order.into_iter().eq(expected), "{len}");
         }
     }
 }

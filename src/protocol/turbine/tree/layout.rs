@@ -23,7 +23,6 @@ impl Layout {
     ///
     /// Interleaved after Agave 4.4 `cluster_nodes.rs` (`get_retransmit_peers`).
     #[inline]
-    #[must_use]
     pub fn children(self, position: usize, fanout: usize, len: usize) -> StepBy<Range<usize>> {
         let (first, step) = match self {
             // Among the first F the place within the layer's group is the position itself.
@@ -129,7 +128,7 @@ mod tests {
         // With 1,500 nodes and F = 200: position 1 serves 201, 401, ..., 1401.
         let served: Vec<_> = Layout::Interleaved.children(1, 200, 1_500).collect();
         assert_eq!(served, [201, 401, 601, 801, 1_001, 1_201, 1_401]);
-        let served = Layout::Interleaved.children(200, 200, 1_500);
-        assert_eq!((served.clone().next(), served.last()), (Some(400), Some(1_400)));
+        let mut served = Layout::Interleaved.children(200, 200, 1_500);
+        assert_eq!((served.next(), served.next_back()), (Some(400), Some(1_400)));
     }
 }

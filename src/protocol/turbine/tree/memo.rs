@@ -13,46 +13,44 @@ const MOST_ROWS: usize = 4_096;
 /// Most bytes of all rows; a cluster for which that is less than [`MOST_ROWS`] has fewer.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Node numbers or positions: two bytes each wherever all nodes have numbers below 65,535, because
-/// the rows of a slot should fit into the cache.
+/// For every row the nodes in the order of its tree, and for every node one more than its place in
+/// that order, zero if it has none.
 #[derive(Clone, Debug)]
-enum Packed {
-    Narrow(Vec<u16>),
-    Wide(Vec<u32>),
+struct Table<T> {
+    order: Vec<T>,
+    places: Vec<T>,
 }
 
-impl Packed {
-    fn zeros(nodes: usize, count: usize) -> Self {
-        if nodes < usize::from(u16::MAX) {
-            Self::Narrow(vec![0; count])
-        } else {
-            Self::Wide(vec![0; count])
-        }
+impl<T: Copy + Default> Table<T> {
+    fn new(values: usize) -> Self {
+        Self { order: vec![T::default(); values], places: vec![T::default(); values] }
     }
 
-    #[inline]
-    fn get(&self, at: usize) -> u32 {
-        match self {
-            Self::Narrow(values) => u32::from(values[at]),
-            Self::Wide(values) => values[at],
+    /// Writes the row that starts at `base`.
+    fn write(&mut self, base: usize, nodes: usize, order: &[NodeId], pack: impl Fn(u32) -> T) {
+        let places = &mut self.places[base..base + nodes];
+        places.fill(T::default());
+        let cells = self.order[base..base + nodes].iter_mut();
+        for ((cell, node), place) in cells.zip(order).zip(1..) {
+            *cell = pack(node.number());
+            places[node.index()] = pack(place);
         }
     }
+}
 
-    #[inline]
-    fn set(&mut self, at: usize, value: u32) {
-        match self {
-            Self::Narrow(values) => values[at] = value as u16,
-            Self::Wide(values) => values[at] = value,
-        }
-    }
+/// Two bytes a value wherever they hold all of them, because the rows of a slot should fit into the
+/// cache.
+#[derive(Clone, Debug)]
+enum Packed {
+    Narrow(Table<u16>),
+    Wide(Table<u32>),
 }
 
 /// Where the tree of a shred stands; good until the next question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Row(usize);
 
-/// The table: for each remembered shred the nodes in the order of the tree, the place of every node
-/// in that order, and a bit for every node that has children.
+/// The trees by shred: the order of each, and a bit for every node that has children.
 #[derive(Clone, Debug)]
 pub(super) struct Memo {
     /// The keys of each set of rows; not a single set if nothing is to be remembered.
@@ -60,29 +58,29 @@ pub(super) struct Memo {
     /// Which row of a set is replaced next.
     next: Vec<u8>,
     nodes: usize,
-    /// Length of each order.
-    lengths: Vec<u32>,
-    order: Packed,
-    /// One more than the place in the order; zero for nodes that are not in it.
-    places: Packed,
+    orders: Packed,
     inner: Vec<u64>,
 }
 
 impl Memo {
     /// A table for so many nodes; `remember = false` keeps a single row that no question finds.
     pub(super) fn new(nodes: usize, remember: bool) -> Self {
-        let bytes = nodes.max(1) * if nodes < usize::from(u16::MAX) { 4 } else { 8 };
+        // Numbers end below `nodes`, places plus one at `nodes`.
+        let narrow = nodes <= usize::from(u16::MAX);
+        let bytes = nodes.max(1) * if narrow { 4 } else { 8 };
         let rows = (MOST_BYTES / bytes).clamp(WAYS, MOST_ROWS);
         let sets = if remember { rows / WAYS } else { 0 };
         let rows = (sets * WAYS).max(1);
+        let values = rows * nodes;
         // Zeroed memory of this size is not touched before it is used.
         Self {
             keys: vec![[None; WAYS]; sets],
             next: vec![0; sets],
             nodes,
-            lengths: vec![0; rows],
-            order: Packed::zeros(nodes, rows * nodes),
-            places: Packed::zeros(nodes, rows * nodes),
+            orders: match narrow {
+                true => Packed::Narrow(Table::new(values)),
+                false => Packed::Wide(Table::new(values)),
+            },
             inner: vec![0; rows * nodes.div_ceil(64)],
         }
     }
@@ -101,20 +99,17 @@ impl Memo {
     /// Remembers a tree: the nodes in its order, of which the first `inner` have children.
     pub(super) fn insert(&mut self, key: &ShredKey, order: &[NodeId], inner: usize) -> Row {
         let row = self.claim(key);
-        let (base, words) = (row * self.nodes, self.nodes.div_ceil(64));
-        for node in 0..self.nodes {
-            self.places.set(base + node, 0);
+        let base = row * self.nodes;
+        match &mut self.orders {
+            Packed::Narrow(table) => table.write(base, self.nodes, order, |value| value as u16),
+            Packed::Wide(table) => table.write(base, self.nodes, order, |value| value),
         }
+        let words = self.nodes.div_ceil(64);
         let bits = &mut self.inner[row * words..(row + 1) * words];
         bits.fill(0);
-        for (place, node) in order.iter().enumerate() {
-            self.order.set(base + place, node.number());
-            self.places.set(base + node.index(), place as u32 + 1);
-        }
         for node in &order[..inner] {
             bits[node.index() / 64] |= 1 << (node.index() % 64);
         }
-        self.lengths[row] = order.len() as u32;
         Row(row)
     }
 
@@ -140,22 +135,25 @@ impl Memo {
         ((start + u64::from(key.index) + kind) % sets) as usize
     }
 
-    /// Number of nodes in the order.
-    #[inline]
-    pub(super) fn len(&self, Row(row): Row) -> usize {
-        self.lengths[row] as usize
-    }
-
     /// The node at a place of the order.
     #[inline]
     pub(super) fn node(&self, Row(row): Row, place: usize) -> NodeId {
-        NodeId::new(self.order.get(row * self.nodes + place))
+        let at = row * self.nodes + place;
+        NodeId::new(match &self.orders {
+            Packed::Narrow(table) => u32::from(table.order[at]),
+            Packed::Wide(table) => table.order[at],
+        })
     }
 
     /// The place of a node in the order; `None` if it is not in it.
     #[inline]
     pub(super) fn place(&self, Row(row): Row, node: NodeId) -> Option<usize> {
-        (self.places.get(row * self.nodes + node.index()) as usize).checked_sub(1)
+        let at = row * self.nodes + node.index();
+        let place = match &self.orders {
+            Packed::Narrow(table) => usize::from(table.places[at]),
+            Packed::Wide(table) => table.places[at] as usize,
+        };
+        place.checked_sub(1)
     }
 
     /// Whether a node has children.
@@ -188,7 +186,7 @@ mod tests {
         let known = |slot| shreds(slot).filter(|shred| memo.find(shred).is_some()).count();
         assert_eq!([known(0), known(2), known(3)], [0, 0, 4_096]);
         let row = memo.find(&key(3, 9, false)).expect("just inserted");
-        assert_eq!((memo.len(row), memo.node(row, 0)), (2, NodeId::new(2)));
+        assert_eq!([0, 1].map(|place| memo.node(row, place)), order);
         let places = [0, 1, 2].map(|node| memo.place(row, NodeId::new(node)));
         assert_eq!(places, [None, Some(1), Some(0)]);
         let inner = [0, 1, 2].map(|node| memo.is_inner(row, NodeId::new(node)));
@@ -198,13 +196,14 @@ mod tests {
 
     #[test]
     fn two_bytes_hold_all_that_they_are_used_for() {
-        // 65,534 nodes: the largest number is 65,533 and the largest place plus one 65,534.
-        for nodes in [65_534_u32, 65_535, 70_000] {
+        // 65,535 nodes: the largest number is 65,534 and the largest place plus one 65,535.
+        for nodes in [65_535_u32, 65_536, 70_000] {
             let mut memo = Memo::new(nodes as usize, false);
             let order: Vec<NodeId> = NodeId::all(nodes as usize).rev().collect();
             let row = memo.insert(&key(0, 0, false), &order, 0);
             assert_eq!(memo.node(row, 0), NodeId::new(nodes - 1));
             assert_eq!(memo.place(row, NodeId::new(0)), Some(nodes as usize - 1));
+            assert!(memo.inner.iter().all(|word| *word == 0));
         }
     }
 }
