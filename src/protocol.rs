@@ -6,6 +6,7 @@ pub mod content;
 pub mod discovery;
 pub mod gossip;
 pub mod peers;
+pub mod price;
 pub mod rumor;
 pub mod setting;
 #[cfg(test)]

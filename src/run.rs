@@ -107,6 +107,8 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         stakes: plan.population.stakes.clone(),
         identities: plan.population.identities.clone(),
         rumors: plan.rumors.clone(),
+        crypto: plan.scenario.crypto,
+        prices: plan.scenario.cost.protocol(),
     };
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {

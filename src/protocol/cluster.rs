@@ -1,9 +1,11 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::price::Prices;
 use super::rumor::Rules;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
+use crate::crypto::Suite;
 
 /// Public knowledge of a run.
 #[derive(Clone, Debug)]
@@ -16,6 +18,10 @@ pub struct Cluster {
     pub identities: NodeMap<[u8; 32]>,
     /// The rules of each stream of rumors.
     pub rumors: Vec<Rules>,
+    /// How signatures are made and checked.
+    pub crypto: Suite,
+    /// What operations cost.
+    pub prices: Prices,
 }
 
 impl Cluster {

@@ -4,15 +4,10 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use crate::base::time::{Span, Time};
 
-/// Prices of work, charged to a node's processor.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(deny_unknown_fields, default)]
+/// Prices of handling messages, charged to a node's processor beside what handlers charge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CostTable {
     /// Time to handle any message.
     pub message: Span,

@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["base", "fact", "crypto", "sim::protocol", "sim::body"]),
     ("metrics", &["base", "fact"]),
     ("results", &["base", "metrics::table"]),
-    ("scenario", &["base", "sim", "protocol"]),
+    ("scenario", &["base", "sim", "crypto", "protocol"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
     ("cli", &["base", "fact", "protocol::gossip", "metrics", "results", "scenario", "run"]),
 ];
