@@ -1,5 +1,6 @@
 //! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
 
+mod calibrate;
 mod describe;
 mod documents;
 mod events;
@@ -102,6 +103,14 @@ enum Command {
     },
     /// List the scenarios that are part of the program.
     List,
+    /// Measure what work takes on this machine, and print a [cost] table for scenarios.
+    ///
+    /// Runs never look at a clock: they take the prices of work from the scenario.
+    Calibrate {
+        /// Print the prices as JSON, in nanoseconds.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of scenario files, for editors.
     Schema,
     /// Print the reference of all scenario keys, in Markdown.
@@ -220,6 +229,7 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
         Command::Topology { scenario, output } => topology::topology(scenario, output.as_deref()),
         Command::Init { name, output } => init(name.as_deref(), output.as_deref()),
         Command::List => list(),
+        Command::Calibrate { json } => calibrate::calibrate(*json),
         Command::Schema => {
             let schema = json_schema::<Scenario>();
             print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()))

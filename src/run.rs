@@ -140,6 +140,8 @@ fn cluster(plan: &Plan) -> Cluster {
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
+        crypto: plan.scenario.crypto,
+        prices: plan.scenario.cost.protocol(),
     }
 }
 

@@ -53,8 +53,11 @@ pub struct SimulationPlan {
     pub starts: NodeMap<Time>,
     /// All faults.
     pub faults: Vec<Fault>,
-    /// Prices of work.
+    /// Prices of handling messages.
     pub costs: CostTable,
+    /// Whether handlers charge work of their own; if not, and if handling messages is free, nodes
+    /// have no processors.
+    pub handlers_charge: bool,
     /// Most events that may be pending.
     pub pending_limit: usize,
     /// Most events that may wait for one processor.
@@ -72,6 +75,7 @@ impl SimulationPlan {
             starts,
             faults: Vec::new(),
             costs: CostTable::default(),
+            handlers_charge: false,
             pending_limit: 200_000_000,
             inbox_limit: 1_000_000,
         }
@@ -148,7 +152,8 @@ where
         let count = nodes.len();
         assert_eq!(count, plan.starts.len(), "the plan is for as many nodes as there are");
         let crashing = fault::crashing(&plan.faults);
-        let busy = !plan.costs.is_free() || fault::needs_processors(&plan.faults);
+        let charged = plan.handlers_charge || !plan.costs.is_free();
+        let busy = charged || fault::needs_processors(&plan.faults);
         let drifts =
             plan.faults.iter().any(|f| matches!(f.action, fault::FaultAction::Clock { .. }));
         let starts = plan.starts.iter().map(|(node, at)| (node, *at));

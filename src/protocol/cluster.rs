@@ -1,11 +1,13 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::price::Prices;
 use super::rumor::Rules;
 use super::schedule::Schedule;
 use super::turbine::tree::Trees;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
+use crate::crypto::Suite;
 
 /// Public knowledge of a run.
 #[derive(Clone, Debug)]
@@ -22,6 +24,10 @@ pub struct Cluster {
     pub schedule: Schedule,
     /// The trees of shreds; `None` if nodes choose among their own peers instead.
     pub trees: Option<Trees>,
+    /// How signatures are made and checked.
+    pub crypto: Suite,
+    /// What operations cost.
+    pub prices: Prices,
 }
 
 impl Cluster {

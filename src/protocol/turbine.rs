@@ -1,3 +1,396 @@
-//! Protocol layer: Turbine, how the shreds of a block reach all nodes.
+//! Protocol layer: Turbine, block propagation in shreds: the leader cuts a block and sends each
+//! shred to the root of its tree, and every node passes on what its place in the tree asks for.
+//!
+//! Sources of the rules: the tutorial chapter's network (round-robin over own peers), Agave
+//! (`turbine/src/broadcast_stage`, `turbine/src/retransmit_stage.rs`) and, for `relay`, Rotor of the
+//! Alpenglow white paper.
 
+pub mod config;
+mod message;
 pub mod tree;
+
+use std::sync::Arc;
+
+pub use self::config::Config;
+use self::config::{Emission, Order};
+pub use self::message::{Message, Timer};
+use self::tree::ShredKey;
+use super::block::{Block, BlockId, Shape, ShredAt};
+use super::blockstore::{Blockstore, Expired, Path, Received, Tally};
+use super::cluster::Cluster;
+use super::peers::Peers;
+use crate::base::id::NodeId;
+use crate::base::slot::Slot;
+use crate::base::time::Span;
+use crate::fact::Fact;
+use crate::sim::body::BodyId;
+use crate::sim::protocol::{Context, Shelf};
+
+/// Everything this part asks of its node.
+pub trait Ctx: Context<Message, Timer> + Shelf<Block> {}
+impl<C: Context<Message, Timer> + Shelf<Block>> Ctx for C {}
+
+/// Slots from one leader to the one that Agave 4.4 sends every shred to as well: a window
+/// (`turbine/src/broadcast_stage.rs`).
+const NEXT_LEADER: u32 = 4;
+
+/// One node's part in block propagation.
+pub struct Turbine {
+    config: Arc<Config>,
+    /// The block that the node is sending as its leader.
+    emitting: Option<Emitting>,
+    targets: Vec<NodeId>,
+}
+
+/// A leader's block on its way out.
+#[derive(Clone, Copy, Debug)]
+struct Emitting {
+    slot: Slot,
+    body: BodyId,
+    shape: Shape,
+    /// How long the leader takes over it.
+    length: Span,
+}
+
+/// What of a block matters for passing a shred on; copied, so that the body need not stay borrowed.
+#[derive(Clone, Copy)]
+struct Facts {
+    slot: Slot,
+    leader: NodeId,
+    shape: Shape,
+    id: BlockId,
+}
+
+impl Facts {
+    fn of(block: &Block) -> Self {
+        Self { slot: block.slot, leader: block.leader, shape: block.shape, id: block.id() }
+    }
+
+    fn key(&self, at: ShredAt) -> ShredKey {
+        let coding = self.shape.is_coding(at);
+        ShredKey { slot: self.slot, index: self.shape.index(at), coding, leader: self.leader }
+    }
+}
+
+/// The fact about the shreds of a block that a node has.
+const fn counted(node: NodeId, block: BlockId, tally: Tally) -> Fact {
+    let Tally { turbine, recovered, repaired, duplicate } = tally;
+    Fact::ShredsCounted { node, block: block.0, turbine, recovered, repaired, duplicate }
+}
+
+impl Turbine {
+    /// A node that has sent nothing.
+    #[must_use]
+    pub const fn new(config: Arc<Config>) -> Self {
+        Self { config, emitting: None, targets: Vec::new() }
+    }
+
+    /// The node crashed: what it was sending stays unsent.
+    pub fn on_crash(&mut self) {
+        self.emitting = None;
+    }
+
+    /// The leader begins to send a block of its own, which it holds. `length` is its time in the
+    /// slot. True if that is already all.
+    pub fn begin(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+        length: Span,
+    ) -> bool {
+        let block: &Block = ctx.body(body);
+        let (slot, shape) = (block.slot, block.shape);
+        if self.config.proposals {
+            let message = Message::Proposal { block: body };
+            peers.iter().for_each(|peer| ctx.send(peer, message));
+        }
+        let emitting = Emitting { slot, body, shape, length };
+        if self.config.emission == Emission::AtOnce {
+            self.emit(cluster, peers, ctx, &emitting, 0..shape.shreds());
+            return true;
+        }
+        self.emitting = Some(emitting);
+        self.step(cluster, peers, ctx, 0)
+    }
+
+    /// An alarm of this part: the body of the own block, if it is all sent now.
+    pub fn on_timer(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        timer: Timer,
+    ) -> Option<BodyId> {
+        let body = self.emitting.filter(|emitting| emitting.slot == timer.slot)?.body;
+        self.step(cluster, peers, ctx, timer.step).then_some(body)
+    }
+
+    /// Sends the next share of the leader's block and sets the alarm for the one after it. True if
+    /// that was the last.
+    fn step(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        step: u32,
+    ) -> bool {
+        let Some(emitting) = self.emitting else { return false };
+        let Emitting { slot, shape, length, .. } = emitting;
+        let by_set = self.config.emission == Emission::BySet;
+        let steps = if by_set { shape.sets() } else { shape.shreds() };
+        // A set is full at the end of its share, a single shred goes out at the beginning of its.
+        if !by_set {
+            self.emit(cluster, peers, ctx, &emitting, step..step + 1);
+        } else if step > 0 {
+            let first = shape.ordinal(ShredAt { set: (step - 1) as u16, place: 0 });
+            let width = shape.width((step - 1) as u16);
+            self.emit(cluster, peers, ctx, &emitting, first..first + width);
+        }
+        let last = if by_set { step == steps } else { step + 1 == steps };
+        if last {
+            self.emitting = None;
+            return true;
+        }
+        let share = |step: u32| length.scaled(step.into(), steps.into());
+        ctx.after(share(step + 1) - share(step), Timer { slot, step: step + 1 });
+        false
+    }
+
+    /// Sends some shreds of the leader's own block, in the order of the settings.
+    fn emit(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        emitting: &Emitting,
+        ordinals: std::ops::Range<u32>,
+    ) {
+        let facts = Facts::of(ctx.body(emitting.body));
+        let shreds = ordinals.map(|ordinal| facts.shape.at(ordinal));
+        if self.config.order == Order::ChunkMajor {
+            for at in shreds {
+                self.choose(cluster, peers, &facts, at, ctx.me());
+                self.dispatch(ctx, emitting.body, at, 1, None);
+            }
+        } else {
+            self.receiver_major(cluster, peers, ctx, emitting.body, shreds, 1);
+        }
+    }
+
+    /// Sends shreds to the first receiver of each, then to the second of each, and so on.
+    fn receiver_major(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+        shreds: impl Iterator<Item = ShredAt> + Clone,
+        hops: u8,
+    ) {
+        let facts = Facts::of(ctx.body(body));
+        // The leader's first receivers come first; others have served theirs on the way.
+        let first = usize::from(hops > 1 && self.config.order == Order::ChildMajor);
+        for rank in first.. {
+            let mut served = false;
+            for at in shreds.clone() {
+                self.choose(cluster, peers, &facts, at, ctx.me());
+                if let Some(&to) = self.targets.get(rank) {
+                    ctx.send(to, Message::Shred { block: body, at, hops });
+                    served = true;
+                }
+            }
+            if !served {
+                break;
+            }
+        }
+    }
+
+    /// A shred came, by whatever path. Opens the block if it is new, passes the shred on, and says
+    /// if the block is whole now.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        (cluster, store, peers): (&mut Cluster, &mut Blockstore, &Peers),
+        ctx: &mut impl Ctx,
+        (body, at): (BodyId, ShredAt),
+        path: Path,
+        hops: u8,
+    ) -> bool {
+        let now = ctx.now();
+        let received = match store.receive(now, body, ctx.body(body), at, path) {
+            Some(received) => received,
+            None => {
+                self.open(store, ctx, body);
+                let block = ctx.body(body);
+                store.receive(now, body, block, at, path).unwrap_or(Received::DUPLICATE)
+            }
+        };
+        if !received.fresh {
+            return false;
+        }
+        if path == Path::Turbine && self.config.forward_received {
+            self.pass_on(cluster, peers, ctx, body, at, hops);
+        }
+        if received.decodes {
+            self.on_decoded(cluster, peers, ctx, (body, at.set), &received, hops);
+        }
+        if received.whole {
+            self.on_whole((cluster, store, peers), ctx, body, hops);
+        }
+        received.whole
+    }
+
+    /// The leader's announcement came ahead of the shreds: makes room for the block, and tells how
+    /// many shreds there are.
+    pub fn on_proposal(&self, store: &mut Blockstore, ctx: &mut impl Ctx, body: BodyId) {
+        if !store.knows(body) {
+            self.open(store, ctx, body);
+        }
+        store.learn_end(body);
+    }
+
+    /// The first that a node hears of a block: makes room for it.
+    fn open(&self, store: &mut Blockstore, ctx: &mut impl Ctx, body: BodyId) {
+        let node = ctx.me();
+        ctx.hold(body);
+        let block: &Block = ctx.body(body);
+        let fact = Fact::BlockFirstShred { node, slot: block.slot, block: block.id().0 };
+        let mut dropped = Vec::new();
+        store.open(ctx.now(), body, block, |expired, given_up| dropped.push((expired, given_up)));
+        for (Expired { body, tally }, given_up) in dropped {
+            if given_up {
+                let Facts { slot, id, .. } = Facts::of(ctx.body(body));
+                ctx.observe(Fact::BlockExpired { node, slot, block: id.0 });
+                ctx.observe(counted(node, id, tally));
+            }
+            ctx.release(body);
+        }
+        ctx.observe(fact);
+    }
+
+    /// Passes a received shred on, as far as its order allows that already.
+    #[inline]
+    fn pass_on(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+        at: ShredAt,
+        hops: u8,
+    ) {
+        if self.config.order == Order::WholeBlock {
+            return;
+        }
+        let me = ctx.me();
+        let facts = Facts::of(ctx.body(body));
+        if let Some(trees) = &mut cluster.trees
+            && !trees.is_inner(&facts.key(at), me)
+        {
+            return;
+        }
+        self.choose(cluster, peers, &facts, at, me);
+        let limit = (self.config.order == Order::ChildMajor).then_some(1);
+        self.dispatch(ctx, body, at, hops.saturating_add(1), limit);
+    }
+
+    /// A set can be decoded: its other shreds are passed on as if they had been received (Agave:
+    /// recovered shreds are retransmitted, repaired ones are not).
+    fn on_decoded(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        (body, set): (BodyId, u16),
+        received: &Received,
+        hops: u8,
+    ) {
+        let shape = ctx.body(body).shape;
+        if shape.has_coding() && self.config.forward_received && self.config.forward_recovered {
+            for at in shape.set(set) {
+                let place = usize::from(at.place);
+                if received.recovered[place / 64] >> (place % 64) & 1 == 1 {
+                    self.pass_on(cluster, peers, ctx, body, at, hops);
+                }
+            }
+        }
+    }
+
+    /// A block is whole: says so, and serves the receivers that had to wait.
+    fn on_whole(
+        &mut self,
+        (cluster, store, peers): (&mut Cluster, &mut Blockstore, &Peers),
+        ctx: &mut impl Ctx,
+        body: BodyId,
+        hops: u8,
+    ) {
+        let node = ctx.me();
+        let Facts { slot, id, shape, .. } = Facts::of(ctx.body(body));
+        if let Some((first, tally)) = store.tally(body) {
+            ctx.observe(Fact::BlockWhole { node, slot, block: id.0, first });
+            ctx.observe(counted(node, id, tally));
+        }
+        store.settle(body, ctx.body(body));
+        if self.config.forward_received && self.config.order != Order::ChunkMajor {
+            let shreds = (0..shape.shreds()).map(move |ordinal| shape.at(ordinal));
+            self.receiver_major(cluster, peers, ctx, body, shreds, hops.saturating_add(1).max(2));
+        }
+    }
+
+    /// Whom this node sends a shred to, in order.
+    #[inline]
+    fn choose(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        facts: &Facts,
+        at: ShredAt,
+        me: NodeId,
+    ) {
+        let leads = facts.leader == me;
+        match &mut cluster.trees {
+            Some(trees) if leads => trees.roots(&facts.key(at), &mut self.targets),
+            Some(trees) => trees.children(&facts.key(at), me, &mut self.targets),
+            None => {
+                let ordinal = facts.shape.ordinal(at);
+                let places = tree::round_robin(ordinal, self.config.fanout, peers.len());
+                self.targets.clear();
+                self.targets.extend(places.map(|place| peers.get(place)));
+            }
+        }
+        if leads && self.config.next_leader {
+            let next = cluster.schedule.leader(facts.slot.plus(NEXT_LEADER));
+            let next = next.filter(|next| *next != me && !self.targets.contains(next));
+            self.targets.extend(next);
+        }
+    }
+
+    /// Sends a shred to those chosen, or to the first of them only.
+    #[inline]
+    fn dispatch(
+        &self,
+        ctx: &mut impl Ctx,
+        block: BodyId,
+        at: ShredAt,
+        hops: u8,
+        limit: Option<usize>,
+    ) {
+        let message = Message::Shred { block, at, hops };
+        let targets = self.targets.iter().take(limit.unwrap_or(usize::MAX));
+        targets.for_each(|&to| ctx.send(to, message));
+    }
+
+    /// Sends a whole block again to some peers, chunk after chunk in turn (the classroom's way of
+    /// catching up).
+    pub fn resend(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
+        let shape = ctx.body(block).shape;
+        for ordinal in 0..shape.shreds() {
+            let at = shape.at(ordinal);
+            for place in tree::round_robin(ordinal, self.config.fanout, to.len()) {
+                ctx.send(to[place], Message::Again { block, at });
+            }
+        }
+    }
+}

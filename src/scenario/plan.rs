@@ -103,7 +103,8 @@ impl Plan {
             network,
             starts: nodes.starts,
             faults: faults.actions,
-            costs: scenario.cost,
+            costs: scenario.cost.kernel(),
+            handlers_charge: !scenario.cost.protocol().is_free(),
             pending_limit: scenario.limits.pending_events as usize,
             inbox_limit: scenario.limits.inbox as usize,
         };

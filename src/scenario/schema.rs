@@ -1,6 +1,7 @@
 //! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the
 //! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
+pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
@@ -9,6 +10,7 @@ pub mod workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{LimitsConfig, OutputConfig};
@@ -17,9 +19,9 @@ use super::population::NodesConfig;
 use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
+use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
 use crate::protocol::{discovery, gossip, turbine};
-use crate::sim::compute::CostTable;
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +39,9 @@ pub struct Scenario {
     pub seed: u64,
     /// How long the run lasts in virtual time; what happens at the last instant still counts.
     pub duration: Span,
+    /// How signatures are made and checked: a run has the same digest either way, and work costs
+    /// what `[cost]` says.
+    pub crypto: Suite,
     /// The nodes of the cluster.
     pub nodes: NodesConfig,
     /// The overlay: who knows whom when a node connects.
@@ -44,7 +49,7 @@ pub struct Scenario {
     /// Links, uplinks and downlinks.
     pub network: NetworkConfig,
     /// Prices of work on a node's processor; without any, work takes no time.
-    pub cost: CostTable,
+    pub cost: CostConfig,
     /// How nodes find further peers and notice that one is gone.
     pub discovery: DiscoveryConfig,
     /// How validators become known: gossip of the registry.
@@ -87,10 +92,11 @@ impl Default for Scenario {
             rules: None,
             seed: 1,
             duration: Span::from_secs(10),
+            crypto: Suite::default(),
             nodes: NodesConfig::default(),
             topology: TopologyConfig::default(),
             network: NetworkConfig::default(),
-            cost: CostTable::default(),
+            cost: CostConfig::default(),
             discovery: DiscoveryConfig::default(),
             gossip: gossip::Config::default(),
             slots: SlotsConfig::default(),

@@ -4,15 +4,10 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use crate::base::time::{Span, Time};
 
-/// Prices of work, charged to a node's processor.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(deny_unknown_fields, default)]
+/// Prices of handling messages, charged to a node's processor beside what handlers charge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CostTable {
     /// Time to handle any message.
     pub message: Span,
@@ -141,5 +136,90 @@ impl<E> Processor<E> {
     pub(super) fn crash(&mut self, now: Time) -> VecDeque<E> {
         self.busy_until = self.busy_until.min(now);
         std::mem::take(&mut self.inbox)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{NodeId, NodeMap};
+    use crate::base::rng::Seed;
+    use crate::fact::{Deaf, MessageKind, Status};
+    use crate::sim::body::{Bodies, BodyId};
+    use crate::sim::network::NetworkPlan;
+    use crate::sim::network::link::{Latency, Profile};
+    use crate::sim::protocol::{Local, Mail, Memory, Outbox, Payload, Protocol};
+    use crate::sim::{Simulation, SimulationPlan};
+
+    /// At its start node 1 works for 5 ms and sends a message to node 0, which is up already and
+    /// notes the time.
+    struct Worker(Option<Time>);
+
+    #[derive(Clone, Copy)]
+    struct Done;
+
+    impl Payload<()> for Done {
+        fn kind(&self) -> MessageKind {
+            MessageKind::Rumor
+        }
+        fn size(&self, _: &Bodies<()>) -> u32 {
+            1
+        }
+        fn content(&self, _: &Bodies<()>) -> u64 {
+            0
+        }
+        fn body(&self) -> Option<BodyId> {
+            None
+        }
+        fn serial(&self, _: &Bodies<()>) -> Option<u64> {
+            None
+        }
+    }
+
+    impl Protocol for Worker {
+        type Message = Done;
+        type Timer = ();
+        type Body = ();
+        type Input = ();
+        type Cluster = ();
+        fn on_start(&mut self, (): &mut (), ctx: &mut Outbox<Self>) {
+            if ctx.me() == NodeId::new(1) {
+                ctx.charge(Span::from_millis(5));
+                ctx.send(NodeId::new(0), Done);
+            }
+        }
+        fn on_message(&mut self, (): &mut (), ctx: &mut Outbox<Self>, _: NodeId, _: Done) {
+            self.0 = Some(ctx.now());
+        }
+        fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
+        fn on_input(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
+        fn on_crash(&mut self, (): &mut (), _: &mut Outbox<Self>, _: Memory) {}
+        fn on_restart(&mut self, (): &mut (), _: &mut Outbox<Self>) {}
+        fn status(&self, (): &()) -> Status {
+            Status::default()
+        }
+        fn peers(&self, (): &(), _: &mut dyn FnMut(NodeId)) {}
+    }
+
+    fn arrival(costs: CostTable, handlers_charge: bool) -> Option<Time> {
+        let latency = Profile::plain(Latency::Function(|_| Span::from_millis(10)));
+        let plan = SimulationPlan::new(Seed(1), NetworkPlan::uniform(2, latency));
+        let plan = SimulationPlan { costs, handlers_charge, ..plan };
+        let nodes = NodeMap::build(2, |_| Worker(None));
+        let mut world = Simulation::new(plan, nodes, (), std::iter::empty(), Deaf);
+        world.run_until(Time::ZERO + Span::from_secs(1)).expect("two events");
+        world.node(NodeId::new(0)).0
+    }
+
+    #[test]
+    fn work_that_handlers_charge_takes_time_though_messages_are_free() {
+        let millis = |millis| Some(Time::ZERO + Span::from_millis(millis));
+        // 5 ms of work, then 10 ms on the way.
+        assert_eq!(arrival(CostTable::default(), true), millis(15));
+        // The receiver's price is paid after the message is handled.
+        let priced = CostTable { message: Span::from_millis(3), kilobyte: Span::ZERO };
+        assert_eq!(arrival(priced, false), millis(15));
+        // Without any price there are no processors.
+        assert_eq!(arrival(CostTable::default(), false), millis(10));
     }
 }

@@ -190,7 +190,7 @@ impl<P: Protocol> Local for Outbox<P> {
         self.effects.push(Effect::Observe(fact));
     }
     fn charge(&mut self, work: Span) {
-        self.charged += work;
+        self.charged = self.charged.saturating_add(work);
     }
 }
 

@@ -199,3 +199,21 @@ fn a_full_disk_under_stdout_is_reported() {
         assert!(err.starts_with("error: cannot write to stdout: "), "{err}");
     }
 }
+
+#[test]
+fn calibrate_prints_prices_that_a_scenario_can_use() {
+    let desk = Desk::new();
+    let table = desk.ok("calibrate");
+    desk.write("priced.toml", &format!("name = \"priced\"\n\n{table}"));
+    assert!(desk.ok("validate priced.toml").starts_with("priced.toml: valid"), "{table}");
+    let keys = ["sign", "verify", "hash_kilobyte", "execute", "poh", "shred", "code"];
+    let read: toml::Table = table.parse().expect("a table");
+    let cost = read["cost"].as_table().expect("a table");
+    assert_eq!(cost.keys().map(String::as_str).collect::<Vec<_>>(), keys);
+    let prices = json(desk.ok("calibrate --json").as_bytes());
+    let nanos = |key: &str| prices[format!("{key}_ns")].as_u64().expect("whole nanoseconds");
+    assert_eq!(prices.as_object().map(serde_json::Map::len), Some(keys.len()));
+    assert!(keys.iter().all(|key| nanos(key) > 0), "{prices}");
+    // 1,000 hashes of one block of SHA-256 each against 16 blocks: a wide margin.
+    assert!(nanos("poh") > nanos("hash_kilobyte"), "{prices}");
+}

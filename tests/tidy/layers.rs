@@ -12,9 +12,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["base", "fact", "crypto", "sim::protocol", "sim::body"]),
     ("metrics", &["base", "fact"]),
     ("results", &["base", "metrics::table"]),
-    ("scenario", &["base", "sim", "protocol"]),
+    ("scenario", &["base", "sim", "crypto", "protocol"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
-    ("cli", &["base", "fact", "protocol::gossip", "metrics", "results", "scenario", "run"]),
+    (
+        "cli",
+        &[
+            "base",
+            "fact",
+            "crypto",
+            "protocol::gossip",
+            "protocol::ledger",
+            "protocol::poh",
+            "metrics",
+            "results",
+            "scenario",
+            "run",
+        ],
+    ),
 ];
 
 /// Layers that the roots of the library and of the program may use.

@@ -28,8 +28,8 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             return Err(ScenarioError::new(key, message));
         }
     }
-    at_most_an_hour(scenario.cost.message, "cost.message")?;
-    at_most_an_hour(scenario.cost.kilobyte, "cost.kilobyte")
+    let mut prices = scenario.cost.entries().into_iter();
+    prices.try_for_each(|(key, price)| at_most_an_hour(price, &format!("cost.{key}")))
 }
 
 /// Refuses a length of time beyond [`LONGEST_WRITTEN`], as distributions do.
