@@ -119,7 +119,9 @@ impl Leading {
             Start::Clock => {
                 let now = self.slots.slot_at(ctx.now());
                 let begun = self.slots.begins(now) < ctx.now();
-                self.undecided = if begun { now.next() } else { now };
+                let first = if begun { now.next() } else { now };
+                // Slot 0 is that of genesis.
+                self.undecided = first.max(Slot::ZERO.next());
                 self.await_slot(cluster, ctx);
             }
             Start::Poh => {
