@@ -59,8 +59,12 @@ pub(super) fn calibrate(json: bool) -> Result<u8, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
         "# Measured by headwater {version} on one core of this machine. `message` and `kilobyte`\n\
-         # are not: they depend on the operating system and its network card.\n[cost]\n"
+         # are not: they depend on the operating system and its network card.\n"
     );
+    if cfg!(debug_assertions) {
+        text += "# This is a build for development; one for release is faster.\n";
+    }
+    text += "[cost]\n";
     for Figure { key, doc, price } in figures {
         text += &format!("# {doc}\n{key} = \"{price}\"\n");
     }
