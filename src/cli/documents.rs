@@ -75,6 +75,7 @@ headwater validate my.toml                      # check it without running it
 headwater show my.toml                          # everything resolved, defaults filled in
 headwater init > my.toml                        # a commented file to start from
 headwater schema > scenario.schema.json         # for completion and checks in an editor
+headwater calibrate                             # prices of work on this machine, to paste
 ```
 
 ## Those that are part of the program

@@ -194,6 +194,7 @@ where
         } else {
             self.call(node, |logic, cluster, ctx| logic.on_restart(cluster, ctx));
         }
-        self.drain(node, self.now);
+        let depart = self.work(node, None);
+        self.drain(node, depart);
     }
 }

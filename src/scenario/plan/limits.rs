@@ -40,3 +40,37 @@ pub(super) fn at_most_an_hour(span: Span, key: &str) -> Result<(), ScenarioError
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::Plan;
+
+    fn plan(cost: &str) -> Result<Plan, ScenarioError> {
+        let cost = toml::from_str(cost).expect("prices");
+        Plan::resolve(&Scenario { cost, ..Scenario::default() }, ".".as_ref())
+    }
+
+    #[test]
+    fn every_price_is_limited() {
+        for (key, _) in Scenario::default().cost.entries() {
+            assert!(plan(&format!("{key} = \"1h\"")).is_ok(), "{key}");
+            let error = plan(&format!("{key} = \"3600001ms\"")).expect_err(key);
+            assert_eq!(error.key, format!("cost.{key}"));
+        }
+    }
+
+    #[test]
+    fn prices_of_operations_alone_make_processors() {
+        for (key, _) in Scenario::default().cost.entries() {
+            let simulation = plan(&format!("{key} = \"1us\"")).expect("a plan").simulation;
+            let kernel = ["message", "kilobyte"].contains(&key);
+            assert_eq!(
+                (simulation.costs.is_free(), simulation.handlers_charge),
+                (!kernel, !kernel)
+            );
+        }
+        let free = plan("").expect("a plan").simulation;
+        assert!(free.costs.is_free() && !free.handlers_charge);
+    }
+}
