@@ -163,8 +163,8 @@ fn check_tree(trees: &mut Trees, shred: &ShredKey, nodes: u32) {
         assert!(below.len() <= fanout || !bounded);
         let depth = trees.depth(shred, me).expect("in the tree");
         // A full tree of depth d has at least 1 + F + ... + F^(d-1) nodes above its last layer;
-        // for stakes the leader stands above the root.
-        let above = u32::from(config.tree == Tree::StakeWeighted);
+        // but in the fixed tree the leader stands above the root.
+        let above = u32::from(config.tree != Tree::Kary);
         let full: usize = (0..depth - above).map(|d| fanout.pow(d)).sum();
         assert!(full < nodes as usize || !bounded, "{config:?} {me}: depth {depth}");
         for child in below.into_iter().map(NodeId::new) {
