@@ -5,6 +5,7 @@
 
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
+use crate::base::slot::Slot;
 use crate::base::time::Time;
 
 /// What a message is about; the names in every table and report.
@@ -284,6 +285,120 @@ pub enum Fact {
         /// Whether the node did not have it yet.
         first: bool,
     },
+    /// A leader made a block.
+    BlockMade {
+        /// The leader.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The first 64 bits of the block's hash.
+        block: u64,
+        /// The same of the block it stands on.
+        parent: u64,
+        /// Blocks from genesis to it.
+        height: u32,
+    },
+    /// The size of the block that was just made.
+    BlockSize {
+        /// The block.
+        block: u64,
+        /// Bytes, serialised.
+        bytes: u32,
+        /// Data shreds.
+        data: u32,
+        /// Coding shreds.
+        coding: u32,
+        /// Transactions in it.
+        transactions: u32,
+    },
+    /// A node could have led a slot and did not.
+    LeadDeclined {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// Why.
+        reason: Decline,
+    },
+    /// The first shred of a block reached a node.
+    BlockFirstShred {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+    },
+    /// A node can put a block together.
+    BlockWhole {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// When its first shred came.
+        first: Time,
+    },
+    /// Shreds of a block that a node has at the moment: when it is whole, or is given up.
+    ShredsCounted {
+        /// The node.
+        node: NodeId,
+        /// The block.
+        block: u64,
+        /// From the leader or down a tree, for the first time.
+        turbine: u32,
+        /// Worked out from others of their set.
+        recovered: u32,
+        /// As the answer to a repair request, for the first time.
+        repaired: u32,
+        /// Again, in whatever way.
+        duplicate: u32,
+    },
+    /// A node gave an incomplete block up.
+    BlockExpired {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+    },
+    /// A node builds on another block now.
+    HeadChanged {
+        /// The node.
+        node: NodeId,
+        /// The new head.
+        block: u64,
+        /// Blocks from genesis to it.
+        height: u32,
+        /// How many blocks of its former chain it left; zero if the new head stands on the old.
+        reorganised: u32,
+    },
+}
+
+/// Why a node did not lead a slot of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Decline {
+    /// Its chain had reached that slot or a later one.
+    Passed,
+    /// It had shreds of a block of that slot.
+    HasShreds,
+}
+
+impl Decline {
+    /// All reasons in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Passed, Self::HasShreds];
+
+    /// The name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::HasShreds => "has_shreds",
+        }
+    }
 }
 
 impl Fact {
@@ -293,6 +408,8 @@ impl Fact {
     #[must_use]
     pub fn canonical(&self) -> Option<[u64; 3]> {
         let pair = |a: NodeId, b: NodeId| u64::from(a.number()) << 32 | u64::from(b.number());
+        let of_slot =
+            |node: NodeId, slot: Slot| u64::from(node.number()) << 32 | u64::from(slot.number());
         let tagged = |tag: u64, value: u32| tag << 56 | u64::from(value);
         Some(match *self {
             Self::PeerAdded { node, peer } => [pair(node, peer), tagged(0xA1, 0), 0],
@@ -307,6 +424,28 @@ impl Fact {
             // Later copies are message outcomes already.
             Self::RumorReceived { node, rumor, from, hops, first: true } => {
                 [pair(node, from), tagged(0xA6, rumor), hops.into()]
+            }
+            Self::BlockMade { node, slot, block, height, .. } => {
+                [of_slot(node, slot), tagged(0xB1, height), block]
+            }
+            Self::BlockFirstShred { node, slot, block } => {
+                [of_slot(node, slot), tagged(0xB2, 0), block]
+            }
+            Self::BlockWhole { node, slot, block, .. } => {
+                [of_slot(node, slot), tagged(0xB3, 0), block]
+            }
+            Self::LeadDeclined { node, slot, reason } => {
+                [of_slot(node, slot), tagged(0xB4, reason as u32), 0]
+            }
+            Self::BlockExpired { node, slot, block } => {
+                [of_slot(node, slot), tagged(0xB5, 0), block]
+            }
+            Self::HeadChanged { node, block, height, .. } => {
+                [pair(node, node), tagged(0xB6, height), block]
+            }
+            Self::ShredsCounted { node, turbine, recovered, repaired, .. } => {
+                let others = u64::from(recovered) << 32 | u64::from(repaired);
+                [pair(node, node), tagged(0xB7, turbine), others]
             }
             _ => return None,
         })

@@ -269,7 +269,15 @@ impl<S: RowSink> Recorder<S> {
             | Fact::Duplicated(_)
             | Fact::Delivered { .. }
             | Fact::Dropped { .. }
-            | Fact::RumorReceived { .. } => {}
+            | Fact::RumorReceived { .. }
+            | Fact::BlockMade { .. }
+            | Fact::BlockSize { .. }
+            | Fact::LeadDeclined { .. }
+            | Fact::BlockFirstShred { .. }
+            | Fact::BlockWhole { .. }
+            | Fact::ShredsCounted { .. }
+            | Fact::BlockExpired { .. }
+            | Fact::HeadChanged { .. } => {}
         }
     }
 }
