@@ -7,12 +7,12 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::cluster::Cluster;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
-use crate::scenario::schema::output::DeliveriesConfig;
+use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
 
 /// How a run is going.
@@ -176,7 +176,6 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
     };
     let every = |span: Span| (!span.is_zero()).then_some(span);
     RecorderPlan {
-        nodes: NodeMap::build(population.count(), info),
         timeline: every(output.timeline),
         node_timeline: every(output.node_timeline),
         peers_at: output.peers_at.iter().map(|at| Time::ZERO + *at).collect(),
@@ -185,7 +184,8 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         rumor_window: plan.validators.rumor_window.max(1),
-        end: plan.end,
+        block_arrivals: arrival_rows(plan),
+        ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }
 
@@ -204,7 +204,7 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;
     let (from, until) = (output.deliveries_from, output.deliveries_until);
     match output.deliveries {
-        DeliveriesConfig::None => DeliveryRows::None,
+        RowsConfig::None => DeliveryRows::None,
         _ if !output.deliveries_of.is_empty() => {
             DeliveryRows::Rumors(output.deliveries_of.iter().map(|rumor| *rumor..=*rumor).collect())
         }
@@ -215,8 +215,21 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
                 (Time::ZERO + until).saturating_add(Span::from_nanos(1))
             }),
         },
-        DeliveriesConfig::Auto => DeliveryRows::Auto,
-        DeliveriesConfig::All => DeliveryRows::All,
+        RowsConfig::Auto => DeliveryRows::Auto,
+        RowsConfig::All => DeliveryRows::All,
+    }
+}
+
+fn arrival_rows(plan: &Plan) -> ArrivalRows {
+    let output = &plan.scenario.output;
+    let (from, until) = (output.block_arrivals_from, output.block_arrivals_until);
+    match output.block_arrivals {
+        RowsConfig::None => ArrivalRows::None,
+        _ if from.is_some() || until.is_some() => {
+            ArrivalRows::Slots(from.unwrap_or(0)..=until.unwrap_or(u32::MAX))
+        }
+        RowsConfig::Auto => ArrivalRows::Auto,
+        RowsConfig::All => ArrivalRows::All,
     }
 }
 
