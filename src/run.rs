@@ -245,3 +245,25 @@ fn write_topology<S: RowSink>(plan: &Plan, sink: &mut S) {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::reader::Source;
+    use crate::scenario::shipped;
+
+    #[test]
+    fn rows_of_block_arrivals_are_those_that_the_scenario_asks_for() {
+        let rows = |keys: &str| {
+            let text = format!("nodes.count = 3\n[output]\n{keys}");
+            arrival_rows(&shipped::plan(&Source::embedded("s", &text), &[]).expect("a plan"))
+        };
+        assert_eq!(rows(""), ArrivalRows::Auto);
+        assert_eq!(rows("block_arrivals = \"all\""), ArrivalRows::All);
+        assert_eq!(rows("block_arrivals = \"none\""), ArrivalRows::None);
+        let window = "block_arrivals_from = 5\nblock_arrivals_until = 9";
+        assert_eq!(rows(window), ArrivalRows::Slots(5..=9));
+        assert_eq!(rows("block_arrivals_from = 5"), ArrivalRows::Slots(5..=u32::MAX));
+        assert_eq!(rows("block_arrivals_until = 9"), ArrivalRows::Slots(0..=9));
+    }
+}

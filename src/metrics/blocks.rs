@@ -1,5 +1,5 @@
-//! Metrics layer, collector: how far and how fast each block spread (`blocks.csv`), and with it what
-//! became of the slots and of the chain.
+//! Metrics layer, collector: how far and how fast each block spread (`blocks.csv`), and with it
+//! what became of the slots and of the chain.
 //!
 //! Memory is bounded: only the newest blocks are followed. One that falls out of the window is
 //! written down as it is at that moment. No fact of a block comes per shred, so looking a block up

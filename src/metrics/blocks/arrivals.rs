@@ -1,5 +1,5 @@
-//! Metrics layer, collector: blocks as single nodes got them (`block_arrivals.csv`). Rows are written
-//! as they happen; nothing is kept but the one that still waits for its shreds.
+//! Metrics layer, collector: blocks as single nodes got them (`block_arrivals.csv`). Rows are
+//! written as they happen; nothing is kept but the one that still waits for its shreds.
 
 use serde::Serialize;
 

@@ -18,8 +18,9 @@ const MOST_LINKS: usize = 1_000_000;
 pub struct ChainSummary {
     /// Blocks from genesis to the highest block that was made.
     pub longest: u64,
-    /// Blocks of the canonical chain: the head that most stake builds on at the end, and all that it
-    /// stands on. `None` if no node is up, or there were too many blocks (over a million) to tell.
+    /// Blocks of the canonical chain: the head that most stake builds on at the end, and all that
+    /// it stands on. `None` if no node is up, or there were too many blocks (over a million) to
+    /// tell.
     pub canonical: Option<u64>,
     /// Blocks that are not part of it.
     pub forks: Option<u64>,
