@@ -11,6 +11,7 @@
 //! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
 //! (squared for the registry), never by messages.
 
+mod blocks;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -20,6 +21,7 @@ mod nodes;
 mod peers;
 mod plan;
 mod rumors;
+mod spread;
 pub mod table;
 mod ticks;
 mod timeline;
@@ -28,6 +30,7 @@ mod traffic;
 
 use serde::Serialize;
 
+use self::blocks::Blocks;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
 use self::faults::Faults;
@@ -42,6 +45,10 @@ use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
+pub use blocks::{
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
+    SlotsSummary,
+};
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
 pub use faults::{FAULTS, FaultsSummary};
@@ -49,8 +56,9 @@ pub use figures::Latency;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
-pub use rumors::{RUMORS, RumorsSummary, TimeToShare};
+pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use rumors::{RUMORS, RumorsSummary};
+pub use spread::TimeToShare;
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
@@ -63,6 +71,9 @@ pub const TABLES: &[&TableSpec] = &[
     &NODE_TIMELINE,
     &RUMORS,
     &DELIVERIES,
+    &BLOCKS,
+    &BLOCK_ARRIVALS,
+    &SLOTS,
     &CONVERGENCE,
     &FAULTS,
     &PEERS,
@@ -96,6 +107,8 @@ pub struct Summary {
     pub rumors: RumorsSummary,
     /// Rows of `deliveries.csv`.
     pub deliveries: DeliveriesSummary,
+    /// Blocks; `None` if none are made in such a run.
+    pub blocks: Option<BlocksSummary>,
     /// Faults.
     pub faults: FaultsSummary,
 }
@@ -115,6 +128,7 @@ impl Summary {
         ("registry", "who knows the validators and when all did; null without gossip of them"),
         ("rumors", "how far and how fast rumors spread"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
+        ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
     ];
 }
@@ -143,6 +157,7 @@ pub struct Recorder<S: RowSink> {
     nodes: Nodes,
     rumors: Rumors,
     deliveries: Deliveries,
+    blocks: Option<Blocks>,
     convergence: Option<Convergence>,
     faults: Faults,
     peers: Peers,
@@ -153,20 +168,21 @@ pub struct Recorder<S: RowSink> {
 impl<S: RowSink> Recorder<S> {
     /// A recorder that has heard nothing yet.
     #[must_use]
-    pub fn new(plan: RecorderPlan, sink: S) -> Self {
-        let (count, end) = (plan.nodes.len(), plan.end);
+    pub fn new(mut plan: RecorderPlan, sink: S) -> Self {
+        let (count, end, blocks) = (plan.nodes.len(), plan.end, plan.blocks);
         let stakes = NodeMap::build(count, |node| plan.nodes[node].stake);
         Self {
             sink,
             traffic: Traffic::new(),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
             faults: Faults::new(plan.faults),
             peers: Peers::new(plan.peers_at, plan.peers_at_end, end, count),
             timeline: Timeline::new(plan.timeline, end, count),
-            node_timeline: NodeTimeline::new(plan.node_timeline, end, count),
+            node_timeline: NodeTimeline::new(plan.node_timeline, end, count, blocks),
         }
     }
 
@@ -191,15 +207,21 @@ impl<S: RowSink> Recorder<S> {
         self.traffic.fill(sink);
         self.nodes.fill(end, busy, census, sink);
         self.rumors.fill(sink);
+        let blocks = self.blocks.as_mut().map(|blocks| blocks.fill(end, sink));
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, faults), self.sink)
+        (self.summary(ending, blocks, faults), self.sink)
     }
 
-    fn summary(&self, ending: &Ending<'_>, faults: FaultsSummary) -> Summary {
+    fn summary(
+        &self,
+        ending: &Ending<'_>,
+        blocks: Option<BlocksSummary>,
+        faults: FaultsSummary,
+    ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
         (messages.in_flight, bytes.in_flight) = ending.in_flight;
         Summary {
@@ -215,6 +237,7 @@ impl<S: RowSink> Recorder<S> {
             registry: self.convergence.as_ref().map(Convergence::summary),
             rumors: self.rumors.summary(),
             deliveries: self.deliveries.summary(),
+            blocks,
             faults,
         }
     }
@@ -229,6 +252,7 @@ impl<S: RowSink> Recorder<S> {
             registry_agreement_ppm: registry.and_then(|(_, agreement)| agreement),
             rumors,
             rumor_receipts,
+            blocks: self.blocks.as_ref().map(Blocks::progress),
         };
         self.timeline.row(at, world, census, &progress, &mut self.sink);
     }
@@ -236,6 +260,9 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_fact(at, fact, &mut self.sink);
+        }
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {
@@ -263,7 +290,7 @@ impl<S: RowSink> Recorder<S> {
                 let meant = Meant { audience, direct };
                 self.rumors.on_injected(at, node, (rumor, size, meant), &mut self.sink);
             }
-            // The rest is dealt out before, or concerns nobody here.
+            // The rest is dealt out before.
             Fact::FaultEnded { .. }
             | Fact::Sent(_)
             | Fact::Duplicated(_)

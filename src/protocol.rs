@@ -239,6 +239,7 @@ impl Protocol for Validator {
             peers: self.peers.len() as u32,
             validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
             rumors: self.rumors.count(),
+            ..Status::default()
         }
     }
 

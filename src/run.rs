@@ -7,7 +7,7 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::cluster::Cluster;
 use crate::protocol::schedule::Schedule;
@@ -15,7 +15,7 @@ use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
-use crate::scenario::schema::output::DeliveriesConfig;
+use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
 
 /// How a run is going.
@@ -200,7 +200,6 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
     };
     let every = |span: Span| (!span.is_zero()).then_some(span);
     RecorderPlan {
-        nodes: NodeMap::build(population.count(), info),
         timeline: every(output.timeline),
         node_timeline: every(output.node_timeline),
         peers_at: output.peers_at.iter().map(|at| Time::ZERO + *at).collect(),
@@ -209,7 +208,8 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         rumor_window: plan.validators.rumor_window.max(1),
-        end: plan.end,
+        block_arrivals: arrival_rows(plan),
+        ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }
 
@@ -228,7 +228,7 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;
     let (from, until) = (output.deliveries_from, output.deliveries_until);
     match output.deliveries {
-        DeliveriesConfig::None => DeliveryRows::None,
+        RowsConfig::None => DeliveryRows::None,
         _ if !output.deliveries_of.is_empty() => {
             DeliveryRows::Rumors(output.deliveries_of.iter().map(|rumor| *rumor..=*rumor).collect())
         }
@@ -239,8 +239,21 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
                 (Time::ZERO + until).saturating_add(Span::from_nanos(1))
             }),
         },
-        DeliveriesConfig::Auto => DeliveryRows::Auto,
-        DeliveriesConfig::All => DeliveryRows::All,
+        RowsConfig::Auto => DeliveryRows::Auto,
+        RowsConfig::All => DeliveryRows::All,
+    }
+}
+
+fn arrival_rows(plan: &Plan) -> ArrivalRows {
+    let output = &plan.scenario.output;
+    let (from, until) = (output.block_arrivals_from, output.block_arrivals_until);
+    match output.block_arrivals {
+        RowsConfig::None => ArrivalRows::None,
+        _ if from.is_some() || until.is_some() => {
+            ArrivalRows::Slots(from.unwrap_or(0)..=until.unwrap_or(u32::MAX))
+        }
+        RowsConfig::Auto => ArrivalRows::Auto,
+        RowsConfig::All => ArrivalRows::All,
     }
 }
 
@@ -255,4 +268,26 @@ fn write_topology<S: RowSink>(plan: &Plan, sink: &mut S) {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::reader::Source;
+    use crate::scenario::shipped;
+
+    #[test]
+    fn rows_of_block_arrivals_are_those_that_the_scenario_asks_for() {
+        let rows = |keys: &str| {
+            let text = format!("nodes.count = 3\n[output]\n{keys}");
+            arrival_rows(&shipped::plan(&Source::embedded("s", &text), &[]).expect("a plan"))
+        };
+        assert_eq!(rows(""), ArrivalRows::Auto);
+        assert_eq!(rows("block_arrivals = \"all\""), ArrivalRows::All);
+        assert_eq!(rows("block_arrivals = \"none\""), ArrivalRows::None);
+        let window = "block_arrivals_from = 5\nblock_arrivals_until = 9";
+        assert_eq!(rows(window), ArrivalRows::Slots(5..=9));
+        assert_eq!(rows("block_arrivals_from = 5"), ArrivalRows::Slots(5..=u32::MAX));
+        assert_eq!(rows("block_arrivals_until = 9"), ArrivalRows::Slots(0..=9));
+    }
 }

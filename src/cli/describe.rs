@@ -1,5 +1,7 @@
 //! Command line: plans and results in words a person enjoys reading.
 
+mod blocks;
+
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
 use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
@@ -65,6 +67,9 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
     text += &registry(plan, summary.registry.as_ref());
     if summary.rumors.injected > 0 || summary.rumors.missed > 0 {
         text += &rumors(&summary.rumors);
+    }
+    if let Some(of_blocks) = &summary.blocks {
+        text += &blocks::blocks(of_blocks);
     }
     text += &traffic(summary);
     text += &faults(plan, tallies);

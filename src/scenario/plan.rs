@@ -14,7 +14,7 @@ use super::error::ScenarioError;
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
-use super::schema::output::{DeliveriesConfig, LimitsConfig, OutputConfig};
+use super::schema::output::{LimitsConfig, OutputConfig, RowsConfig};
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
@@ -237,9 +237,24 @@ fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
         let message = "deliveries are chosen by rumor or by time, not both";
         return Err(ScenarioError::new("output.deliveries_of", message));
     }
-    if output.deliveries == DeliveriesConfig::None && (window || !output.deliveries_of.is_empty()) {
+    if output.deliveries == RowsConfig::None && (window || !output.deliveries_of.is_empty()) {
         let message = "deliveries are chosen here, but deliveries = \"none\" writes none of them";
         return Err(ScenarioError::new("output.deliveries", message));
+    }
+    check_block_arrivals(output)
+}
+
+fn check_block_arrivals(output: &OutputConfig) -> Result<(), ScenarioError> {
+    let (from, until) = (output.block_arrivals_from, output.block_arrivals_until);
+    if let (Some(from), Some(until)) = (from, until)
+        && until < from
+    {
+        let message = format!("slot {until} is before block_arrivals_from = {from}");
+        return Err(ScenarioError::new("output.block_arrivals_until", message));
+    }
+    if output.block_arrivals == RowsConfig::None && (from.is_some() || until.is_some()) {
+        let message = "slots are chosen here, but block_arrivals = \"none\" writes none of them";
+        return Err(ScenarioError::new("output.block_arrivals", message));
     }
     Ok(())
 }
