@@ -116,7 +116,7 @@ enum Command {
 /// A scenario and what is changed in it.
 #[derive(Args, Clone, Debug)]
 struct ScenarioArguments {
-    /// A scenario file, or the name of a shipped scenario.
+    /// A scenario file, the name of a shipped scenario, or - for the standard input.
     #[arg(default_value = "quick-start", value_name = "SCENARIO")]
     scenario: String,
     /// Override a key: KEY=VALUE, such as gossip.fanout=8 or faults[0].at=5s. May be repeated.
@@ -132,6 +132,9 @@ struct ScenarioArguments {
 
 impl ScenarioArguments {
     fn source(&self) -> Result<Source, Failure> {
+        if self.scenario == "-" {
+            return Ok(Source::read("standard input", std::io::stdin().lock())?);
+        }
         Ok(shipped::find(&self.scenario)?)
     }
 
@@ -176,14 +179,15 @@ impl Failure {
 
 impl From<ScenarioError> for Failure {
     fn from(error: ScenarioError) -> Self {
-        Self::usage(error)
+        vec![error].into()
     }
 }
 
 impl From<Vec<ScenarioError>> for Failure {
     fn from(errors: Vec<ScenarioError>) -> Self {
         let messages = errors.iter().map(ToString::to_string).collect();
-        Self { code: EXIT_USAGE, messages }
+        let unreadable = errors.iter().any(|error| error.unreadable);
+        Self { code: if unreadable { EXIT_IO } else { EXIT_USAGE }, messages }
     }
 }
 

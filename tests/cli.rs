@@ -1,6 +1,7 @@
 //! The program as people meet it: the real binary in temporary folders, its exit codes, what it
 //! prints and what it leaves on disk.
 
+mod input;
 mod killed;
 mod output;
 

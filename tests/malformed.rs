@@ -197,8 +197,8 @@ fn scenario_files_that_cannot_be_read_are_refused_by_name() {
     let expected =
         format!("{shown}:2:12: byte 0xe9 at offset 20 is not UTF-8; save the file as UTF-8");
     assert_eq!(error(&path), expected);
-    assert!(error(folder.path()).ends_with("it is a directory"));
-    assert!(error(&folder.path().join("none.toml")).ends_with("there is no such file"));
+    assert!(error(folder.path()).ends_with(" is a directory; expected a file"));
+    assert!(error(&folder.path().join("none.toml")).contains("none.toml cannot be read: "));
     let found = shipped::find("partition-hael").expect_err("no such scenario").to_string();
     assert!(found.ends_with("did you mean \"partition-heal\"?"), "{found}");
     let found = shipped::find("nothing-like-it").expect_err("no such scenario").to_string();
