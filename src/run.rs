@@ -174,7 +174,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
-    let every = |span: Span| (!span.is_zero()).then_some(span);
+    let every = |span: Option<Span>| span.filter(|span| !span.is_zero());
     RecorderPlan {
         nodes: NodeMap::build(population.count(), info),
         timeline: every(output.timeline),
