@@ -6,6 +6,7 @@ mod events;
 mod progress;
 mod run;
 mod topology;
+mod verdict;
 
 use std::fmt;
 use std::io::Write;
@@ -42,7 +43,8 @@ pub const EXIT_IO: u8 = 6;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything as expected
-  1  an expectation failed (a fault that touched nothing, a broken invariant)
+  1  an expectation failed (a fault that touched nothing, rumors that never appeared, a broken
+     invariant)
   2  wrong usage or scenario, or an output folder that is taken
   3  the same run gave other bytes than before
   4  a bug in headwater

@@ -253,7 +253,8 @@ pub enum Fact {
         /// From whom.
         from: NodeId,
     },
-    /// The workload had something for a node that was down.
+    /// The workload had something for a node that was down, whose inbox was full, or that did not
+    /// get to it before it crashed or the run was over.
     InputMissed {
         /// The node.
         node: NodeId,

@@ -4,6 +4,7 @@
 mod input;
 mod killed;
 mod output;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Command line: plans and results in words a person enjoys reading.
 
+use super::verdict::MISSED;
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
 use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
@@ -63,7 +64,7 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
         count(*handled),
     );
     text += &registry(plan, summary.registry.as_ref());
-    if summary.rumors.injected > 0 || summary.rumors.missed > 0 {
+    if !plan.streams.is_empty() {
         text += &rumors(&summary.rumors);
     }
     text += &traffic(summary);
@@ -130,7 +131,7 @@ fn rumors(rumors: &RumorsSummary) -> String {
         text += &format!("    {copies:.2} copies received for each first receipt\n");
     }
     if rumors.missed > 0 {
-        text += &format!("    {} never appeared: their node was down\n", count(rumors.missed));
+        text += &format!("    {} never appeared: {MISSED}\n", count(rumors.missed));
     }
     if rumors.late > 0 {
         text += &format!(

@@ -7,13 +7,12 @@ use clap::Args;
 
 use super::events::EventLog;
 use super::progress::Bar;
-use super::{
-    EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, complain, describe, print,
-};
+use super::verdict::verdict;
+use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
-use crate::metrics::{Summary, TABLES};
+use crate::metrics::TABLES;
 use crate::results::folder::{Folder, Outcome};
 use crate::results::manifest::{Manifest, RunMeta};
 use crate::results::writer::CsvSink;
@@ -164,40 +163,6 @@ fn event_log(
     let until = time(&arguments.events_until, "events-until", Time::MAX)?;
     let out = std::io::BufWriter::new(std::io::stdout());
     Ok(Some(EventLog::new(out, nodes, (from, until), arguments.events_messages)))
-}
-
-/// What became of the run, in words, and the exit code.
-fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
-    if let Ending::Overloaded(overload) = ending {
-        return (format!("stopped: {overload} (limits.pending_events)"), EXIT_BUDGET);
-    }
-    if !summary.conservation.holds {
-        return ("failed: messages are unaccounted for, which is a bug".into(), EXIT_FAILED);
-    }
-    let faults = &summary.faults;
-    let late = faults.never_began.iter().filter(|f| !plan.faults[**f as usize].may_miss);
-    let lists = [
-        (faults.missed.iter().map(name).collect::<Vec<_>>(), "touched nothing"),
-        (late.map(name).collect(), "never began"),
-    ];
-    let failed = lists.iter().filter(|(names, _)| !names.is_empty());
-    let failed: Vec<String> =
-        failed.map(|(names, what)| format!("{} {what}", names.join(", "))).collect();
-    if !failed.is_empty() {
-        let failed = failed.join("; ");
-        let text = format!("failed: {failed} (say may_miss = true if that is meant)");
-        return (text, EXIT_FAILED);
-    }
-    let idle: Vec<String> = faults.touched_nothing.iter().map(name).collect();
-    if idle.is_empty() {
-        ("pass".into(), EXIT_OK)
-    } else {
-        (format!("pass (warning: {} was met but changed nothing)", idle.join(", ")), EXIT_OK)
-    }
-}
-
-fn name(fault: &u32) -> String {
-    format!("faults[{fault}]")
 }
 
 /// The command that makes the same run again.

@@ -54,7 +54,7 @@ const SHARES: [u64; 7] = [50, 67, 80, 90, 95, 99, 100];
 pub struct RumorsSummary {
     /// Rumors that were injected.
     pub injected: u64,
-    /// Inputs of the workload for a node that was down.
+    /// Inputs of the workload that their node could not take: it was down or too busy.
     pub missed: u64,
     /// First receipts.
     pub receipts: u64,
