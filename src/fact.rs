@@ -254,7 +254,8 @@ pub enum Fact {
         /// From whom.
         from: NodeId,
     },
-    /// The workload had something for a node that was down.
+    /// The workload had something for a node that was down, whose inbox was full, or that did not
+    /// get to it before it crashed or the run was over.
     InputMissed {
         /// The node.
         node: NodeId,
@@ -470,6 +471,10 @@ pub struct Status {
     pub partial_blocks: u32,
     /// Transactions that wait to be put into a block.
     pub mempool: u32,
+    /// Newcomers that it refused because it had as many peers as it may.
+    pub refused: u32,
+    /// Dropped peers that it gave up for good because it was trying enough others again.
+    pub forgotten: u32,
 }
 
 /// The state of the simulated world at a sample.

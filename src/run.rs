@@ -2,6 +2,7 @@
 
 use crate::base::digest::Digest;
 use crate::base::id::{NodeId, NodeMap};
+use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
@@ -10,11 +11,13 @@ use crate::metrics::{
     self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::cluster::Cluster;
+use crate::protocol::leading::Registry;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
+use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
 
@@ -123,20 +126,16 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
 fn cluster(plan: &Plan) -> Cluster {
     let population = &plan.population;
     let (stakes, identities) = (&population.stakes, &population.identities);
-    let slots = &plan.scenario.slots;
-    let leaders = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
-    let leaders: Vec<Option<NodeId>> = leaders.collect();
     let turbine = &plan.scenario.turbine;
     let everyone = NodeId::all(population.count()).collect();
-    let view = View::new(&everyone, stakes, identities);
+    let trees = plan.validators.blocks.as_ref().and_then(|_| {
+        let view = View::new(&everyone, stakes, identities);
+        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+    });
     Cluster {
         seed: plan.seed,
-        schedule: Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &leaders),
-        trees: plan
-            .validators
-            .blocks
-            .as_ref()
-            .and_then(|_| Trees::new(view, turbine.trees(), plan.seed, turbine.memo)),
+        schedule: schedule(plan),
+        trees,
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
@@ -144,6 +143,31 @@ fn cluster(plan: &Plan) -> Cluster {
         prices: plan.scenario.cost.protocol(),
     }
 }
+
+/// Who leads which slot.
+fn schedule(plan: &Plan) -> Schedule {
+    let Population { stakes, identities, .. } = &plan.population;
+    let slots = &plan.scenario.slots;
+    let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
+    let listed: Vec<Option<NodeId>> = listed.collect();
+    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+}
+
+/// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.
+fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
+    let slots = &plan.scenario.slots;
+    if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
+        return Vec::new();
+    }
+    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let mut schedule = schedule(plan);
+    // Slot 0 is that of genesis.
+    let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
+    std::iter::once(None).chain(led).collect()
+}
+
+/// Slots whose leaders are looked up for `slots.csv`.
+const MOST_SLOTS: u32 = 1_000_000;
 
 fn finish<S: RowSink, L: Observer>(
     plan: &Plan,
@@ -198,7 +222,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
-    let every = |span: Span| (!span.is_zero()).then_some(span);
+    let every = |span: Option<Span>| span.filter(|span| !span.is_zero());
     RecorderPlan {
         timeline: every(output.timeline),
         node_timeline: every(output.node_timeline),
@@ -208,7 +232,10 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         rumor_window: plan.validators.rumor_window.max(1),
+        blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
+        leaders: leaders(plan),
+        slot_time: plan.scenario.slots.duration,
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }

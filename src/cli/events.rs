@@ -110,9 +110,10 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
             let what = format!("learned about validator {about} (version {version})");
             (vec![node], format!("node {node} {what} from node {from}"))
         }
-        Fact::InputMissed { node } => {
-            (vec![node], format!("node {node} is down and misses a rumor of the workload"))
-        }
+        Fact::InputMissed { node } => (
+            vec![node],
+            format!("node {node} is down or too busy and misses a rumor of the workload"),
+        ),
         Fact::RumorInjected { node, rumor, size, .. } => {
             (vec![node], format!("rumor {rumor} of {size} B appears at node {node}"))
         }

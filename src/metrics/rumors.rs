@@ -51,7 +51,7 @@ pub static RUMORS: TableSpec = TableSpec {
 pub struct RumorsSummary {
     /// Rumors that were injected.
     pub injected: u64,
-    /// Inputs of the workload for a node that was down.
+    /// Inputs of the workload that their node could not take: it was down or too busy.
     pub missed: u64,
     /// First receipts.
     pub receipts: u64,

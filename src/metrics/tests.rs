@@ -30,10 +30,21 @@ impl Census for Ladder {
     fn status(&self, node: NodeId) -> Option<Status> {
         let n = node.number();
         let up = !self.0.contains(&n);
-        let (peers, validators, rumors) = (n, n + 10, n + 20);
-        let (slot, height, partial_blocks, mempool) = (n + 30, n + 40, n + 50, n + 60);
-        let blocks = Status { slot, height, partial_blocks, mempool, ..Status::default() };
-        up.then_some(Status { peers, validators, rumors, ..blocks })
+        let blocks = Status {
+            slot: n + 30,
+            height: n + 40,
+            partial_blocks: n + 50,
+            mempool: n + 60,
+            ..Status::default()
+        };
+        up.then_some(Status {
+            peers: n,
+            validators: n + 10,
+            rumors: n + 20,
+            refused: n + 30,
+            forgotten: 1,
+            ..blocks
+        })
     }
     fn peers(&self, of: NodeId, each: &mut dyn FnMut(NodeId)) {
         (0..of.number()).map(node).for_each(each);

@@ -9,6 +9,7 @@ use super::cluster::Cluster;
 use super::leading::{self, BlocksConfig, Leading, Made, SlotsConfig};
 use super::peers::Peers;
 use super::turbine::{self, Turbine};
+use crate::fact::Status;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
@@ -58,6 +59,18 @@ impl Blocks {
     #[must_use]
     pub const fn leading(&self) -> &Leading {
         &self.leading
+    }
+
+    /// What the node says of its blocks at a sample; all else is left at its default.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let head = self.leading.chain().head();
+        Status {
+            slot: head.next_slot.minus(1).number(),
+            height: head.height,
+            partial_blocks: self.store.partial() as u32,
+            ..Status::default()
+        }
     }
 
     /// The node starts, or comes back.

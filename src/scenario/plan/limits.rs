@@ -2,6 +2,7 @@
 
 use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::time::Span;
+use crate::protocol::rumor::Rules;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
 
@@ -30,6 +31,31 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
     }
     let mut prices = scenario.cost.entries().into_iter();
     prices.try_for_each(|(key, price)| at_most_an_hour(price, &format!("cost.{key}")))
+}
+
+/// Most memory for telling rumors apart, in bytes.
+const MOST_RUMOR_MEMORY: u64 = 4 << 30;
+
+/// Refuses more nodes and rumors to tell apart than fit into memory: a bit for each pair of them
+/// with the node and another with the recorder, and 16 bytes where nodes keep rumors for rounds.
+pub(super) fn check_rumors(
+    window: usize,
+    nodes: usize,
+    streams: &[Rules],
+) -> Result<(), ScenarioError> {
+    let pairs = window.next_power_of_two() as u64 * nodes as u64;
+    let kept = if streams.iter().any(Rules::has_rounds) { 16 * pairs } else { 0 };
+    let needed = pairs / 4 + kept;
+    if needed > MOST_RUMOR_MEMORY {
+        let gib = needed.div_ceil(1 << 30);
+        let message = format!(
+            "to tell {window} rumors apart at {nodes} nodes takes {gib} GiB of memory, more than 4 \
+             GiB, the limit"
+        );
+        return Err(ScenarioError::new("limits.rumors", message)
+            .hint("with a smaller limits.rumors, nodes ignore older rumors"));
+    }
+    Ok(())
 }
 
 /// Refuses a length of time beyond [`LONGEST_WRITTEN`], as distributions do.

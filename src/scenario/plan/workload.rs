@@ -50,16 +50,27 @@ const MOST_RUMORS: u64 = 4_000_000_000;
 const MOST_NAMED: usize = 100_000_000;
 
 impl Stream {
+    /// Whether gaps between rumors are drawn, so that by chance there may be none at all.
+    #[must_use]
+    pub const fn is_random(&self) -> bool {
+        matches!(self.gap, Gap::Exponential(_))
+    }
+
     /// How many rumors appear at most; of a Poisson stream: are expected.
-    fn at_most(&self) -> u64 {
+    pub(super) fn at_most(&self) -> u64 {
         if self.first > self.last {
             return 0;
         }
+        self.within(self.last.since(self.first))
+    }
+
+    /// How many rumors appear within this time at most; of a Poisson stream: are expected.
+    pub(super) fn within(&self, time: Span) -> u64 {
         let gap = match &self.gap {
             Gap::Constant(gap) => *gap,
             Gap::Exponential(gap) => gap.mean().max(Span::from_nanos(1)),
         };
-        let fit = self.last.since(self.first).as_nanos().checked_div(gap.as_nanos());
+        let fit = time.as_nanos().checked_div(gap.as_nanos());
         fit.map_or(self.left, |fit| self.left.min(fit.saturating_add(1)))
     }
 }
@@ -152,6 +163,9 @@ impl Resolver<'_> {
             && until < config.at
         {
             return self.error("until", format!("{until} is before at = \"{}\"", config.at));
+        }
+        if config.count == Some(0) {
+            return self.error("count", "0 rumors never appear; expected at least 1");
         }
         let gap = self.gap()?;
         let salt = SALT_WORKLOAD + 2 * self.place as u32;
@@ -247,6 +261,12 @@ impl Workload {
             (stream, rng, due)
         };
         Self { streams: streams.into_iter().enumerate().map(start).collect(), next_rumor: 0 }
+    }
+
+    /// The places of the streams of which no rumor is still to come.
+    pub fn dry(&self) -> impl Iterator<Item = usize> + '_ {
+        let streams = self.streams.iter().enumerate();
+        streams.filter(|(_, (_, _, due))| due.is_none()).map(|(place, _)| place)
     }
 }
 

@@ -9,11 +9,16 @@ use crate::base::time::Span;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
-    /// Time from one row of `timeline.csv` to the next; "0s" leaves the table empty.
-    pub timeline: Span,
+    /// Time from one row of `timeline.csv` to the next; "0s" leaves the table empty. Without it
+    /// "1s", or for runs beyond 27 hours as many whole seconds as keep the table within 100,000
+    /// rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Span>,
     /// Time from one sample of all nodes in `node_timeline.csv` to the next; "0s" leaves the table
-    /// empty.
-    pub node_timeline: Span,
+    /// empty. Without it "5s", or the shortest multiple of that which keeps the table within
+    /// 2,000,000 rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_timeline: Option<Span>,
     /// Whether `peers.csv` lists who knows whom at the end. On a complete overlay of more than
     /// 1,000 nodes the list is left out.
     pub peers: bool,
@@ -42,8 +47,8 @@ pub struct OutputConfig {
 impl Default for OutputConfig {
     fn default() -> Self {
         Self {
-            timeline: Span::from_secs(1),
-            node_timeline: Span::from_secs(5),
+            timeline: None,
+            node_timeline: None,
             peers: true,
             peers_at: Vec::new(),
             deliveries: RowsConfig::default(),
