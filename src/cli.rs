@@ -93,6 +93,9 @@ enum Command {
         /// Folder for topology.dot and topology.svg [default: only describe it].
         #[arg(long, short, value_name = "DIR")]
         output: Option<PathBuf>,
+        /// Replace drawings that are in the folder already.
+        #[arg(long, requires = "output")]
+        force: bool,
     },
     /// Print a commented starter, or a shipped scenario, to begin from.
     Init {
@@ -223,7 +226,9 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
-        Command::Topology { scenario, output } => topology::topology(scenario, output.as_deref()),
+        Command::Topology { scenario, output, force } => {
+            topology::topology(scenario, output.as_deref(), *force)
+        }
         Command::Init { name, output } => init(name.as_deref(), output.as_deref()),
         Command::List => list(),
         Command::Schema => {

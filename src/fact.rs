@@ -323,6 +323,10 @@ pub struct Status {
     pub validators: u32,
     /// Rumors it has.
     pub rumors: u32,
+    /// Newcomers that it refused because it had as many peers as it may.
+    pub refused: u32,
+    /// Dropped peers that it gave up for good because it was trying enough others again.
+    pub forgotten: u32,
 }
 
 /// The state of the simulated world at a sample.

@@ -111,7 +111,7 @@ impl Summary {
         ("latency", "from hand-over to delivery, to within 1/256"),
         ("conservation", "whether sent + duplicated = delivered + dropped + in flight"),
         ("nodes", "nodes, how many are up at the end, starts and crashes"),
-        ("peers", "how often a peer was added or given up"),
+        ("peers", "how often a peer was added, given up, refused or given up for good"),
         ("registry", "who knows the validators and when all did; null without gossip of them"),
         ("rumors", "how far and how fast rumors spread"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),

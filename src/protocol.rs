@@ -191,6 +191,8 @@ impl Protocol for Validator {
             peers: self.peers.len() as u32,
             validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
             rumors: self.rumors.count(),
+            refused: self.discovery.as_ref().map_or(0, |discovery| discovery.refused()),
+            forgotten: self.discovery.as_ref().map_or(0, |discovery| discovery.forgotten()),
         }
     }
 

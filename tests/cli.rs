@@ -4,6 +4,7 @@
 mod input;
 mod killed;
 mod output;
+mod summary;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -216,7 +217,8 @@ fn a_scenario_that_is_wrong_writes_nothing() {
         "run --events --events-nodes 200",
         "run --events --events-nodes everyone",
         "run --events --events-from noon",
-        "run --events-nodes 3",
+        "run --events-nodes 3 --quiet",
+        "run --json --events-messages",
         "run --json --quiet",
         "run --colour",
         "jog",

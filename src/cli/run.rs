@@ -41,17 +41,17 @@ pub(super) struct RunArguments {
     /// Print a readable log of what happened, before the summary.
     #[arg(long, conflicts_with = "quiet")]
     events: bool,
-    /// Only events of these nodes, such as 3, "0..10" or "region:east-asia".
-    #[arg(long, value_name = "NODES", requires = "events")]
+    /// The log of events of these nodes only, such as 3, "0..10" or "region:east-asia".
+    #[arg(long, value_name = "NODES", conflicts_with_all = ["quiet", "json"])]
     events_nodes: Option<String>,
-    /// Only events from this moment on.
-    #[arg(long, value_name = "TIME", requires = "events")]
+    /// The log of events from this moment on.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["quiet", "json"])]
     events_from: Option<String>,
-    /// Only events up to this moment.
-    #[arg(long, value_name = "TIME", requires = "events")]
+    /// The log of events up to this moment.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["quiet", "json"])]
     events_until: Option<String>,
-    /// Every single message too: sent, delivered, lost.
-    #[arg(long, requires = "events")]
+    /// The log of events with every single message: sent, delivered, lost.
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
     events_messages: bool,
 }
 
@@ -139,7 +139,9 @@ fn event_log(
     arguments: &RunArguments,
     plan: &Plan,
 ) -> Result<Option<EventLog<std::io::BufWriter<std::io::Stdout>>>, Failure> {
-    if !arguments.events {
+    let chosen = [&arguments.events_nodes, &arguments.events_from, &arguments.events_until];
+    let chosen = chosen.iter().any(|choice| choice.is_some());
+    if !(arguments.events || arguments.events_messages || chosen) {
         return Ok(None);
     }
     let time = |text: &Option<String>, flag: &str, default: Time| match text {

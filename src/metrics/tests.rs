@@ -29,7 +29,13 @@ impl Census for Ladder {
     fn status(&self, node: NodeId) -> Option<Status> {
         let n = node.number();
         let up = !self.0.contains(&n);
-        up.then_some(Status { peers: n, validators: n + 10, rumors: n + 20 })
+        up.then_some(Status {
+            peers: n,
+            validators: n + 10,
+            rumors: n + 20,
+            refused: n + 30,
+            forgotten: 1,
+        })
     }
     fn peers(&self, of: NodeId, each: &mut dyn FnMut(NodeId)) {
         (0..of.number()).map(node).for_each(each);

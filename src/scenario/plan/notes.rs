@@ -35,7 +35,8 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     let never = plan.simulation.starts.values().filter(|start| **start > plan.end).count();
     if never > 0 {
         let of = plan.population.count();
-        notes.push(format!("nodes: {never} of {of} nodes start after the end of the run"));
+        let (nodes, start) = if of == 1 { ("node", "starts") } else { ("nodes", "start") };
+        notes.push(format!("nodes: {never} of {of} {nodes} {start} after the end of the run"));
     }
     notes
 }
