@@ -72,7 +72,8 @@ impl Peers {
         }
     }
 
-    /// Counts what nodes refused and lists all peers at the end, if that is wanted and was not done at this very moment.
+    /// Counts what nodes refused and lists all peers at the end, if that is wanted and was not done
+    /// at this very moment.
     pub(super) fn fill(&mut self, end: Time, census: &dyn Census, sink: &mut impl RowSink) {
         for status in NodeId::all(self.nodes).filter_map(|node| census.status(node)) {
             self.changes.refused += u64::from(status.refused);

@@ -115,8 +115,8 @@ impl Pipe {
         self.waiting_bytes = 0;
     }
 
-    /// Time the pipe has been transmitting up to `now`. Of all that was taken in for later, as a
-    /// node does whose work is not done yet, at most the last stretch of work may begin after `now`.
+    /// Time the pipe has been transmitting up to `now`. At most the last stretch of work may begin
+    /// after `now`: a node that works at something sends when it is done.
     #[must_use]
     pub fn busy_until(&self, now: Time) -> Span {
         let (idle_from, idle_until) = self.idle;
