@@ -11,6 +11,7 @@ pub mod discovery;
 pub mod gossip;
 pub mod leading;
 pub mod peers;
+pub mod repair;
 pub mod rumor;
 pub mod schedule;
 pub mod setting;
@@ -59,6 +60,8 @@ pub struct Validator {
     discovery: Option<Box<Discovery>>,
     gossip: Option<Box<Gossip>>,
     blocks: Option<Box<Blocks>>,
+    /// Blocks that it sends again in each round of gossip.
+    recent_blocks: usize,
 }
 
 impl Validator {
@@ -87,7 +90,8 @@ impl Validator {
             discovery,
             gossip,
             rumors: Rumors::new(seed, me, settings.rumor_window),
-            blocks: settings.blocks.as_ref().map(|settings| Box::new(Blocks::new(settings))),
+            blocks: settings.blocks.as_ref().map(|own| Box::new(Blocks::new(own, seed, me))),
+            recent_blocks: settings.gossip.recent_blocks as usize,
         }
     }
 
@@ -138,7 +142,7 @@ impl Protocol for Validator {
         }
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -170,6 +174,11 @@ impl Protocol for Validator {
                     blocks.on_turbine(cluster, &self.peers, ctx, message);
                 }
             }
+            Message::Repair(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair(cluster, &self.peers, ctx, from, message);
+                }
+            }
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
@@ -186,7 +195,10 @@ impl Protocol for Validator {
             }
             Timer::Gossip(timer) => {
                 if let Some(gossip) = &mut self.gossip {
-                    gossip.on_timer(&self.peers, ctx, timer);
+                    let chosen = gossip.on_timer(&self.peers, ctx, timer);
+                    if let Some(blocks) = &self.blocks {
+                        blocks.resend(ctx, self.recent_blocks, chosen);
+                    }
                 }
             }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
@@ -198,6 +210,11 @@ impl Protocol for Validator {
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
                     blocks.on_leading_timer(cluster, &self.peers, ctx, timer);
+                }
+            }
+            Timer::Repair(timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair_timer(&self.peers, ctx, timer);
                 }
             }
         }
@@ -226,7 +243,7 @@ impl Protocol for Validator {
         self.join(ctx);
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -261,6 +278,8 @@ pub enum Message {
     Rumor(rumor::Message),
     /// Of block propagation.
     Turbine(turbine::Message),
+    /// Of repair.
+    Repair(repair::Message),
 }
 
 /// All alarms.
@@ -278,6 +297,8 @@ pub enum Timer {
     Turbine(turbine::Timer),
     /// Of leading.
     Leading(leading::Timer),
+    /// Of repair.
+    Repair(repair::Timer),
 }
 
 /// All bodies.
@@ -291,6 +312,8 @@ pub enum Body {
     Rumor(rumor::Body),
     /// A block.
     Block(Box<Block>),
+    /// Of repair.
+    Repair(repair::Body),
 }
 
 impl Payload<Body> for Message {
@@ -300,6 +323,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
+            Self::Repair(message) => message.kind(),
         }
     }
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
@@ -308,6 +332,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
+            Self::Repair(message) => message.size(bodies),
         }
     }
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
@@ -316,6 +341,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
+            Self::Repair(message) => message.content(bodies),
         }
     }
     fn body(&self) -> Option<BodyId> {
@@ -324,11 +350,12 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
+            Self::Repair(message) => message.body(),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -364,7 +391,7 @@ macro_rules! wire {
     };
 }
 
-wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);
+wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor, repair: Repair);
 
 impl From<turbine::Message> for Message {
     fn from(message: turbine::Message) -> Self {

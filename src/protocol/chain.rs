@@ -88,6 +88,12 @@ impl Chain {
         self.connected.contains_key(&id) || self.waiting.iter().any(|link| link.id == id)
     }
 
+    /// Whole blocks whose parent is not there yet, in the order in which they became whole.
+    #[must_use]
+    pub fn waiting(&self) -> &[Link] {
+        &self.waiting
+    }
+
     /// Parents that are not there, of blocks that wait for them: oldest first, each once.
     pub fn missing(&self) -> impl Iterator<Item = BlockId> + '_ {
         let parents = self.waiting.iter().enumerate().filter(|(place, link)| {

@@ -18,7 +18,7 @@ use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, gossip, turbine};
+use crate::protocol::{discovery, gossip, repair, turbine};
 use crate::sim::compute::CostTable;
 
 /// A scenario: everything a run depends on but the program itself.
@@ -55,6 +55,8 @@ pub struct Scenario {
     pub blocks: BlocksConfig,
     /// How a block is cut into shreds, and how these reach everybody.
     pub turbine: turbine::Config,
+    /// How nodes get what is missing of blocks.
+    pub repair: repair::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
     /// What goes wrong, and when.
@@ -96,6 +98,7 @@ impl Default for Scenario {
             slots: SlotsConfig::default(),
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
+            repair: repair::Config::default(),
             rumors: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),
