@@ -9,5 +9,6 @@ mod extremes;
 mod laws;
 mod malformed;
 mod mutations;
+mod repair;
 mod smoke;
 mod tidy;

@@ -2,6 +2,8 @@
 //! all it needs. Storage of blocks that are whole or given up is used again.
 
 mod part;
+#[cfg(test)]
+mod tests;
 
 use super::block::{Block, BlockId, ShredAt};
 use crate::base::slot::Slot;

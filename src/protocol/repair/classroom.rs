@@ -62,9 +62,14 @@ impl Classroom {
                 target.attempts = 0;
                 revived = true;
             }
-            return Some(if revived { now } else { now.saturating_add(config.timeout) });
+            if revived {
+                return Some(now);
+            }
         }
-        (received.whole && !view.chain.waiting().is_empty()).then_some(now)
+        if received.whole {
+            return (!view.chain.waiting().is_empty()).then_some(now);
+        }
+        Some(now.saturating_add(config.timeout))
     }
 
     /// Asks for all that is due; when to look next.

@@ -233,14 +233,14 @@ impl Look<'_, '_> {
         done
     }
 
-    /// Blocks whose last shred is unknown, those with the most shreds first. No delay holds here.
+    /// Blocks whose last shred is unknown, those with the most shreds first. No delay holds here,
+    /// but what this look has asked for other shreds of has to wait for the next one.
     fn unknown_last(&mut self, done: &BTreeSet<BlockId>) -> Vec<BodyId> {
         let most = self.settings.config.unknown_last;
         let mut room = Room::Left(most);
         let survey = self.survey;
-        let blocks = survey.blocks.iter().filter(|block| {
-            block.part.is_some_and(|part| !part.is_end_known()) && !done.contains(&block.id)
-        });
+        let ended = |block: &&Loose<'_>| block.part.is_none_or(|part| part.is_end_known());
+        let blocks = survey.blocks.iter().filter(|block| !ended(block));
         let received = |block: &&Loose<'_>| block.part.map_or(0, |part| part.data_end());
         let mut blocks: Vec<&Loose<'_>> = blocks.collect();
         blocks.sort_by_key(|block| std::cmp::Reverse(received(block)));
@@ -253,6 +253,8 @@ impl Look<'_, '_> {
             if from <= self.now {
                 endless.push(block.body);
             }
+            let later = self.now.saturating_add(self.settings.config.poll);
+            let from = if done.contains(&block.id) { from.max(later) } else { from };
             if room != Room::Passed {
                 let index = received(&block) as u16;
                 self.offer(Request::Highest { slot: block.slot, index }, from, &mut room);
