@@ -377,6 +377,79 @@ pub enum Fact {
         /// How many blocks of its former chain it left; zero if the new head stands on the old.
         reorganised: u32,
     },
+    /// A node asked a peer for something that it lacks.
+    RepairRequested {
+        /// The node.
+        node: NodeId,
+        /// The slot; `None` if it only knows the block's name.
+        slot: Option<Slot>,
+        /// What it asked for.
+        kind: RepairKind,
+        /// How many shreds it named.
+        shreds: u32,
+    },
+    /// A node answered a repair request.
+    RepairServed {
+        /// The node that answered.
+        node: NodeId,
+        /// Shreds in the answer.
+        shreds: u32,
+        /// Their payload bytes.
+        bytes: u32,
+    },
+    /// A node left a repair request without an answer.
+    RepairRefused {
+        /// The node that was asked.
+        node: NodeId,
+        /// Why.
+        reason: Refusal,
+    },
+    /// A shred reached a node in answer to a repair request.
+    RepairAnswered {
+        /// The node that had asked.
+        node: NodeId,
+        /// Whether it did not have the shred yet.
+        fresh: bool,
+    },
+}
+
+/// What a repair request asks for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum RepairKind {
+    /// All that is missing of a block (the classroom's style).
+    Chunks,
+    /// A whole block (the classroom's style).
+    Block,
+    /// One data shred of a slot.
+    Window,
+    /// The last data shred of a slot that the other has.
+    Highest,
+    /// The highest shreds of a slot and of its ancestors.
+    Orphan,
+}
+
+impl RepairKind {
+    /// All kinds in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Chunks, Self::Block, Self::Window, Self::Highest, Self::Orphan];
+}
+
+/// Why a repair request got no answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Refusal {
+    /// The node has nothing of what was asked for.
+    Unknown,
+    /// Its budget for answers was used up.
+    Budget,
+    /// It had looked at as many requests as it does in one go.
+    Overload,
+}
+
+impl Refusal {
+    /// All reasons in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Budget, Self::Overload];
 }
 
 /// Why a node did not lead a slot of its own.
@@ -449,6 +522,18 @@ impl Fact {
                 let others = u64::from(recovered) << 32 | u64::from(repaired);
                 [pair(node, node), tagged(0xB7, turbine), others]
             }
+            Self::RepairRequested { node, slot, kind, shreds } => {
+                let slot = slot.map_or(u64::from(u32::MAX), |slot| slot.number().into());
+                let what = slot << 8 | u64::from(kind as u8);
+                [pair(node, node), tagged(0xD0, shreds), what]
+            }
+            Self::RepairServed { node, shreds, bytes } => {
+                [pair(node, node), tagged(0xD1, shreds), bytes.into()]
+            }
+            Self::RepairRefused { node, reason } => {
+                [pair(node, node), tagged(0xD2, reason as u32), 0]
+            }
+            // Repair answers that arrive are message outcomes already.
             _ => return None,
         })
     }
@@ -560,6 +645,12 @@ mod tests {
             assert_eq!(kind as usize, i);
         }
         for (i, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+        }
+        for (i, kind) in RepairKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, reason) in Refusal::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, i);
         }
     }

@@ -15,6 +15,7 @@ pub mod mempool;
 pub mod peers;
 pub mod poh;
 pub mod price;
+pub mod repair;
 pub mod rumor;
 pub mod schedule;
 pub mod setting;
@@ -63,6 +64,8 @@ pub struct Validator {
     discovery: Option<Box<Discovery>>,
     gossip: Option<Box<Gossip>>,
     blocks: Option<Box<Blocks>>,
+    /// Blocks that it sends again in each round of gossip.
+    recent_blocks: usize,
 }
 
 impl Validator {
@@ -91,7 +94,8 @@ impl Validator {
             discovery,
             gossip,
             rumors: Rumors::new(seed, me, settings.rumor_window),
-            blocks: settings.blocks.as_ref().map(|settings| Box::new(Blocks::new(settings))),
+            blocks: settings.blocks.as_ref().map(|own| Box::new(Blocks::new(own, seed, me))),
+            recent_blocks: settings.gossip.recent_blocks as usize,
         }
     }
 
@@ -142,7 +146,7 @@ impl Protocol for Validator {
         }
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -174,6 +178,11 @@ impl Protocol for Validator {
                     blocks.on_turbine(cluster, &self.peers, ctx, message);
                 }
             }
+            Message::Repair(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair(cluster, &self.peers, ctx, from, message);
+                }
+            }
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
@@ -190,7 +199,10 @@ impl Protocol for Validator {
             }
             Timer::Gossip(timer) => {
                 if let Some(gossip) = &mut self.gossip {
-                    gossip.on_timer(&self.peers, ctx, timer);
+                    let chosen = gossip.on_timer(&self.peers, ctx, timer);
+                    if let Some(blocks) = &self.blocks {
+                        blocks.resend(ctx, self.recent_blocks, chosen);
+                    }
                 }
             }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
@@ -202,6 +214,11 @@ impl Protocol for Validator {
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
                     blocks.on_leading_timer(cluster, &self.peers, ctx, timer);
+                }
+            }
+            Timer::Repair(timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair_timer(&self.peers, ctx, timer);
                 }
             }
         }
@@ -230,7 +247,7 @@ impl Protocol for Validator {
         self.join(ctx);
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -269,6 +286,8 @@ pub enum Message {
     Rumor(rumor::Message),
     /// Of block propagation.
     Turbine(turbine::Message),
+    /// Of repair.
+    Repair(repair::Message),
 }
 
 /// All alarms.
@@ -286,6 +305,8 @@ pub enum Timer {
     Turbine(turbine::Timer),
     /// Of leading.
     Leading(leading::Timer),
+    /// Of repair.
+    Repair(repair::Timer),
 }
 
 /// All bodies.
@@ -299,6 +320,8 @@ pub enum Body {
     Rumor(rumor::Body),
     /// A block.
     Block(Box<Block>),
+    /// Of repair.
+    Repair(repair::Body),
 }
 
 impl Payload<Body> for Message {
@@ -308,6 +331,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
+            Self::Repair(message) => message.kind(),
         }
     }
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
@@ -316,6 +340,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
+            Self::Repair(message) => message.size(bodies),
         }
     }
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
@@ -324,6 +349,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
+            Self::Repair(message) => message.content(bodies),
         }
     }
     fn body(&self) -> Option<BodyId> {
@@ -332,11 +358,12 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
+            Self::Repair(message) => message.body(),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -372,7 +399,7 @@ macro_rules! wire {
     };
 }
 
-wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);
+wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor, repair: Repair);
 
 impl From<turbine::Message> for Message {
     fn from(message: turbine::Message) -> Self {

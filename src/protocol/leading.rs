@@ -124,6 +124,12 @@ impl Leading {
         }
     }
 
+    /// Whether the slot that the node is in by its own count is its own.
+    #[must_use]
+    pub fn is_leading(&self, cluster: &mut Cluster, me: NodeId, now: Time) -> bool {
+        cluster.schedule.leader(self.slot(now)) == Some(me)
+    }
+
     /// The node starts, or comes back.
     pub fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         match self.slots.start {
@@ -322,7 +328,7 @@ impl Leading {
         });
         let body = ctx.store(block);
         ctx.hold(body);
-        store.insert_own(body, slot);
+        store.insert_own(body, slot, id);
         Some(Made { body, length })
     }
 }

@@ -21,7 +21,7 @@ use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, gossip, turbine};
+use crate::protocol::{discovery, gossip, repair, turbine};
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +60,8 @@ pub struct Scenario {
     pub blocks: BlocksConfig,
     /// How a block is cut into shreds, and how these reach everybody.
     pub turbine: turbine::Config,
+    /// How nodes get what is missing of blocks.
+    pub repair: repair::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
     /// What goes wrong, and when.
@@ -102,6 +104,7 @@ impl Default for Scenario {
             slots: SlotsConfig::default(),
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
+            repair: repair::Config::default(),
             rumors: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),

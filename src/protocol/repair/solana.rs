@@ -1,0 +1,322 @@
+//! Protocol layer: repair by Solana's rules (Agave 4.4, `core/src/repair/repair_service.rs`,
+//! `repair_weight.rs`). The client looks every millisecond; here the next look that can make a
+//! request is worked out, and the looks in between, which would make none, are left out.
+//!
+//! Agave looks at what fork choice knows, that is at blocks with votes. As long as there are none,
+//! a block counts as voted on when one that stands on it has been heard of, or two slots after it
+//! was: by then others have built on it or voted. Where votes would rank blocks, the lower slot
+//! goes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::message::Request;
+use super::survey::{Loose, Survey};
+use super::{Settings, View};
+use crate::base::time::{Span, Time};
+use crate::protocol::block::{Block, BlockId};
+use crate::protocol::blockstore::Received;
+use crate::sim::body::BodyId;
+use crate::sim::protocol::Shelf;
+
+/// What a node of Solana's style remembers of its requests.
+#[derive(Clone, Debug)]
+pub(super) struct Solana {
+    /// Requests that are not to be made again yet, and when they were made.
+    asked: BTreeMap<Request, Time>,
+    /// Whole blocks with a missing parent, and when a look noticed each.
+    noticed: BTreeMap<BlockId, Time>,
+    /// Blocks that count as voted on and whose last shred is unknown.
+    endless: Vec<BodyId>,
+    /// When the first look of each poll comes.
+    phase: Span,
+    /// The last look.
+    looked: Option<Time>,
+}
+
+/// Slots after which a block counts as voted on.
+const VOTED: u64 = 2;
+
+impl Solana {
+    /// A node that looks at this moment of every poll.
+    pub(super) const fn new(phase: Span) -> Self {
+        Self {
+            asked: BTreeMap::new(),
+            noticed: BTreeMap::new(),
+            endless: Vec::new(),
+            phase,
+            looked: None,
+        }
+    }
+
+    /// Forgets all requests.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(self.phase);
+    }
+
+    /// The first look at `due` or later. A poll has one look.
+    pub(super) fn look_at(&self, settings: &Settings, now: Time, due: Time) -> Time {
+        let poll = settings.config.poll;
+        // A clock that was set back makes the last look a future one.
+        let after = self.looked.filter(|looked| *looked <= now);
+        let due = after.map_or(due, |looked| due.max(looked.saturating_add(poll))).max(now);
+        let beyond = due.since(Time::ZERO + self.phase).as_nanos() % poll.as_nanos().max(1);
+        match beyond {
+            _ if due < Time::ZERO + self.phase => Time::ZERO + self.phase,
+            0 => due,
+            _ => due.saturating_add(poll.saturating_sub(Span::from_nanos(beyond))),
+        }
+    }
+
+    /// A shred came that the node did not have: when that may lead to a request.
+    pub(super) fn on_shred(
+        &self,
+        settings: &Settings,
+        view: &View<'_>,
+        (now, parent): (Time, BlockId),
+        body: BodyId,
+        received: &Received,
+    ) -> Option<Time> {
+        if received.whole || received.first_data {
+            // A block without a path to genesis: its parent is missing, or counts as voted on now.
+            if view.chain.link(parent).is_none() {
+                return Some(now);
+            }
+            // What stands on a whole block may have a path to genesis now.
+            if received.whole {
+                return (view.store.partial() > 0).then_some(now);
+            }
+        }
+        let delay = settings.config.delay;
+        if now.since(received.since) >= delay {
+            // The delay of its set has passed: shreds before it, or the last one, are due at once.
+            let endless = || view.store.part(body).is_some_and(|part| !part.is_end_known());
+            if received.extends || endless() {
+                return Some(now);
+            }
+        }
+        if received.extends && self.endless.contains(&body) {
+            return Some(now);
+        }
+        received.opens_set.then(|| now.saturating_add(delay))
+    }
+
+    /// One look: the requests to make now, in order, and when the next look can make any.
+    pub(super) fn look(
+        &mut self,
+        settings: &Settings,
+        view: &View<'_>,
+        ctx: &impl Shelf<Block>,
+        now: Time,
+    ) -> (Vec<Request>, Time) {
+        self.looked = Some(now);
+        let repeat = settings.config.repeat;
+        self.asked.retain(|_, asked| *asked <= now && now.since(*asked) < repeat);
+        let survey = Survey::of(view, ctx);
+        self.notice(&survey, now);
+        let mut look = Look {
+            settings,
+            now,
+            survey: &survey,
+            noticed: &self.noticed,
+            asked: &mut self.asked,
+            requests: Vec::new(),
+            next: Time::MAX,
+        };
+        look.orphans(view);
+        let done = look.best(view);
+        self.endless = look.unknown_last(&done);
+        look.closest(&done);
+        (look.requests, look.next)
+    }
+
+    /// Remembers since when whole blocks have been loose.
+    fn notice(&mut self, survey: &Survey<'_>, now: Time) {
+        self.noticed.retain(|id, _| survey.place(*id).is_some());
+        for block in survey.blocks.iter().filter(|block| block.part.is_none()) {
+            self.noticed.entry(block.id).or_insert(now);
+        }
+    }
+}
+
+/// A look while it makes its requests.
+struct Look<'a, 'b> {
+    settings: &'a Settings,
+    now: Time,
+    survey: &'a Survey<'b>,
+    noticed: &'a BTreeMap<BlockId, Time>,
+    asked: &'a mut BTreeMap<Request, Time>,
+    requests: Vec<Request>,
+    next: Time,
+}
+
+/// Whether a look may still make requests of a kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Left(u32),
+    /// A request that is due found no room.
+    Passed,
+}
+
+impl Look<'_, '_> {
+    /// Makes a request that is allowed from a moment on, if that has come, the same was not made
+    /// lately, and there is room.
+    fn offer(&mut self, request: Request, from: Time, room: &mut Room) {
+        let again = |asked: &Time| asked.saturating_add(self.settings.config.repeat);
+        let due = self.asked.get(&request).map_or(from, |asked| from.max(again(asked)));
+        match room {
+            _ if due > self.now => self.next = self.next.min(due),
+            Room::Left(left @ 1..) => {
+                *left -= 1;
+                self.asked.insert(request, self.now);
+                self.requests.push(request);
+                self.next = self.next.min(self.now.saturating_add(self.settings.config.repeat));
+            }
+            _ => {
+                *room = Room::Passed;
+                let poll = self.settings.config.poll;
+                self.next = self.next.min(self.now.saturating_add(poll));
+            }
+        }
+    }
+
+    /// From when on a block counts as voted on.
+    fn voted(&self, block: &Loose<'_>) -> Time {
+        if !self.survey.children(block.id).is_empty() {
+            return Time::ZERO;
+        }
+        let first = block.first.or_else(|| self.noticed.get(&block.id).copied());
+        let wait = self.settings.slot.scaled(VOTED, 1);
+        first.unwrap_or(self.now).saturating_add(wait)
+    }
+
+    /// Missing parents: asks for the ancestors of blocks whose parent is unknown.
+    fn orphans(&mut self, view: &View<'_>) {
+        let most = self.settings.config.orphans;
+        let mut room = Room::Left(most);
+        let survey = self.survey;
+        for (block, parent) in survey.roots() {
+            if most == 0 || room == Room::Passed {
+                break;
+            }
+            if view.chain.link(parent).is_none() {
+                let from = self.voted(block);
+                self.offer(Request::Orphan { slot: block.slot }, from, &mut room);
+            }
+        }
+    }
+
+    /// Blocks with a path to genesis through others that are incomplete, depth first; the blocks
+    /// that requests were made for.
+    fn best(&mut self, view: &View<'_>) -> BTreeSet<BlockId> {
+        let most = self.settings.config.best;
+        let (mut room, mut done) = (Room::Left(most), BTreeSet::new());
+        if most == 0 {
+            return done;
+        }
+        let survey = self.survey;
+        let connected = survey.roots().filter(|(_, parent)| view.chain.link(*parent).is_some());
+        let mut next: Vec<usize> =
+            connected.filter_map(|(block, _)| survey.place(block.id)).collect();
+        next.reverse();
+        while let Some(place) = next.pop() {
+            let block = &survey.blocks[place];
+            let before = self.requests.len();
+            self.shreds_of(block, &mut room);
+            if self.requests.len() > before {
+                done.insert(block.id);
+            }
+            if room == Room::Passed {
+                break;
+            }
+            next.extend(survey.children(block.id).iter().rev());
+        }
+        done
+    }
+
+    /// Blocks whose last shred is unknown, those with the most shreds first. No delay holds here,
+    /// but what this look has asked for other shreds of has to wait for the next one.
+    fn unknown_last(&mut self, done: &BTreeSet<BlockId>) -> Vec<BodyId> {
+        let most = self.settings.config.unknown_last;
+        let mut room = Room::Left(most);
+        let survey = self.survey;
+        let ended = |block: &&Loose<'_>| block.part.is_none_or(|part| part.is_end_known());
+        let blocks = survey.blocks.iter().filter(|block| !ended(block));
+        let received = |block: &&Loose<'_>| block.part.map_or(0, |part| part.data_end());
+        let mut blocks: Vec<&Loose<'_>> = blocks.collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(received(block)));
+        let mut endless = Vec::new();
+        for block in blocks {
+            if most == 0 {
+                break;
+            }
+            let from = self.voted(block);
+            if from <= self.now {
+                endless.push(block.body);
+            }
+            let later = self.now.saturating_add(self.settings.config.poll);
+            let from = if done.contains(&block.id) { from.max(later) } else { from };
+            if room != Room::Passed {
+                let index = received(&block) as u16;
+                self.offer(Request::Highest { slot: block.slot, index }, from, &mut room);
+            }
+        }
+        endless
+    }
+
+    /// Blocks whose last shred is known, those that lack the fewest first, each after its
+    /// incomplete ancestors.
+    fn closest(&mut self, done: &BTreeSet<BlockId>) {
+        let most = self.settings.config.closest;
+        let mut room = Room::Left(most);
+        let survey = self.survey;
+        let ended = survey.blocks.iter().filter(|block| !done.contains(&block.id));
+        let mut blocks: Vec<(u32, &Loose<'_>)> =
+            ended.filter_map(|block| Some((block.lacks()?, block))).collect();
+        blocks.sort_by_key(|(lacks, _)| *lacks);
+        for (_, block) in blocks {
+            if most == 0 || room == Room::Passed {
+                break;
+            }
+            let from = self.voted(block);
+            if from > self.now {
+                self.next = self.next.min(from);
+                continue;
+            }
+            for ancestor in survey.ancestors(block) {
+                self.shreds_of(ancestor, &mut room);
+            }
+            self.shreds_of(block, &mut room);
+        }
+    }
+
+    /// All missing data shreds before the last that came, each when the delay of its set has passed.
+    /// If none is missing and the last one is unknown, that.
+    fn shreds_of(&mut self, block: &Loose<'_>, room: &mut Room) {
+        let Some(part) = block.part else { return };
+        let (slot, shape) = (block.slot, &block.shape);
+        let delay = self.settings.config.delay;
+        let end = if part.is_end_known() { shape.data() } else { part.data_end() };
+        let mut gap = false;
+        for set in 0..shape.sets() as u16 {
+            for at in part.missing(shape, set) {
+                let index = shape.index(at);
+                if index >= end {
+                    break;
+                }
+                gap = true;
+                let from = part.observed(set).saturating_add(delay);
+                self.offer(Request::Window { slot, index: index as u16 }, from, room);
+                if *room == Room::Passed {
+                    return;
+                }
+            }
+        }
+        if !gap && !part.is_end_known() {
+            let from = match end {
+                0 => Time::ZERO,
+                _ => part.observed(u16::MAX).saturating_add(delay),
+            };
+            self.offer(Request::Highest { slot, index: end as u16 }, from, room);
+        }
+    }
+}
