@@ -36,6 +36,7 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "partition-heal",
     "loss-and-crash",
     "geographic-cluster",
+    "repair",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.
