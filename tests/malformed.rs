@@ -19,6 +19,7 @@ const FILES: &[&str] = &[
     include_str!("malformed/network.txt"),
     include_str!("malformed/rumors.txt"),
     include_str!("malformed/faults.txt"),
+    include_str!("malformed/repair.txt"),
 ];
 
 fn source(text: &str) -> Source {

@@ -99,23 +99,30 @@ fn without_loss_nobody_asks_for_anything() {
 #[test]
 fn with_loss_every_block_becomes_whole_everywhere_and_not_without_repair() {
     for turbine in [CODED, PLAIN] {
-        let lossy = |repair| run(&scenario("16s", turbine, repair, "loss = \"15%\""));
+        let lossy = |repair: &str| run(&scenario("16s", turbine, repair, "loss = \"15%\""));
         let (_, without) = lossy("style = \"off\"");
-        for style in ["classroom", "solana"] {
-            let style = format!("style = \"{style}\"");
-            let (ran, blocks) = lossy(&style);
-            // Requests and answers are lost too; a request gets through with 0.85^2 = 72 %, so of
-            // ten attempts all fail once in 400,000 times. 8 s are enough for ten in both styles
-            // where something arrives in between.
+        // What is lost on the way from the leader to the root of a tree only the leader has, and
+        // one peer of nineteen is asked at a time: the classroom needs more than five attempts.
+        let patient = "style = \"classroom\"\ntimeout = \"200ms\"\nretry = \"200ms\"\nbackoff = 1\n\
+                       attempts = 1000";
+        for style in [patient, "style = \"solana\""] {
+            let (ran, blocks) = lossy(style);
+            // From 8 to 16 s are 30 rounds of 150 to 260 ms for a request and its answer. In each
+            // a node gets a missing shred with 72 % (0.85 squared) times the share of those that
+            // have it: the share x that has not becomes x - 0.72 x (1 - x), which is 0.5 after six
+            // rounds from 18/19, below 0.001 after six more and then falls to 28 % in each: 18
+            // rounds later it is below 1e-12.
             assert_eq!(blocks.lacking(20, 8), [], "{style} {turbine}");
             let summary = ran.0.summary.repair.expect("there is repair");
-            assert!(summary.requests > 0 && blocks.repaired > 0, "{summary:?}");
+            // With coding a node would have to lose 33 of 64 shreds, and recovered ones are passed
+            // on: hardly anything is left for repair.
+            assert!(turbine == CODED || blocks.repaired > 0, "{summary:?}");
             assert!(summary.useful <= summary.answers, "{summary:?}");
             let sent = ran.integers(&REPAIR, "served_shreds").iter().sum::<u64>();
             let answers = ran.lookup(&MESSAGES, "kind", "repair_response", "sent");
-            assert_eq!(answers, Some(sent));
+            assert_eq!(answers.unwrap_or(0), sent);
             let requests = ran.lookup(&MESSAGES, "kind", "repair_request", "sent");
-            assert_eq!(requests, Some(summary.requests));
+            assert_eq!(requests.unwrap_or(0), summary.requests);
         }
         if turbine == PLAIN {
             assert!(without.lacking(20, 8).len() > 100, "loss is felt");
@@ -137,10 +144,10 @@ fn erasure_coding_saves_repair() {
 
 #[test]
 fn a_node_that_was_cut_off_catches_up() {
-    // 40 slots (16 s) apart, then 14 s to catch up: nodes 18 and 19 are behind by 40 blocks.
+    // 40 slots (16 s) apart, then 14 s to catch up: two nodes lack 40 blocks of 64 data shreds.
     let fault = "[[faults]]\nkind = \"partition\"\nat = \"4s\"\nfor = \"16s\"\n\
                  groups = [\"0..18\", \"18..20\"]";
-    catches_up("34s", &format!("[slots]\nschedule = \"list\"\nleaders = [0, 1, 2]\n{fault}"));
+    catches_up("34s", 40, &format!("[slots]\nschedule = \"list\"\nleaders = [0, 1, 2]\n{fault}"));
 }
 
 #[test]
@@ -151,11 +158,21 @@ fn a_node_that_crashed_with_or_without_memory_catches_up() {
              memory = \"{memory}\""
         );
         let slots = "[slots]\nschedule = \"list\"\nleaders = [0, 1, 2]";
-        catches_up("28s", &format!("{slots}\n{fault}"));
+        // Ten seconds, or 14 from the beginning.
+        let lacking = if memory == "lost" { 35 } else { 25 };
+        catches_up("28s", lacking, &format!("{slots}\n{fault}"));
     }
 }
 
-fn catches_up(duration: &str, rest: &str) {
+#[test]
+fn a_node_that_starts_late_catches_up() {
+    let rest = "[slots]\nschedule = \"list\"\nleaders = [0, 1, 2]\n\
+                [[nodes.class]]\nnodes = \"18..20\"\nstart = \"12s\"";
+    catches_up("26s", 30, rest);
+}
+
+/// Two nodes of twenty that lack so many blocks have them when the run is over.
+fn catches_up(duration: &str, lacking: u64, rest: &str) {
     for style in ["classroom", "solana"] {
         let repair = format!("style = \"{style}\"");
         let (ran, blocks) = run(&scenario(duration, CODED, &repair, rest));
@@ -164,7 +181,8 @@ fn catches_up(duration: &str, rest: &str) {
         assert!(highest > 60 && highest - lowest <= 1, "{style}: {heads:?}");
         assert_eq!(heads.len(), 20);
         let summary = ran.0.summary.repair.expect("there is repair");
-        assert!(summary.useful > 30 * 64 * 2, "{style}: {summary:?}");
+        // Blocks that were on their way at the ends of the time came in part by themselves.
+        assert!(summary.useful > (lacking - 2) * 64 * 2, "{style}: {summary:?}");
     }
 }
 

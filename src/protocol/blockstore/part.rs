@@ -27,6 +27,8 @@ pub struct Part {
     known_sets: u32,
     /// One more than the number of the last data shred that came or was recovered.
     data_end: u32,
+    /// Data shreds that came or were recovered.
+    data_held: u32,
     /// Shreds that made it known which one is the last.
     end_known: bool,
     tally: Tally,
@@ -95,6 +97,7 @@ impl Part {
             decoded: 0,
             known_sets: 0,
             data_end: 0,
+            data_held: 0,
             end_known: false,
             tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0 },
         }
@@ -114,6 +117,7 @@ impl Part {
         self.decoded = 0;
         self.known_sets = 0;
         self.data_end = 0;
+        self.data_held = 0;
         self.end_known = false;
         self.tally = Tally::default();
     }
@@ -151,6 +155,8 @@ impl Part {
         let before_end = self.data_end;
         if !shape.is_coding(at) {
             self.data_end = before_end.max(shape.index(at) + 1);
+            // A decoded set has all of its data already.
+            self.data_held += u32::from(before < shape.needed(at.set));
         }
         if before + 1 == shape.needed(at.set) {
             self.decode(shape, at.set, recovers, &mut received);
@@ -183,6 +189,8 @@ impl Part {
         if bits.iter().enumerate().any(lacks_data) {
             for (place, word) in bits.iter_mut().enumerate() {
                 let all = mask(width.saturating_sub(place * 64));
+                let data = mask(data.saturating_sub(place * 64));
+                self.data_held += (data & !*word).count_ones();
                 received.recovered[place] = all & !*word;
                 self.tally.recovered += received.recovered[place].count_ones();
                 if recovers {
@@ -296,6 +304,12 @@ impl Part {
     #[must_use]
     pub const fn data_end(&self) -> u32 {
         self.data_end
+    }
+
+    /// Whether no data shred is missing before the last that came.
+    #[must_use]
+    pub const fn is_gapless(&self) -> bool {
+        self.data_held == self.data_end
     }
 
     /// Whether a shred came as the answer to a repair request.

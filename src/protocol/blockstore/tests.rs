@@ -132,6 +132,9 @@ fn what_is_missing_is_what_did_not_come_until_the_set_decodes() {
             end = last.map_or(end, |last| u32::from(set) * 32 + u32::from(last) + 1);
         }
         assert_eq!((part.data_end(), part.is_end_known()), (end, end == 64));
+        let below = |at: &ShredAt| shape.index(*at) < end;
+        let gap = (0..2).any(|set| part.missing(&shape, set).any(|at| below(&at)));
+        assert_eq!(part.is_gapless(), !gap);
     }
 }
 

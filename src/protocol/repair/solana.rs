@@ -89,8 +89,11 @@ impl Solana {
         let delay = settings.config.delay;
         if now.since(received.since) >= delay {
             // The delay of its set has passed: shreds before it, or the last one, are due at once.
-            let endless = || view.store.part(body).is_some_and(|part| !part.is_end_known());
-            if received.extends || endless() {
+            let open = || {
+                let part = view.store.part(body);
+                part.is_some_and(|part| !part.is_end_known() && part.is_gapless())
+            };
+            if received.extends || open() {
                 return Some(now);
             }
         }
@@ -123,9 +126,9 @@ impl Solana {
             next: Time::MAX,
         };
         look.orphans(view);
-        let done = look.best(view);
-        self.endless = look.unknown_last(&done);
-        look.closest(&done);
+        let walked = look.best(view);
+        self.endless = look.unknown_last(&walked);
+        look.closest(&walked);
         (look.requests, look.next)
     }
 
@@ -147,6 +150,15 @@ struct Look<'a, 'b> {
     asked: &'a mut BTreeMap<Request, Time>,
     requests: Vec<Request>,
     next: Time,
+}
+
+/// Blocks that the walk from genesis came to.
+#[derive(Default)]
+struct Walked {
+    /// Those that it made requests for.
+    asked: BTreeSet<BlockId>,
+    /// Those of which it left out nothing that was due.
+    whole: BTreeSet<BlockId>,
 }
 
 /// Whether a look may still make requests of a kind.
@@ -205,13 +217,12 @@ impl Look<'_, '_> {
         }
     }
 
-    /// Blocks with a path to genesis through others that are incomplete, depth first; the blocks
-    /// that requests were made for.
-    fn best(&mut self, view: &View<'_>) -> BTreeSet<BlockId> {
+    /// Blocks with a path to genesis through others that are incomplete, depth first.
+    fn best(&mut self, view: &View<'_>) -> Walked {
         let most = self.settings.config.best;
-        let (mut room, mut done) = (Room::Left(most), BTreeSet::new());
+        let (mut room, mut walked) = (Room::Left(most), Walked::default());
         if most == 0 {
-            return done;
+            return walked;
         }
         let survey = self.survey;
         let connected = survey.roots().filter(|(_, parent)| view.chain.link(*parent).is_some());
@@ -223,19 +234,20 @@ impl Look<'_, '_> {
             let before = self.requests.len();
             self.shreds_of(block, &mut room);
             if self.requests.len() > before {
-                done.insert(block.id);
+                walked.asked.insert(block.id);
             }
             if room == Room::Passed {
                 break;
             }
+            walked.whole.insert(block.id);
             next.extend(survey.children(block.id).iter().rev());
         }
-        done
+        walked
     }
 
     /// Blocks whose last shred is unknown, those with the most shreds first. No delay holds here,
     /// but what this look has asked for other shreds of has to wait for the next one.
-    fn unknown_last(&mut self, done: &BTreeSet<BlockId>) -> Vec<BodyId> {
+    fn unknown_last(&mut self, walked: &Walked) -> Vec<BodyId> {
         let most = self.settings.config.unknown_last;
         let mut room = Room::Left(most);
         let survey = self.survey;
@@ -254,7 +266,7 @@ impl Look<'_, '_> {
                 endless.push(block.body);
             }
             let later = self.now.saturating_add(self.settings.config.poll);
-            let from = if done.contains(&block.id) { from.max(later) } else { from };
+            let from = if walked.asked.contains(&block.id) { from.max(later) } else { from };
             if room != Room::Passed {
                 let index = received(&block) as u16;
                 self.offer(Request::Highest { slot: block.slot, index }, from, &mut room);
@@ -265,11 +277,13 @@ impl Look<'_, '_> {
 
     /// Blocks whose last shred is known, those that lack the fewest first, each after its
     /// incomplete ancestors.
-    fn closest(&mut self, done: &BTreeSet<BlockId>) {
+    fn closest(&mut self, walked: &Walked) {
         let most = self.settings.config.closest;
         let mut room = Room::Left(most);
         let survey = self.survey;
-        let ended = survey.blocks.iter().filter(|block| !done.contains(&block.id));
+        // Where the walk found nothing more to ask for, there is nothing here either.
+        let done = |id| walked.asked.contains(&id) || walked.whole.contains(&id);
+        let ended = survey.blocks.iter().filter(|block| !done(block.id));
         let mut blocks: Vec<(u32, &Loose<'_>)> =
             ended.filter_map(|block| Some((block.lacks()?, block))).collect();
         blocks.sort_by_key(|(lacks, _)| *lacks);
