@@ -252,7 +252,8 @@ mod tests {
 
         fn add(&mut self, id: u64, parent: u64, height: u32) -> BodyId {
             let body = self.bodies.store(());
-            let added = self.chain.add(Link { body: Some(body), ..link(id, parent, height, height) });
+            let added =
+                self.chain.add(Link { body: Some(body), ..link(id, parent, height, height) });
             self.dropped.extend(added.dropped);
             body
         }
@@ -265,7 +266,9 @@ mod tests {
             (1..=1_000).map(|height| bodied.add(height, height - 1, height as u32)).collect();
         // The head is at 1,000: 990 and above are kept.
         assert_eq!(bodied.dropped, all[..989]);
-        assert!(bodied.chain.link(BlockId(0)).is_some() && bodied.chain.link(BlockId(989)).is_none());
+        assert!(
+            bodied.chain.link(BlockId(0)).is_some() && bodied.chain.link(BlockId(989)).is_none()
+        );
         let heights: Vec<u32> = bodied.chain.canonical().map(|link| link.height).collect();
         assert_eq!(heights, (990..=1_000).rev().collect::<Vec<u32>>());
         let mut rest = bodied.chain.clear();

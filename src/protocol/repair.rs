@@ -166,9 +166,7 @@ impl Repair {
         }
         self.alarm.1 = None;
         let next = match &mut self.asker {
-            Asker::Classroom(classroom) => {
-                classroom.look(&self.settings, view, ctx, &mut self.rng)
-            }
+            Asker::Classroom(classroom) => classroom.look(&self.settings, view, ctx, &mut self.rng),
             Asker::Solana(solana) => {
                 let now = ctx.now();
                 let (requests, next) = solana.look(&self.settings, view, ctx, now);

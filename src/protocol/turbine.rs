@@ -2,8 +2,8 @@
 //! shred to the root of its tree, and every node passes on what its place in the tree asks for.
 //!
 //! Sources of the rules: the tutorial chapter's network (round-robin over own peers), Agave
-//! (`turbine/src/broadcast_stage`, `turbine/src/retransmit_stage.rs`) and, for `relay`, Rotor of the
-//! Alpenglow white paper.
+//! (`turbine/src/broadcast_stage`, `turbine/src/retransmit_stage.rs`) and, for `relay`, Rotor of
+//! the Alpenglow white paper.
 
 pub mod config;
 mod message;
@@ -50,6 +50,8 @@ struct Emitting {
     shape: Shape,
     /// How long the leader takes over it.
     length: Span,
+    /// The next share to go out.
+    next: u32,
 }
 
 /// What of a block matters for passing a shred on; copied, so that the body need not stay borrowed.
@@ -100,13 +102,14 @@ impl Turbine {
         body: BodyId,
         length: Span,
     ) -> bool {
+        self.finish(cluster, peers, ctx);
         let block: &Block = ctx.body(body);
         let (slot, shape) = (block.slot, block.shape);
         if self.config.proposals {
             let message = Message::Proposal { block: body };
             peers.iter().for_each(|peer| ctx.send(peer, message));
         }
-        let emitting = Emitting { slot, body, shape, length };
+        let emitting = Emitting { slot, body, shape, length, next: 0 };
         if self.config.emission == Emission::AtOnce {
             self.emit(cluster, peers, ctx, &emitting, 0..shape.shreds());
             return true;
@@ -127,6 +130,14 @@ impl Turbine {
         self.step(cluster, peers, ctx, timer.step).then_some(body)
     }
 
+    /// The leader's next block begins: what is left of the last one, which was due at this moment
+    /// too, goes out first.
+    fn finish(&mut self, cluster: &mut Cluster, peers: &Peers, ctx: &mut impl Ctx) {
+        while let Some(emitting) = self.emitting {
+            self.share(cluster, peers, ctx, &emitting);
+        }
+    }
+
     /// Sends the next share of the leader's block and sets the alarm for the one after it. True if
     /// that was the last.
     fn step(
@@ -136,26 +147,47 @@ impl Turbine {
         ctx: &mut impl Ctx,
         step: u32,
     ) -> bool {
-        let Some(emitting) = self.emitting else { return false };
-        let Emitting { slot, shape, length, .. } = emitting;
-        let by_set = self.config.emission == Emission::BySet;
-        let steps = if by_set { shape.sets() } else { shape.shreds() };
-        // A set is full at the end of its share, a single shred goes out at the beginning of its.
-        if !by_set {
-            self.emit(cluster, peers, ctx, &emitting, step..step + 1);
-        } else if step > 0 {
-            let first = shape.ordinal(ShredAt { set: (step - 1) as u16, place: 0 });
-            let width = shape.width((step - 1) as u16);
-            self.emit(cluster, peers, ctx, &emitting, first..first + width);
-        }
-        let last = if by_set { step == steps } else { step + 1 == steps };
-        if last {
-            self.emitting = None;
+        let Some(emitting) = self.emitting.filter(|emitting| emitting.next == step) else {
+            return false;
+        };
+        if self.share(cluster, peers, ctx, &emitting) {
             return true;
         }
+        let Emitting { slot, length, .. } = emitting;
+        let steps = self.steps(&emitting);
         let share = |step: u32| length.scaled(step.into(), steps.into());
         ctx.after(share(step + 1) - share(step), Timer { slot, step: step + 1 });
         false
+    }
+
+    /// In how many steps a block goes out.
+    fn steps(&self, emitting: &Emitting) -> u32 {
+        let by_set = self.config.emission == Emission::BySet;
+        if by_set { emitting.shape.sets() } else { emitting.shape.shreds() }
+    }
+
+    /// Sends the next share of the leader's block. True if that was the last.
+    fn share(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        emitting: &Emitting,
+    ) -> bool {
+        let Emitting { shape, next: step, .. } = *emitting;
+        // A set is full at the end of its share, a single shred goes out at the beginning of its.
+        let by_set = self.config.emission == Emission::BySet;
+        if !by_set {
+            self.emit(cluster, peers, ctx, emitting, step..step + 1);
+        } else if step > 0 {
+            let first = shape.ordinal(ShredAt { set: (step - 1) as u16, place: 0 });
+            let width = shape.width((step - 1) as u16);
+            self.emit(cluster, peers, ctx, emitting, first..first + width);
+        }
+        let steps = self.steps(emitting);
+        let last = if by_set { step == steps } else { step + 1 == steps };
+        self.emitting = (!last).then_some(Emitting { next: step + 1, ..*emitting });
+        last
     }
 
     /// Sends some shreds of the leader's own block, in the order of the settings.
@@ -339,9 +371,8 @@ impl Turbine {
             ctx.observe(counted(node, id, tally));
         }
         let later = self.config.forward_received && self.config.order != Order::ChunkMajor;
-        let repaired = |at: &ShredAt| {
-            store.unsettled(body).is_some_and(|part| part.is_repaired(&shape, *at))
-        };
+        let repaired =
+            |at: &ShredAt| store.unsettled(body).is_some_and(|part| part.is_repaired(&shape, *at));
         // What repair brought is not passed on in any order.
         let shreds: Vec<ShredAt> = if later {
             let all = (0..shape.shreds()).map(|ordinal| shape.at(ordinal));

@@ -254,7 +254,10 @@ fn a_settled_block_takes_every_further_shred_for_a_duplicate() {
         let mut bench = Bench::new(recovers);
         let body = bench.open(at(0), &coded);
         bench.complete(body, &coded);
-        assert_eq!((bench.store.tally(body).is_none(), bench.store.is_whole(body)), (settles, true));
+        assert_eq!(
+            (bench.store.tally(body).is_none(), bench.store.is_whole(body)),
+            (settles, true)
+        );
         assert!(bench.store.part(body).is_none(), "nothing is missing of a whole block");
         let late = bench.take(body, &coded, ShredAt { set: 0, place: 3 }, Path::Turbine);
         assert_eq!(late.fresh, !settles, "passed on, if recovered ones are not");
@@ -285,7 +288,10 @@ fn blocks_are_found_by_name_and_slot_and_by_what_there_is_of_them() {
     assert_eq!(store.by_id(part.id()), Some(b));
     assert!(store.versions(Slot::new(3)).eq([c, a]));
     assert_eq!((store.data_end(a, &whole), store.data_end(b, &part)), (4, 2));
-    assert_eq!([0, 1, 2, 4].map(|index| store.has_data(b, &part, index)), [false, true, false, false]);
+    assert_eq!(
+        [0, 1, 2, 4].map(|index| store.has_data(b, &part, index)),
+        [false, true, false, false]
+    );
     assert_eq!([0, 3, 4].map(|index| store.has_data(a, &whole, index)), [true, true, false]);
     assert!(store.parts().map(|(body, _)| body).eq([b, c]));
     let mut released = Vec::new();

@@ -141,7 +141,8 @@ fn due(settings: &Settings, target: &Target, wish: &Wish<'_>) -> Time {
 /// A request for what is missing, and the fact that it is made.
 fn message(settings: &Settings, ctx: &mut impl Ctx, wish: &Wish<'_>) -> Option<(Body, Fact)> {
     let node = ctx.me();
-    let told = |slot: Option<Slot>, kind, shreds| Fact::RepairRequested { node, slot, kind, shreds };
+    let told =
+        |slot: Option<Slot>, kind, shreds| Fact::RepairRequested { node, slot, kind, shreds };
     let Some((body, part)) = wish.part else {
         let body = Body { block: wish.id, listed: Box::default(), from: Some(0) };
         return Some((body, told(None, RepairKind::Block, 0)));
@@ -157,7 +158,7 @@ fn message(settings: &Settings, ctx: &mut impl Ctx, wish: &Wish<'_>) -> Option<(
     let from = (!part.is_end_known()).then_some(end as u16);
     let shreds = listed.len() as u32;
     let fact = told(Some(slot), RepairKind::Chunks, shreds);
-    (shreds > 0 || from.is_some()).then(|| (Body { block: wish.id, listed, from }, fact))
+    (shreds > 0 || from.is_some()).then_some((Body { block: wish.id, listed, from }, fact))
 }
 
 /// Sends a request to one random peer, if there is one.

@@ -129,9 +129,8 @@ fn ancestors(
         Some((body, last as u16))
     };
     let first = view.store.versions(slot).find_map(highest);
-    let parent = |(body, _): &(BodyId, u16)| {
-        view.store.by_id(ctx.body(*body).parent_id()).and_then(highest)
-    };
+    let parent =
+        |(body, _): &(BodyId, u16)| view.store.by_id(ctx.body(*body).parent_id()).and_then(highest);
     std::iter::successors(first, parent).take(most).collect()
 }
 

@@ -180,7 +180,12 @@ impl Bench {
     }
 
     /// A request comes to the node: how many shreds it answers with, or why not.
-    fn serve(&mut self, server: &mut Server, message: Message, leads: bool) -> Result<u32, Refusal> {
+    fn serve(
+        &mut self,
+        server: &mut Server,
+        message: Message,
+        leads: bool,
+    ) -> Result<u32, Refusal> {
         self.ctx.begin(ME, self.now);
         let view = View { store: &self.store, chain: &self.chain, peers: &self.peers };
         let settings = Arc::clone(&self.repair.settings);
@@ -240,26 +245,31 @@ fn the_last_shred_is_asked_for_when_nothing_is_missing_before_it() {
 }
 
 #[test]
-fn a_block_that_others_build_on_is_asked_for_its_last_shred_without_delay() {
+fn a_block_that_counts_as_voted_on_is_asked_for_its_last_shred_without_delay() {
     let mut bench = Bench::solana();
     let parent = bench.block(3, 1, 99, &CODED, 64);
     let child = bench.block(4, 2, 1, &CODED, 32);
-    bench.data(at(0), parent, 0..20);
-    // Without a path to genesis nothing is due before two slots of 400 ms have passed ...
-    bench.run_until(at(10));
+    bench.data(at(0), child, 0..1);
+    // Without a path to genesis nothing is due before two slots of 400 ms have passed.
+    bench.run_until(at(799));
     assert_eq!(bench.asked(), []);
-    // ... but a block on top counts as a vote: the ancestors, and the end of what is there.
-    bench.data(at(10), child, 0..1);
-    bench.run_until(at(12));
+    bench.run_until(at(802));
+    let slot = Slot::new(4);
+    let asked = |bench: &mut Bench| {
+        bench.asked().into_iter().map(|(_, message)| message).collect::<Vec<Message>>()
+    };
+    let due = [Message::Orphan { slot }, Message::Highest { slot, index: 1 }];
+    assert_eq!(asked(&mut bench), due);
+    // A vote on the child counts for the parent, of which the node hears only now.
+    bench.data(at(830), parent, 0..20);
+    bench.run_until(at(832));
     let slot = Slot::new(3);
-    let due = vec![Message::Orphan { slot }, Message::Highest { slot, index: 20 }];
-    let asked: Vec<Message> = bench.asked().into_iter().map(|(_, message)| message).collect();
-    assert_eq!(asked, due);
+    let due = [Message::Orphan { slot }, Message::Highest { slot, index: 20 }];
+    assert_eq!(asked(&mut bench), due);
     // One more shred makes another request, at the next look.
-    bench.data(at(20), parent, 20..21);
-    bench.run_until(at(22));
-    let asked: Vec<Message> = bench.asked().into_iter().map(|(_, message)| message).collect();
-    assert_eq!(asked, [Message::Highest { slot, index: 21 }]);
+    bench.data(at(840), parent, 20..21);
+    bench.run_until(at(842));
+    assert_eq!(asked(&mut bench), [Message::Highest { slot, index: 21 }]);
 }
 
 #[test]
@@ -287,7 +297,8 @@ fn a_look_keeps_to_its_limits_and_the_next_one_goes_on() {
     assert_eq!((kinds(250), kinds(251), asked.len()), (512, 511, 1_023));
     let mut orphans = Bench::solana();
     for slot in 0..8 {
-        let body = orphans.block(10 + slot, 100 + u64::from(slot), 500 + u64::from(slot), &CODED, 32);
+        let body =
+            orphans.block(10 + slot, 100 + u64::from(slot), 500 + u64::from(slot), &CODED, 32);
         orphans.data(at(0), body, 0..32);
     }
     orphans.run_until(at(940));
@@ -299,17 +310,19 @@ fn a_look_keeps_to_its_limits_and_the_next_one_goes_on() {
 fn blocks_without_a_path_to_genesis_are_completed_those_that_lack_the_fewest_first() {
     let mut bench = Bench::solana();
     // Slot 5 lacks 60 shreds, slot 6 on top of it 20, slot 7 on top of that is heard of.
-    let blocks: Vec<BodyId> =
-        (0..3).map(|i| bench.block(5 + i, 10 + u64::from(i), 9 + u64::from(i), &CODED, 128)).collect();
+    let blocks: Vec<BodyId> = (0..3)
+        .map(|i| bench.block(5 + i, 10 + u64::from(i), 9 + u64::from(i), &CODED, 128))
+        .collect();
     bench.data(at(0), blocks[0], 60..128);
     bench.data(at(0), blocks[1], 0..108);
     bench.data(at(0), blocks[1], 127..128);
     bench.data(at(0), blocks[2], 0..1);
-    bench.run_until(at(252));
+    // They count as voted on after two slots; the delay of their sets has passed by then.
+    bench.run_until(at(802));
     let asked: Vec<Message> = bench.asked().into_iter().map(|(_, m)| m).collect();
     let later: Vec<Message> =
         asked.into_iter().filter(|m| matches!(m, Message::Window { .. })).collect();
-    // Slot 5 is an ancestor of slot 6, and so comes before it. Set 1 of slot 5 has 28 missing.
+    // Slot 5 is an ancestor of slot 6, and so comes before it.
     let expected = [windows(5, 0..60), windows(6, 108..127)].concat();
     assert_eq!(later, expected);
 }
@@ -328,7 +341,8 @@ fn looks_that_would_ask_for_nothing_are_left_out_and_nothing_else_changes() {
             let mut arrivals = Vec::new();
             for id in 1..=6_u64 {
                 let parent = if draw.below(4) == 0 { draw.below(id) } else { id - 1 };
-                let body = bench.block(id as u32, id, parent, &CODED, 32 * (1 + draw.below(3) as u32));
+                let body =
+                    bench.block(id as u32, id, parent, &CODED, 32 * (1 + draw.below(3) as u32));
                 let shape = Shelf::<Block>::body(&bench.ctx, body).shape;
                 let share = draw.below(100);
                 for ordinal in 0..shape.shreds() {
@@ -343,7 +357,8 @@ fn looks_that_would_ask_for_nothing_are_left_out_and_nothing_else_changes() {
             arrivals.sort();
             let end = at(2_200);
             let mut look = phase;
-            let arrivals = arrivals.into_iter().map(|(when, body, place)| (when, Some((body, place))));
+            let arrivals =
+                arrivals.into_iter().map(|(when, body, place)| (when, Some((body, place))));
             for (when, shred) in arrivals.chain([(end, None)]) {
                 while every && look <= when {
                     bench.now = look;

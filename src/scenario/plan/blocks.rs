@@ -52,10 +52,7 @@ pub(super) fn resolve(
 const LARGEST_PAYLOAD: u64 = 65_507;
 
 /// How nodes get what is missing. A request and its answer have to fit into a message.
-fn repair(
-    scenario: &Scenario,
-    stakes: &NodeMap<u64>,
-) -> Result<repair::Settings, ScenarioError> {
+fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings, ScenarioError> {
     let config = scenario.repair.clone();
     let limit = scenario.network.message_limit;
     let listing = u64::from(repair::Body::HEAD + repair::Body::ENTRY);
@@ -69,9 +66,8 @@ fn repair(
     let answer = shred + u64::from(repair::Message::NONCE_BYTES);
     let refuse = |what: &str, size: u64, limit: Bytes| {
         let size = Bytes(size);
-        let message = format!(
-            "{what} of {size} is above network.message_limit, {limit}; none would arrive"
-        );
+        let message =
+            format!("{what} of {size} is above network.message_limit, {limit}; none would arrive");
         Err(ScenarioError::new("repair.style", message))
     };
     if let (true, Some(limit)) = (config.style != repair::Style::Off, limit) {
@@ -83,7 +79,8 @@ fn repair(
         }
     }
     let room = limit.map_or(LARGEST_PAYLOAD, |limit| limit.0.min(LARGEST_PAYLOAD));
-    let most_listed = room.saturating_sub(repair::Body::HEAD.into()) / u64::from(repair::Body::ENTRY);
+    let most_listed =
+        room.saturating_sub(repair::Body::HEAD.into()) / u64::from(repair::Body::ENTRY);
     Ok(repair::Settings {
         config,
         slot: scenario.slots.duration,

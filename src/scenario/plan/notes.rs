@@ -56,8 +56,7 @@ fn of_repair(scenario: &Scenario) -> Vec<String> {
     };
     let read = |key| format!("repair.{key}: not read with repair.style = \"{name}\"");
     notes.extend(unread.into_iter().map(read));
-    let rounds =
-        !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
+    let rounds = !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
     // A preset may set it for scenarios without blocks.
     if blocks && scenario.gossip.recent_blocks > 0 && !rounds {
         notes.push(
