@@ -158,7 +158,7 @@ fn message(settings: &Settings, ctx: &mut impl Ctx, wish: &Wish<'_>) -> Option<(
     let from = (!part.is_end_known()).then_some(end as u16);
     let shreds = listed.len() as u32;
     let fact = told(Some(slot), RepairKind::Chunks, shreds);
-    (shreds > 0 || from.is_some()).then(|| (Body { block: wish.id, listed, from }, fact))
+    (shreds > 0 || from.is_some()).then_some((Body { block: wish.id, listed, from }, fact))
 }
 
 /// Sends a request to one random peer, if there is one.

@@ -31,8 +31,8 @@ pub enum Style {
 pub struct Config {
     /// How nodes get what is missing of a block.
     pub style: Style,
-    /// Style "classroom": how long after the last new shred of an incomplete block, or after a block
-    /// whose parent is missing became whole, the first request is made.
+    /// Style "classroom": how long after the last new shred of an incomplete block, or after a
+    /// block whose parent is missing became whole, the first request is made.
     pub timeout: Span,
     /// Style "classroom": how long after a request that brought nothing new the next one is made.
     pub retry: Span,
@@ -68,7 +68,7 @@ pub struct Config {
     /// How many times its size an answer takes of the budget while the node leads.
     #[schemars(range(min = 1, max = 1_000))]
     pub leading_cost: u32,
-    /// Style "solana": most requests that a node looks at in one `poll`; further ones are discarded.
+    /// Style "solana": most requests that a node looks at in one `poll`; others are discarded.
     #[schemars(range(min = 1))]
     pub served: u32,
 }

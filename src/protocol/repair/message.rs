@@ -132,7 +132,7 @@ impl Message {
     pub const WINDOW_BYTES: u32 = 160;
     /// Bytes of a request for ancestors: no index.
     pub const ORPHAN_BYTES: u32 = 152;
-    /// Bytes by which an answer is larger than the shred: the number of the request that it answers.
+    /// Bytes by which an answer is larger than the shred: the number of its request.
     pub const NONCE_BYTES: u32 = 4;
 
     /// What the message is about.

@@ -2,10 +2,10 @@
 //! `repair_weight.rs`). The client looks every millisecond; here the next look that can make a
 //! request is worked out, and the looks in between, which would make none, are left out.
 //!
-//! Agave looks at what fork choice knows, that is at blocks with votes. As long as there are none,
-//! a block counts as voted on when one that stands on it has been heard of, or two slots after it
-//! was: by then others have built on it or voted. Where votes would rank blocks, the lower slot
-//! goes first.
+//! Agave looks at what fork choice knows, that is at blocks with votes on them or on others that
+//! stand on them. As long as there are no votes, a block counts as voted on two slots after the
+//! node first heard of it: it takes its leader a slot to send it, and others some time to vote.
+//! Where votes would rank blocks, the lower slot goes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::sim::protocol::Shelf;
 pub(super) struct Solana {
     /// Requests that are not to be made again yet, and when they were made.
     asked: BTreeMap<Request, Time>,
-    /// Whole blocks with a missing parent, and when a look noticed each.
+    /// When the node first heard of the blocks that are loose.
     noticed: BTreeMap<BlockId, Time>,
     /// Blocks that count as voted on and whose last shred is unknown.
     endless: Vec<BodyId>,
@@ -120,7 +120,7 @@ impl Solana {
             settings,
             now,
             survey: &survey,
-            noticed: &self.noticed,
+            voted: self.voted(settings, &survey, now),
             asked: &mut self.asked,
             requests: Vec::new(),
             next: Time::MAX,
@@ -132,12 +132,26 @@ impl Solana {
         (look.requests, look.next)
     }
 
-    /// Remembers since when whole blocks have been loose.
+    /// Remembers since when blocks have been loose.
     fn notice(&mut self, survey: &Survey<'_>, now: Time) {
         self.noticed.retain(|id, _| survey.place(*id).is_some());
-        for block in survey.blocks.iter().filter(|block| block.part.is_none()) {
-            self.noticed.entry(block.id).or_insert(now);
+        for block in &survey.blocks {
+            self.noticed.entry(block.id).or_insert(block.first.unwrap_or(now));
         }
+    }
+
+    /// From when on each block counts as voted on: it, or one that stands on it.
+    fn voted(&self, settings: &Settings, survey: &Survey<'_>, now: Time) -> Vec<Time> {
+        let wait = settings.slot.scaled(VOTED, 1);
+        let mut voted = vec![Time::MAX; survey.blocks.len()];
+        // A block has a higher slot than the one it stands on, and so a later place.
+        for (place, block) in survey.blocks.iter().enumerate().rev() {
+            let first = self.noticed.get(&block.id).copied().unwrap_or(now);
+            let own = first.saturating_add(wait);
+            let children = survey.children(block.id).iter().map(|child| voted[*child]);
+            voted[place] = children.fold(own, Time::min);
+        }
+        voted
     }
 }
 
@@ -146,7 +160,8 @@ struct Look<'a, 'b> {
     settings: &'a Settings,
     now: Time,
     survey: &'a Survey<'b>,
-    noticed: &'a BTreeMap<BlockId, Time>,
+    /// From when on each block counts as voted on.
+    voted: Vec<Time>,
     asked: &'a mut BTreeMap<Request, Time>,
     requests: Vec<Request>,
     next: Time,
@@ -193,12 +208,7 @@ impl Look<'_, '_> {
 
     /// From when on a block counts as voted on.
     fn voted(&self, block: &Loose<'_>) -> Time {
-        if !self.survey.children(block.id).is_empty() {
-            return Time::ZERO;
-        }
-        let first = block.first.or_else(|| self.noticed.get(&block.id).copied());
-        let wait = self.settings.slot.scaled(VOTED, 1);
-        first.unwrap_or(self.now).saturating_add(wait)
+        self.survey.place(block.id).map_or(Time::MAX, |place| self.voted[place])
     }
 
     /// Missing parents: asks for the ancestors of blocks whose parent is unknown.
@@ -303,8 +313,8 @@ impl Look<'_, '_> {
         }
     }
 
-    /// All missing data shreds before the last that came, each when the delay of its set has passed.
-    /// If none is missing and the last one is unknown, that.
+    /// All missing data shreds before the last that came, each when the delay of its set has
+    /// passed. If none is missing and the last one is unknown, that.
     fn shreds_of(&mut self, block: &Loose<'_>, room: &mut Room) {
         let Some(part) = block.part else { return };
         let (slot, shape) = (block.slot, &block.shape);

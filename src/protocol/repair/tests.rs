@@ -245,26 +245,31 @@ fn the_last_shred_is_asked_for_when_nothing_is_missing_before_it() {
 }
 
 #[test]
-fn a_block_that_others_build_on_is_asked_for_its_last_shred_without_delay() {
+fn a_block_that_counts_as_voted_on_is_asked_for_its_last_shred_without_delay() {
     let mut bench = Bench::solana();
     let parent = bench.block(3, 1, 99, &CODED, 64);
     let child = bench.block(4, 2, 1, &CODED, 32);
-    bench.data(at(0), parent, 0..20);
-    // Without a path to genesis nothing is due before two slots of 400 ms have passed ...
-    bench.run_until(at(10));
+    bench.data(at(0), child, 0..1);
+    // Without a path to genesis nothing is due before two slots of 400 ms have passed.
+    bench.run_until(at(799));
     assert_eq!(bench.asked(), []);
-    // ... but a block on top counts as a vote: the ancestors, and the end of what is there.
-    bench.data(at(10), child, 0..1);
-    bench.run_until(at(12));
+    bench.run_until(at(802));
+    let slot = Slot::new(4);
+    let asked = |bench: &mut Bench| {
+        bench.asked().into_iter().map(|(_, message)| message).collect::<Vec<Message>>()
+    };
+    let due = [Message::Orphan { slot }, Message::Highest { slot, index: 1 }];
+    assert_eq!(asked(&mut bench), due);
+    // A vote on the child counts for the parent, of which the node hears only now.
+    bench.data(at(830), parent, 0..20);
+    bench.run_until(at(832));
     let slot = Slot::new(3);
-    let due = vec![Message::Orphan { slot }, Message::Highest { slot, index: 20 }];
-    let asked: Vec<Message> = bench.asked().into_iter().map(|(_, message)| message).collect();
-    assert_eq!(asked, due);
+    let due = [Message::Orphan { slot }, Message::Highest { slot, index: 20 }];
+    assert_eq!(asked(&mut bench), due);
     // One more shred makes another request, at the next look.
-    bench.data(at(20), parent, 20..21);
-    bench.run_until(at(22));
-    let asked: Vec<Message> = bench.asked().into_iter().map(|(_, message)| message).collect();
-    assert_eq!(asked, [Message::Highest { slot, index: 21 }]);
+    bench.data(at(840), parent, 20..21);
+    bench.run_until(at(842));
+    assert_eq!(asked(&mut bench), [Message::Highest { slot, index: 21 }]);
 }
 
 #[test]
@@ -312,11 +317,12 @@ fn blocks_without_a_path_to_genesis_are_completed_those_that_lack_the_fewest_fir
     bench.data(at(0), blocks[1], 0..108);
     bench.data(at(0), blocks[1], 127..128);
     bench.data(at(0), blocks[2], 0..1);
-    bench.run_until(at(252));
+    // They count as voted on after two slots; the delay of their sets has passed by then.
+    bench.run_until(at(802));
     let asked: Vec<Message> = bench.asked().into_iter().map(|(_, m)| m).collect();
     let later: Vec<Message> =
         asked.into_iter().filter(|m| matches!(m, Message::Window { .. })).collect();
-    // Slot 5 is an ancestor of slot 6, and so comes before it. Set 1 of slot 5 has 28 missing.
+    // Slot 5 is an ancestor of slot 6, and so comes before it.
     let expected = [windows(5, 0..60), windows(6, 108..127)].concat();
     assert_eq!(later, expected);
 }
