@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod content;
+pub mod crds;
 pub mod discovery;
 pub mod gossip;
 pub mod peers;
@@ -14,6 +15,7 @@ mod testbed;
 use std::sync::Arc;
 
 use self::cluster::Cluster;
+use self::crds::Crds;
 use self::discovery::Discovery;
 use self::gossip::Gossip;
 use self::peers::Peers;
@@ -46,6 +48,7 @@ pub struct Validator {
     // Boxed, so that what every message needs of a node stands close together.
     discovery: Option<Box<Discovery>>,
     gossip: Option<Box<Gossip>>,
+    crds: Option<Box<Crds>>,
 }
 
 impl Validator {
@@ -63,21 +66,23 @@ impl Validator {
             let settings = Arc::clone(&settings.discovery);
             Box::new(Discovery::new(settings, seed, me, initial.clone()))
         });
-        let gossips = settings.gossip.style != gossip::Style::Off;
+        let gossips = !matches!(settings.gossip.style, gossip::Style::Off | gossip::Style::Solana);
         let gossip = gossips.then(|| {
             Box::new(Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me)))
         });
+        let crds = cluster.crds.as_ref().map(|shared| Box::new(Crds::new(shared, seed, me)));
         Self {
             peers: Peers::listed(Vec::new()),
             initial,
             connect,
             discovery,
             gossip,
+            crds,
             rumors: Rumors::new(seed, me, settings.rumor_window),
         }
     }
 
-    /// What the node knows of the validators; `None` if it does not gossip.
+    /// What the node knows of the validators; `None` if it does not gossip, or by Solana's rules.
     #[must_use]
     pub fn gossip(&self) -> Option<&Gossip> {
         self.gossip.as_deref()
@@ -90,7 +95,7 @@ impl Validator {
     }
 
     /// The overlay's peers become the node's peers, and it tells them so.
-    fn join(&mut self, ctx: &mut Outbox<Self>) {
+    fn join(&mut self, cluster: &Cluster, ctx: &mut Outbox<Self>) {
         if self.peers.is_empty() {
             self.peers = self.initial.clone();
         }
@@ -99,6 +104,37 @@ impl Validator {
         }
         if let Some(gossip) = &mut self.gossip {
             gossip.connect(&self.peers, ctx);
+        }
+        if let (Some(crds), Some(shared)) = (&mut self.crds, &cluster.crds) {
+            crds.connect(shared, ctx);
+        }
+    }
+
+    /// Hands what Solana's gossip has brought to the parts that it concerns.
+    fn pass_on(&mut self, cluster: &mut Cluster) {
+        let Some(shared) = &mut cluster.crds else { return };
+        let arrivals = shared.take_arrivals();
+        for arrival in &arrivals {
+            match arrival.value {
+                crds::Value::Rumor { rumor, .. } => self.rumors.heard(rumor),
+                crds::Value::ContactInfo
+                | crds::Value::Vote { .. }
+                | crds::Value::EpochSlots { .. }
+                | crds::Value::LowestSlot { .. } => {}
+            }
+        }
+        shared.give_back(arrivals);
+    }
+
+    /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
+    fn inject(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, injected: Injected) {
+        self.rumors.on_input(cluster, &self.peers, ctx, injected);
+        let spread = cluster.rumors[usize::from(injected.stream)].style;
+        if let (rumor::Style::Gossip, Some(crds), Some(shared)) =
+            (spread, &mut self.crds, &mut cluster.crds)
+        {
+            let size = u16::try_from(injected.size).unwrap_or(u16::MAX);
+            crds.publish(shared, ctx, crds::Value::Rumor { rumor: injected.rumor, size });
         }
     }
 }
@@ -112,7 +148,7 @@ impl Protocol for Validator {
 
     fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         if self.connect.is_zero() {
-            self.join(ctx);
+            self.join(cluster, ctx);
         } else {
             ctx.after(self.connect, Timer::Connect);
         }
@@ -139,6 +175,12 @@ impl Protocol for Validator {
                     gossip.on_message(&self.peers, ctx, from, message);
                 }
             }
+            Message::Crds(message) => {
+                if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                    crds.on_message(shared, ctx, from, message);
+                    self.pass_on(cluster);
+                }
+            }
             Message::Rumor(message) => {
                 self.rumors.on_message(cluster, &self.peers, ctx, from, message);
             }
@@ -150,7 +192,7 @@ impl Protocol for Validator {
 
     fn on_timer(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, timer: Timer) {
         match timer {
-            Timer::Connect => self.join(ctx),
+            Timer::Connect => self.join(cluster, ctx),
             Timer::Discovery(timer) => {
                 if let Some(discovery) = &mut self.discovery {
                     discovery.on_timer(&mut self.peers, ctx, timer);
@@ -161,20 +203,28 @@ impl Protocol for Validator {
                     gossip.on_timer(&self.peers, ctx, timer);
                 }
             }
+            Timer::Crds(timer) => {
+                if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                    crds.on_timer(shared, &self.peers, ctx, timer);
+                }
+            }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
         }
     }
 
     fn on_input(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, input: Input) {
         match input {
-            Input::Rumor(injected) => self.rumors.on_input(cluster, &self.peers, ctx, injected),
+            Input::Rumor(injected) => self.inject(cluster, ctx, injected),
         }
     }
 
-    fn on_crash(&mut self, _: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
+    fn on_crash(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
         self.rumors.on_crash(ctx, memory);
         if let Some(gossip) = &mut self.gossip {
             gossip.on_crash(ctx, memory);
+        }
+        if let (Some(crds), Some(shared)) = (&mut self.crds, &cluster.crds) {
+            crds.on_crash(shared, memory);
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.on_crash(&mut self.peers, memory);
@@ -182,14 +232,16 @@ impl Protocol for Validator {
     }
 
     fn on_restart(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        self.join(ctx);
+        self.join(cluster, ctx);
         self.rumors.on_start(cluster, ctx);
     }
 
     fn status(&self, _: &Cluster) -> Status {
+        let of_gossip = self.gossip.as_ref().map(|gossip| gossip.known());
+        let of_crds = self.crds.as_ref().map(|crds| crds.known());
         Status {
             peers: self.peers.len() as u32,
-            validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
+            validators: of_gossip.or(of_crds).unwrap_or(0),
             rumors: self.rumors.count(),
         }
     }
@@ -213,6 +265,8 @@ pub enum Message {
     Discovery(discovery::Message),
     /// Of registry gossip.
     Gossip(gossip::Message),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Message),
     /// Of rumors.
     Rumor(rumor::Message),
 }
@@ -226,6 +280,8 @@ pub enum Timer {
     Discovery(discovery::Timer),
     /// Of registry gossip.
     Gossip(gossip::Timer),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Timer),
     /// Of rumors.
     Rumor(rumor::Timer),
 }
@@ -237,6 +293,8 @@ pub enum Body {
     Discovery(discovery::Body),
     /// Of registry gossip.
     Gossip(gossip::Body),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Body),
     /// Of rumors.
     Rumor(rumor::Body),
 }
@@ -246,6 +304,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.kind(),
             Self::Gossip(message) => message.kind(),
+            Self::Crds(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
         }
     }
@@ -253,6 +312,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.size(bodies),
             Self::Gossip(message) => message.size(bodies),
+            Self::Crds(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
         }
     }
@@ -260,6 +320,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.content(bodies),
             Self::Gossip(message) => message.content(bodies),
+            Self::Crds(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
         }
     }
@@ -267,12 +328,13 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.body(),
             Self::Gossip(message) => message.body(),
+            Self::Crds(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Crds(_) => None,
             Self::Rumor(message) => message.serial(bodies),
         }
     }
@@ -307,4 +369,4 @@ macro_rules! wire {
     };
 }
 
-wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);
+wire!(discovery: Discovery, gossip: Gossip, crds: Crds, rumor: Rumor);

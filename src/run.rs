@@ -107,6 +107,7 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         stakes: plan.population.stakes.clone(),
         identities: plan.population.identities.clone(),
         rumors: plan.rumors.clone(),
+        crds: plan.crds().map(Box::new),
     };
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
@@ -184,6 +185,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         deliveries: delivery_rows(plan),
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
+        gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
         rumor_window: plan.validators.rumor_window.max(1),
         end: plan.end,
     }

@@ -1,6 +1,7 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::crds::Shared;
 use super::rumor::Rules;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
@@ -16,6 +17,8 @@ pub struct Cluster {
     pub identities: NodeMap<[u8; 32]>,
     /// The rules of each stream of rumors.
     pub rumors: Vec<Rules>,
+    /// What all nodes share of gossip by Solana's rules; `None` if there is none.
+    pub crds: Option<Box<Shared>>,
 }
 
 impl Cluster {

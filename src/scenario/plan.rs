@@ -19,9 +19,9 @@ use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
-use crate::protocol::rumor::Rules;
+use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
-use crate::protocol::{ValidatorSettings, discovery, gossip};
+use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 
 pub use self::fault::PlannedFault;
@@ -90,9 +90,10 @@ impl Plan {
             network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
-        check_gossip(&scenario.gossip, count)?;
+        let gossip = settled_gossip(&scenario.gossip);
+        check_gossip(&gossip, count)?;
         let validators = ValidatorSettings {
-            gossip: scenario.gossip,
+            gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window: workload::window(&streams, &scenario.limits),
         };
@@ -106,7 +107,7 @@ impl Plan {
             inbox_limit: scenario.limits.inbox as usize,
         };
         let mut plan = Self {
-            scenario: scenario.clone(),
+            scenario: Scenario { gossip, ..scenario.clone() },
             seed,
             end,
             population,
@@ -140,6 +141,16 @@ impl Plan {
     #[must_use]
     pub fn workload(&self) -> Workload {
         Workload::new(self.streams.clone(), self.seed)
+    }
+
+    /// What nodes share of gossip by Solana's rules; `None` if they do not gossip that way.
+    #[must_use]
+    pub fn crds(&self) -> Option<crds::Shared> {
+        let gossip = &self.validators.gossip;
+        let rules = gossip.solana.filter(|_| gossip.style == gossip::Style::Solana)?;
+        let gossiped = self.rumors.iter().any(|rules| rules.style == rumor::Style::Gossip);
+        let ring = if gossiped { self.validators.rumor_window.max(1) } else { 0 };
+        Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
     }
 
     /// The scenario as TOML with all defaults filled in; reads back as the same plan.
@@ -244,6 +255,18 @@ fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
 /// Nodes whose registries fit into memory: one version of four bytes for each pair.
 const MOST_GOSSIPING: usize = 20_000;
 
+/// Nodes for which the tables of Solana's gossip fit into memory: some 115 bytes for each pair.
+const MOST_BY_SOLANA: usize = 5_000;
+
+/// The settings with the rules filled in that the style reads.
+fn settled_gossip(config: &gossip::Config) -> gossip::Config {
+    let mut settled = *config;
+    if settled.style == gossip::Style::Solana {
+        settled.solana.get_or_insert_default();
+    }
+    settled
+}
+
 fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioError> {
     if config.style == gossip::Style::Off {
         return Ok(());
@@ -256,6 +279,16 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
         return Err(ScenarioError::new("gossip.style", message).hint("use style = \"off\""));
     }
     config.check().map_err(|error| refused("gossip", &error))?;
+    if config.style == gossip::Style::Solana {
+        if nodes > MOST_BY_SOLANA {
+            let message = format!(
+                "gossip by Solana's rules among {nodes} nodes passes the limit of {MOST_BY_SOLANA} \
+                 (115 bytes for each pair of nodes)"
+            );
+            return Err(ScenarioError::new("gossip.style", message));
+        }
+        return Ok(());
+    }
     let others = nodes - 1;
     if config.choose_from == gossip::ChooseFrom::Membership && config.fanout as usize > others {
         return Err(ScenarioError::new("gossip.fanout", impossible_fanout(config.fanout, others)));

@@ -36,6 +36,7 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "partition-heal",
     "loss-and-crash",
     "geographic-cluster",
+    "solana-gossip",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.
