@@ -380,7 +380,7 @@ impl Fact {
             Self::RumorReceived { node, rumor, from, hops, first: true } => {
                 [pair(node, from), tagged(0xA6, rumor), hops.into()]
             }
-            // The value's number depends on what other nodes made; its receipts are message outcomes.
+            // The value's number depends on what others made; its receipts are message outcomes.
             Self::ValuePublished { node, kind, version, size, .. } => {
                 let what = (kind as u64) << 32 | u64::from(size);
                 [pair(node, node), tagged(0xC0, version), what]

@@ -10,4 +10,5 @@ mod laws;
 mod malformed;
 mod mutations;
 mod smoke;
+mod solana;
 mod tidy;

@@ -271,6 +271,9 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
     if config.style == gossip::Style::Off {
         return Ok(());
     }
+    if config.style == gossip::Style::Solana {
+        return check_solana(config, nodes);
+    }
     if nodes > MOST_GOSSIPING {
         let message = format!(
             "registry gossip among {nodes} nodes passes the limit of {MOST_GOSSIPING} (4 bytes \
@@ -279,21 +282,22 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
         return Err(ScenarioError::new("gossip.style", message).hint("use style = \"off\""));
     }
     config.check().map_err(|error| refused("gossip", &error))?;
-    if config.style == gossip::Style::Solana {
-        if nodes > MOST_BY_SOLANA {
-            let message = format!(
-                "gossip by Solana's rules among {nodes} nodes passes the limit of {MOST_BY_SOLANA} \
-                 (115 bytes for each pair of nodes)"
-            );
-            return Err(ScenarioError::new("gossip.style", message));
-        }
-        return Ok(());
-    }
     let others = nodes - 1;
     if config.choose_from == gossip::ChooseFrom::Membership && config.fanout as usize > others {
         return Err(ScenarioError::new("gossip.fanout", impossible_fanout(config.fanout, others)));
     }
     Ok(())
+}
+
+fn check_solana(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioError> {
+    if nodes > MOST_BY_SOLANA {
+        let message = format!(
+            "gossip by Solana's rules among {nodes} nodes passes the limit of {MOST_BY_SOLANA} \
+             (115 bytes for each pair of nodes)"
+        );
+        return Err(ScenarioError::new("gossip.style", message));
+    }
+    config.check().map_err(|error| refused("gossip", &error))
 }
 
 /// The sentence about more random nodes than there are others.

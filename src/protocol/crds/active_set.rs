@@ -129,7 +129,8 @@ impl ActiveSets {
     }
 
     /// Calls `each` with the first `fanout` peers, from the oldest, whose filter does not hold the
-    /// origin. Own values pass all filters. `chances` says how often a filter errs, by what it holds.
+    /// origin. Own values pass all filters. `chances` says how often a filter errs, by how much it
+    /// holds.
     #[inline]
     pub(super) fn targets(
         &self,
