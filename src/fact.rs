@@ -380,12 +380,8 @@ impl Fact {
             Self::RumorReceived { node, rumor, from, hops, first: true } => {
                 [pair(node, from), tagged(0xA6, rumor), hops.into()]
             }
-            // The value's number depends on what others made; its receipts are message outcomes.
-            Self::ValuePublished { node, kind, version, size, .. } => {
-                let what = (kind as u64) << 32 | u64::from(size);
-                [pair(node, node), tagged(0xC0, version), what]
-            }
-            Self::PruneSent { node, peer, origins } => [pair(node, peer), tagged(0xC1, origins), 0],
+            // Values are message outcomes once they are sent, and nobody's business before.
+            Self::PruneSent { node, peer, origins } => [pair(node, peer), tagged(0xC0, origins), 0],
             _ => return None,
         })
     }

@@ -114,7 +114,9 @@ fn the_quick_start_leaves_one_complete_folder_of_results() {
         let text = String::from_utf8(files[&format!("{}.csv", table.name)].clone()).expect("UTF-8");
         let header: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
         assert_eq!(text.lines().next(), Some(header.join(",").as_str()), "{}", table.name);
-        assert!(text.lines().count() > 1, "{} has rows", table.name);
+        // The quick start does not gossip by Solana's rules.
+        let has_rows = text.lines().count() > 1;
+        assert_eq!(has_rows, table.name != "gossip_values", "{} has rows", table.name);
     }
     let manifest = json(&files["manifest.json"]);
     assert_eq!(manifest["complete"], true);

@@ -29,7 +29,7 @@ use self::pull::Budget;
 use self::roster::{Roster, pull_weight};
 use self::shared::within_window;
 use self::store::{Standing, Store};
-use self::value::{MOST_HOPS, Place, VOTES};
+use self::value::{Place, VOTES};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::slot::Slot;
@@ -125,7 +125,8 @@ impl Crds {
 
     /// A value of this node, to be pushed in the next round or with the next push that comes in,
     /// whichever is first. False if it goes nowhere: the node has not connected, a vote is older
-    /// than all that stand, a node without stake speaks of its slots, or its clock was set back.
+    /// than all that stand, a node without stake speaks of its slots, its clock was set back, or
+    /// versions of its key have run out (16,777,215).
     pub fn publish(&mut self, shared: &mut Shared, ctx: &mut impl Local, value: Value) -> bool {
         let now = ctx.now();
         if !self.running {
@@ -456,9 +457,6 @@ impl Crds {
         Some(content.label.one_hop_on())
     }
 }
-
-/// Hops are told apart up to 63, for they share a byte with the count of pushes.
-const _: () = assert!(MOST_HOPS == u8::MAX >> 2);
 
 #[cfg(test)]
 mod tests;

@@ -255,7 +255,7 @@ fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
 /// Nodes whose registries fit into memory: one version of four bytes for each pair.
 const MOST_GOSSIPING: usize = 20_000;
 
-/// Nodes for which the tables of Solana's gossip fit into memory: some 115 bytes for each pair.
+/// Nodes for which the tables of Solana's gossip fit into memory: some 95 bytes for each pair.
 const MOST_BY_SOLANA: usize = 5_000;
 
 /// The settings with the rules filled in that the style reads.
@@ -293,7 +293,7 @@ fn check_solana(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
     if nodes > MOST_BY_SOLANA {
         let message = format!(
             "gossip by Solana's rules among {nodes} nodes passes the limit of {MOST_BY_SOLANA} \
-             (115 bytes for each pair of nodes)"
+             (95 bytes for each pair of nodes)"
         );
         return Err(ScenarioError::new("gossip.style", message));
     }

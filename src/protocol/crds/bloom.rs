@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn ppm(bloom: &Bloom, held: u32) -> u64 {
-        (u128::from(bloom.false_positives(held)) * 1_000_000 >> 64) as u64
+        ((u128::from(bloom.false_positives(held)) * 1_000_000) >> 64) as u64
     }
 
     #[test]

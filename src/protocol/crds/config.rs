@@ -32,7 +32,6 @@ pub struct Config {
     /// How often a node asks peers for what it lacks: for an eighth of all values each time.
     pub pull_interval: Span,
     /// New values of an origin after which a node prunes those that push them late; 0 for never.
-    #[schemars(range(max = 255))]
     pub prune_upserts: u32,
     /// How many peers a node keeps at least for each origin when it prunes.
     pub prune_keep: u32,
@@ -132,10 +131,6 @@ impl Config {
                 return refuse(field, message);
             }
         }
-        if self.prune_upserts > u32::from(u8::MAX) {
-            let message = format!("{} is too many; expected at most 255", self.prune_upserts);
-            return refuse("solana.prune_upserts", message);
-        }
         if self.false_positive > percent(50) {
             return refuse("solana.false_positive", "expected at most 50%".into());
         }
@@ -187,10 +182,6 @@ mod tests {
             (
                 Config { rotation: Span::from_millis(99), ..good },
                 "solana.rotation: 99ms is shorter than interval = \"100ms\"",
-            ),
-            (
-                Config { prune_upserts: 256, ..good },
-                "solana.prune_upserts: 256 is too many; expected at most 255",
             ),
             (
                 Config { packet: Bytes(971), ..good },

@@ -69,8 +69,9 @@ pub struct Request {
 impl Request {
     fn content(&self) -> u64 {
         let head = mix(u64::from(self.part) << 8 | u64::from(self.mask_bits)) ^ self.salt;
-        let step = |sum: u64, version: &u32| mix(sum ^ u64::from(*version));
-        self.versions.iter().fold(mix(head), step)
+        // Keys of which the asker has nothing do not count, so that nodes it never heard of do not.
+        let held = (0_u64..).zip(&self.versions).filter(|(_, version)| **version > 0);
+        held.fold(mix(head), |sum, (place, version)| mix(sum ^ (place << 32 | u64::from(*version))))
     }
 }
 

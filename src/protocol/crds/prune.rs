@@ -5,7 +5,7 @@ use super::config::Config;
 use crate::base::id::{NodeId, NodeMap};
 
 /// Relayers in one block of a record.
-const RELAYERS: usize = 7;
+const RELAYERS: usize = 6;
 /// No relayer, or no further block.
 const NONE: u32 = u32::MAX;
 /// A relayer's score stands below its number.
@@ -20,11 +20,15 @@ struct Block {
     /// Number and score of each relayer, in the order in which they came.
     relayers: [u32; RELAYERS],
     next: u32,
+    /// New values of the origin; counted in its first block.
+    upserts: u32,
 }
 
 impl Block {
-    const EMPTY: Self = Self { relayers: [NONE; RELAYERS], next: NONE };
+    const EMPTY: Self = Self { relayers: [NONE; RELAYERS], next: NONE, upserts: 0 };
 }
+
+const _: () = assert!(size_of::<Block>() == 32);
 
 /// The scores of all relayers of all origins, at one node. The first block of each origin stands at
 /// its number, further ones behind. Takes no memory before the first push.
@@ -32,8 +36,6 @@ impl Block {
 pub(super) struct Received {
     blocks: Vec<Block>,
     free: Vec<u32>,
-    /// New values by origin.
-    upserts: Vec<u8>,
 }
 
 /// A relayer in a decision: its score, stake and number.
@@ -60,13 +62,10 @@ impl Received {
         }
         if self.blocks.is_empty() {
             self.blocks = vec![Block::EMPTY; nodes];
-            self.upserts = vec![0; nodes];
         }
-        let upserts = &mut self.upserts[origin.index()];
-        if pushes == 0 {
-            *upserts = upserts.saturating_add(1);
-        }
-        let due = u32::from(*upserts) >= config.prune_upserts;
+        let upserts = &mut self.blocks[origin.index()].upserts;
+        *upserts += u32::from(pushes == 0);
+        let due = *upserts >= config.prune_upserts;
         let (point, cap) = if pushes < TIMELY { (1, u32::MAX) } else { (0, config.prune_cap) };
         self.score(origin, relayer, point, cap);
         due
@@ -111,7 +110,6 @@ impl Received {
 
     /// Takes all that is known of an origin out, in the order in which relayers came.
     fn take(&mut self, origin: NodeId, mut each: impl FnMut(NodeId, u32)) {
-        self.upserts[origin.index()] = 0;
         let mut at = origin.index();
         loop {
             let block = std::mem::replace(&mut self.blocks[at], Block::EMPTY);
@@ -260,7 +258,7 @@ mod tests {
             received.take(origin, |relayer, score| all.push((relayer.number(), score)));
             assert_eq!(all, (0..30).map(|relayer| (relayer, 0)).collect::<Vec<_>>());
         }
-        // 30 relayers take 5 blocks, 4 of them behind those of the 3 origins.
+        // 30 relayers take 5 blocks of 6, 4 of them behind those of the 3 origins.
         assert_eq!(received.blocks.len(), 3 + 4);
     }
 }

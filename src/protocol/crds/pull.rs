@@ -58,8 +58,8 @@ pub(super) const fn requests(mask_bits: u8) -> u32 {
 }
 
 /// The keys of one part.
-fn keys_of(part: u32, mask_bits: u8, keys: usize) -> impl Iterator<Item = usize> {
-    (part as usize..keys).step_by(1 << mask_bits)
+fn keys_of(part: u32, mask_bits: u8, keys: usize) -> impl Iterator<Item = u32> {
+    (part..keys as u32).step_by(1 << mask_bits)
 }
 
 /// A request for one part. `items` is how many values the asker reckons with in all.
@@ -70,8 +70,7 @@ pub(super) fn request(
     (at, salt): (Time, u64),
     shared: &Shared,
 ) -> Request {
-    let keys = store.versions().len();
-    let versions = keys_of(part, mask_bits, keys).map(|key| store.versions()[key]).collect();
+    let versions = keys_of(part, mask_bits, store.keys()).map(|key| store.version(key)).collect();
     let errors = shared.pull_filter.false_positives(items >> mask_bits);
     let size = shared.config.packet.0 as u32;
     Request { part, mask_bits, at, contact, versions, salt, errors, size }
@@ -157,9 +156,9 @@ fn find_lacking(
 ) {
     let mut answer = std::mem::take(&mut shared.scratch.answer);
     answer.clear();
-    let keys = store.versions().len();
-    for (key, theirs) in keys_of(request.part, request.mask_bits, keys).zip(&request.versions) {
-        let (key, mine) = (key as u32, store.versions()[key]);
+    let keys = keys_of(request.part, request.mask_bits, store.keys());
+    for (key, theirs) in keys.zip(&request.versions) {
+        let mine = store.version(key);
         if mine <= *theirs {
             continue;
         }
@@ -259,7 +258,7 @@ mod tests {
     #[test]
     fn every_key_is_in_exactly_one_part() {
         let mut seen = [0; 1_000];
-        (0..64).flat_map(|part| keys_of(part, 6, 1_000)).for_each(|key| seen[key] += 1);
+        (0..64).flat_map(|part| keys_of(part, 6, 1_000)).for_each(|key| seen[key as usize] += 1);
         assert_eq!(seen, [1; 1_000]);
     }
 

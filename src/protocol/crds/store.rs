@@ -1,6 +1,6 @@
 //! Protocol layer: which values one node has: a version per key, and how it came by it.
 
-use super::value::Label;
+use super::value::{Label, MOST_HOPS, MOST_VERSIONS};
 use crate::base::time::{Span, Time};
 
 /// What a node makes of a value's name.
@@ -17,16 +17,16 @@ pub(super) enum Standing {
     Outdated,
 }
 
-/// The bits of a note that count pushes; the others hold hops.
-const PUSHES: u8 = 0b11;
+/// The bits of a word that count pushes; hops stand above them, the version above those.
+const PUSHES: u32 = 0b11;
+const HOPS_AT: u32 = PUSHES.count_ones();
+const VERSION_AT: u32 = 8;
 
-/// The values of a node. Takes no memory before the node connects.
+/// The values of a node, one word per key, so that a push of a known value touches one place only.
+/// Takes no memory before the node connects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    /// By key; 0 for none.
-    versions: Vec<u32>,
-    /// By key: hops above two bits for pushes.
-    notes: Vec<u8>,
+    words: Vec<u32>,
     held: u32,
     replaced: Recent,
 }
@@ -34,60 +34,57 @@ pub(super) struct Store {
 impl Store {
     /// Makes room for so many keys, if there is none yet.
     pub(super) fn open(&mut self, keys: usize) {
-        if self.versions.is_empty() {
-            self.versions = vec![0; keys];
-            self.notes = vec![0; keys];
+        if self.words.is_empty() {
+            self.words = vec![0; keys];
         }
+    }
+
+    /// How many keys there is room for.
+    pub(super) const fn keys(&self) -> usize {
+        self.words.len()
     }
 
     /// Where a value stands.
     #[inline]
     pub(super) fn standing(&self, label: &Label) -> Standing {
-        let mine = self.versions[label.key as usize];
-        match label.version.cmp(&mine) {
+        let word = self.words[label.key as usize];
+        match label.version.cmp(&(word >> VERSION_AT)) {
             std::cmp::Ordering::Greater => Standing::New,
             std::cmp::Ordering::Less => Standing::Outdated,
-            std::cmp::Ordering::Equal => {
-                Standing::Known { pushes: self.notes[label.key as usize] & PUSHES }
-            }
+            std::cmp::Ordering::Equal => Standing::Known { pushes: (word & PUSHES) as u8 },
         }
     }
 
     /// Takes a new value in. True if the key was empty.
     pub(super) fn insert(&mut self, label: &Label, now: Time) -> bool {
-        let version = &mut self.versions[label.key as usize];
-        let empty = *version == 0;
+        debug_assert!(label.version <= MOST_VERSIONS && label.hops <= MOST_HOPS);
+        let word = &mut self.words[label.key as usize];
+        let empty = *word == 0;
         if empty {
             self.held += 1;
         } else {
             self.replaced.add(now);
         }
-        *version = label.version;
-        self.notes[label.key as usize] = label.hops << PUSHES.count_ones();
+        *word = label.version << VERSION_AT | u32::from(label.hops) << HOPS_AT;
         empty
     }
 
     /// Counts one more push of the value of a key, up to three.
     #[inline]
     pub(super) fn count_push(&mut self, key: u32) {
-        let note = &mut self.notes[key as usize];
-        *note += u8::from(*note & PUSHES < PUSHES);
+        let word = &mut self.words[key as usize];
+        *word += u32::from(*word & PUSHES < PUSHES);
     }
 
     /// The version of a key; 0 for none.
     #[inline]
     pub(super) fn version(&self, key: u32) -> u32 {
-        self.versions.get(key as usize).copied().unwrap_or(0)
+        self.words.get(key as usize).map_or(0, |word| word >> VERSION_AT)
     }
 
     /// Links that the value of a key has travelled.
     pub(super) fn hops(&self, key: u32) -> u8 {
-        self.notes[key as usize] >> PUSHES.count_ones()
-    }
-
-    /// All versions, by key.
-    pub(super) fn versions(&self) -> &[u32] {
-        &self.versions
+        (self.words[key as usize] >> HOPS_AT) as u8 & MOST_HOPS
     }
 
     /// Values held and values replaced within 75 s, whose hashes are still remembered so that they
@@ -98,9 +95,9 @@ impl Store {
 
     /// Forgets everything but the values of some keys.
     pub(super) fn keep_only(&mut self, mut keep: impl FnMut(u32) -> bool) {
-        for (key, version) in (0_u32..).zip(&mut self.versions) {
-            if *version > 0 && !keep(key) {
-                *version = 0;
+        for (key, word) in (0_u32..).zip(&mut self.words) {
+            if *word > 0 && !keep(key) {
+                *word = 0;
                 self.held -= 1;
             }
         }

@@ -148,9 +148,10 @@ impl Layout {
     }
 
     /// Key and version of a rumor: numbers that share a key follow each other. `None` if there is
-    /// no room for rumors.
+    /// no room for rumors, or if versions have run out.
     pub(super) fn rumor(self, rumor: u32) -> Option<(u32, u32)> {
-        Some((rumor.checked_rem(self.ring)?, rumor / self.ring + 1))
+        let key = rumor.checked_rem(self.ring)?;
+        Some((key, rumor / self.ring + 1)).filter(|(_, version)| *version <= MOST_VERSIONS)
     }
 
     /// The number of the rumor of this key and version.
@@ -176,8 +177,10 @@ pub struct Label {
     pub(super) hops: u8,
 }
 
-/// Most hops that are told apart.
-pub(super) const MOST_HOPS: u8 = 63;
+/// Most hops that are told apart: they have 6 bits of a word in every table.
+pub(super) const MOST_HOPS: u8 = (1 << 6) - 1;
+/// Highest version: they have 24 bits of it.
+pub(super) const MOST_VERSIONS: u32 = (1 << 24) - 1;
 
 impl Label {
     /// A number for the digest, made of what names the value and of the way it has come.
@@ -253,9 +256,10 @@ impl Contents {
         }
     }
 
-    /// The version that follows the latest of a key.
+    /// The version that follows the latest of a key; `None` if versions have run out.
     pub(super) fn next_version(&self, key: u32) -> Option<u32> {
-        self.heads[key as usize].as_ref().map_or(Some(1), |head| head.label.version.checked_add(1))
+        let next = self.heads[key as usize].as_ref().map_or(1, |head| head.label.version + 1);
+        (next <= MOST_VERSIONS).then_some(next)
     }
 
     /// Adds a value of a version above all of its key, unless the merge rule would refuse it
@@ -315,7 +319,8 @@ mod tests {
         // 3 nodes with 15 places, behind the ring.
         assert_eq!((layout.keys(), seen.iter().filter(|seen| **seen).count()), (55, 45));
         assert!(!seen[..10].contains(&true));
-        for rumor in [0, 9, 10, 37, u32::MAX] {
+        assert_eq!(layout.rumor(u32::MAX), None);
+        for rumor in [0, 9, 10, 37, 10 * MOST_VERSIONS - 1] {
             let (key, version) = layout.rumor(rumor).expect("a ring");
             let label = Label { key, version, ..label(layout, 0, Place::RUMOR, 1) };
             assert!(key < 10 && layout.number_of_rumor(&label) == rumor);
