@@ -23,8 +23,8 @@ fn solana_gossip_reaches_everybody_and_redundancy_falls_with_prunes() {
     // 60 * 9 / 59 = 9.15 copies a node.
     let before = mean(&copies[..15]);
     assert!((9.14..9.16).contains(&before), "{before}");
-    // Stakes are equal, so any two relayers hold more than 15 % of it: every node keeps exactly two,
-    // and now and then one that a rotation has brought and that is not pruned yet.
+    // Stakes are equal, so any two relayers hold more than 15 % of it: every node keeps exactly
+    // two, and now and then one that a rotation has brought and that is not pruned yet.
     let after = mean(&copies[100..]);
     assert!((1.9..2.4).contains(&after), "{before} copies before, {after} after");
     let values = ran.0.summary.gossip_values.expect("gossip by Solana's rules");
@@ -42,7 +42,7 @@ fn solana_gossip_by_pull_alone_reaches_everybody_in_the_end() {
     let ran = ran_plan(&plan_with(STREAM, &overrides));
     let summary = &ran.0.summary;
     assert!(summary.sent.iter().all(|(kind, _)| kind.name() != "gossip_push"));
-    // A node asks for 8 of 64 parts every 500 ms, for any value every 4 s, and one of 29 others at a
+    // A node asks for 8 of 64 parts every 500 ms, for any value every 4 s, one of 29 others at a
     // time: x' = x (1 - x) / 4 s, so after at least 32 s 1 - x = 30 exp(-8) / W = 1 % / W, where W,
     // exponential with mean one, is the luck of the first steps. Its mean is about 5 %.
     let reached = ran.integers(&RUMORS, "reached").iter().sum::<u64>();
