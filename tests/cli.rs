@@ -114,7 +114,6 @@ fn the_quick_start_leaves_one_complete_folder_of_results() {
     expected.sort();
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), expected);
     for table in TABLES {
-        // The quick start has no blocks.
         // The quick start makes no blocks and does not gossip by Solana's rules.
         let absent = ["repair", "blocks", "block_arrivals", "slots", "gossip_values"];
         let absent = absent.contains(&table.name);
