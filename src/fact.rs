@@ -428,6 +428,19 @@ pub enum Fact {
         repaired: u32,
         /// Again, in whatever way.
         duplicate: u32,
+        /// Most links that any of them travelled down a tree, from the leader on.
+        hops: u8,
+    },
+    /// A leader has sent all shreds of its block.
+    BlockSent {
+        /// The leader.
+        node: NodeId,
+        /// The block.
+        block: u64,
+        /// Messages with shreds.
+        messages: u32,
+        /// Their payload bytes.
+        bytes: u64,
     },
     /// A node gave an incomplete block up.
     BlockExpired {

@@ -349,6 +349,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::BlockFirstShred { .. }
             | Fact::BlockWhole { .. }
             | Fact::ShredsCounted { .. }
+            | Fact::BlockSent { .. }
             | Fact::BlockExpired { .. }
             | Fact::HeadChanged { .. } => {}
         }

@@ -149,7 +149,11 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
         Fact::BlockWhole { node, slot, block, .. } => {
             (node, format!("node {node} has block {block:016x} of slot {slot} whole"))
         }
-        Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate } => {
+        Fact::BlockSent { node, block, messages, bytes } => {
+            let text = format!("{messages} messages of {bytes} B in all");
+            (node, format!("node {node} has sent block {block:016x}: {text}"))
+        }
+        Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate, .. } => {
             let paths = format!("{turbine} by turbine, {recovered} recovered, {repaired} repaired");
             let text = format!("shreds of block {block:016x}: {paths}, {duplicate} duplicates");
             (node, format!("node {node} counts its {text}"))
@@ -204,6 +208,7 @@ mod tests {
                 recovered: 12,
                 repaired: 0,
                 duplicate: 3,
+                hops: 2,
             },
             Fact::BlockExpired { node, slot, block },
             Fact::HeadChanged { node, block, height: 7, reorganised: 2 },

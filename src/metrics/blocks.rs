@@ -220,7 +220,12 @@ impl Blocks {
             Fact::BlockWhole { node, slot, block, first } => {
                 self.on_whole(at, (node, slot, block), first, sink);
             }
-            Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate } => {
+            Fact::BlockSent { block, messages, bytes, .. } => {
+                let sent = Some((messages, bytes));
+                self.find(block).into_iter().for_each(|tracked| tracked.sent = sent);
+            }
+            Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate, hops } => {
+                self.find(block).into_iter().for_each(|t| t.hops_max = t.hops_max.max(hops));
                 let [turbine, recovered, repaired, duplicate] =
                     [turbine, recovered, repaired, duplicate].map(u64::from);
                 let shreds = Shreds { turbine, recovered, repaired, duplicate };

@@ -107,10 +107,10 @@ impl Blocks {
     ) {
         match message {
             turbine::Message::Shred { block, at, hops } => {
-                self.receive(cluster, peers, ctx, (block, at), Path::Turbine, hops);
+                self.receive(cluster, peers, ctx, (block, at), Path::Turbine(hops), hops);
             }
             turbine::Message::Again { block, at } => {
-                self.receive(cluster, peers, ctx, (block, at), Path::Turbine, 0);
+                self.receive(cluster, peers, ctx, (block, at), Path::Turbine(0), 0);
             }
             turbine::Message::Proposal { block } => {
                 if self.store.knows(block) || self.open(ctx, block) {

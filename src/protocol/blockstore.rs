@@ -15,8 +15,8 @@ pub use self::part::{Part, Received, Tally};
 /// How a shred came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Path {
-    /// From the leader or down a tree.
-    Turbine,
+    /// From the leader or down a tree, over so many links.
+    Turbine(u8),
     /// As the answer to a repair request.
     Repair,
 }

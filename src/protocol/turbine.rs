@@ -51,6 +51,30 @@ struct Emitting {
     shape: Shape,
     /// How long the leader takes over it.
     length: Span,
+    sent: Sent,
+}
+
+impl Emitting {
+    /// All of it is sent.
+    fn done(&self, ctx: &mut impl Ctx) {
+        let (node, block) = (ctx.me(), ctx.body(self.body).id().0);
+        let Sent { messages, bytes } = self.sent;
+        ctx.observe(Fact::BlockSent { node, block, messages, bytes });
+    }
+}
+
+/// What a leader sent of a block.
+#[derive(Clone, Copy, Default, Debug)]
+struct Sent {
+    messages: u32,
+    bytes: u64,
+}
+
+impl Sent {
+    fn add(&mut self, messages: usize, size: u32) {
+        self.messages = self.messages.saturating_add(messages as u32);
+        self.bytes += messages as u64 * u64::from(size);
+    }
 }
 
 /// What of a block matters for passing a shred on; copied, so that the body need not stay borrowed.
@@ -75,8 +99,8 @@ impl Facts {
 
 /// The fact about the shreds of a block that a node has.
 const fn counted(node: NodeId, block: BlockId, tally: Tally) -> Fact {
-    let Tally { turbine, recovered, repaired, duplicate } = tally;
-    Fact::ShredsCounted { node, block: block.0, turbine, recovered, repaired, duplicate }
+    let Tally { turbine, recovered, repaired, duplicate, hops } = tally;
+    Fact::ShredsCounted { node, block: block.0, turbine, recovered, repaired, duplicate, hops }
 }
 
 impl Turbine {
@@ -92,7 +116,7 @@ impl Turbine {
     }
 
     /// The leader begins to send a block of its own, which it holds. `length` is its time in the
-    /// slot. True if that is already all.
+    /// slot.
     pub fn begin(
         &mut self,
         cluster: &mut Cluster,
@@ -100,64 +124,64 @@ impl Turbine {
         ctx: &mut impl Ctx,
         body: BodyId,
         length: Span,
-    ) -> bool {
+    ) {
         let block: &Block = ctx.body(body);
         let (slot, shape) = (block.slot, block.shape);
         if self.config.proposals {
             let message = Message::Proposal { block: body };
             peers.iter().for_each(|peer| ctx.send(peer, message));
         }
-        let emitting = Emitting { slot, body, shape, length };
+        let mut emitting = Emitting { slot, body, shape, length, sent: Sent::default() };
         if self.config.emission == Emission::AtOnce {
-            self.emit(cluster, peers, ctx, &emitting, 0..shape.shreds());
-            return true;
+            self.emit(cluster, peers, ctx, &mut emitting, 0..shape.shreds());
+            emitting.done(ctx);
+        } else {
+            self.step(cluster, peers, ctx, emitting, 0);
         }
-        self.emitting.push(emitting);
-        self.step(cluster, peers, ctx, Timer { slot, step: 0 })
     }
 
-    /// An alarm of this part: the body of the own block, if it is all sent now.
+    /// An alarm of this part: the next share of an own block is due.
     pub fn on_timer(
         &mut self,
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
-        timer: Timer,
-    ) -> Option<BodyId> {
-        let body = self.emitting.iter().find(|emitting| emitting.slot == timer.slot)?.body;
-        self.step(cluster, peers, ctx, timer).then_some(body)
+        Timer { slot, step }: Timer,
+    ) {
+        let place = self.emitting.iter().position(|emitting| emitting.slot == slot);
+        if let Some(place) = place {
+            let emitting = self.emitting.remove(place);
+            self.step(cluster, peers, ctx, emitting, step);
+        }
     }
 
-    /// Sends the next share of the leader's block and sets the alarm for the one after it. True if
-    /// that was the last.
+    /// Sends the next share of the leader's block and sets the alarm for the one after it.
     fn step(
         &mut self,
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
-        Timer { slot, step }: Timer,
-    ) -> bool {
-        let emitting = self.emitting.iter().find(|emitting| emitting.slot == slot);
-        let Some(&emitting) = emitting else { return false };
-        let Emitting { shape, length, .. } = emitting;
+        mut emitting: Emitting,
+        step: u32,
+    ) {
+        let Emitting { slot, shape, length, .. } = emitting;
         let by_set = self.config.emission == Emission::BySet;
         let steps = if by_set { shape.sets() } else { shape.shreds() };
         // A set is full at the end of its share, a single shred goes out at the beginning of its.
         if !by_set {
-            self.emit(cluster, peers, ctx, &emitting, step..step + 1);
+            self.emit(cluster, peers, ctx, &mut emitting, step..step + 1);
         } else if step > 0 {
             let first = shape.ordinal(ShredAt { set: (step - 1) as u16, place: 0 });
             let width = shape.width((step - 1) as u16);
-            self.emit(cluster, peers, ctx, &emitting, first..first + width);
+            self.emit(cluster, peers, ctx, &mut emitting, first..first + width);
         }
         let last = if by_set { step == steps } else { step + 1 == steps };
         if last {
-            self.emitting.retain(|emitting| emitting.slot != slot);
-            return true;
+            return emitting.done(ctx);
         }
         let share = |step: u32| length.scaled(step.into(), steps.into());
         ctx.after(share(step + 1) - share(step), Timer { slot, step: step + 1 });
-        false
+        self.emitting.push(emitting);
     }
 
     /// Sends some shreds of the leader's own block, in the order of the settings.
@@ -166,7 +190,7 @@ impl Turbine {
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
-        emitting: &Emitting,
+        emitting: &mut Emitting,
         ordinals: std::ops::Range<u32>,
     ) {
         let facts = Facts::of(ctx.body(emitting.body));
@@ -174,22 +198,24 @@ impl Turbine {
         if self.config.order == Order::ChunkMajor {
             for at in shreds {
                 self.choose(cluster, peers, &facts, at, ctx.me());
+                emitting.sent.add(self.targets.len(), facts.shape.size(at));
                 self.dispatch(ctx, emitting.body, at, 1, None);
             }
         } else {
-            self.receiver_major(cluster, peers, ctx, emitting.body, shreds, 1);
+            let body = emitting.body;
+            self.receiver_major((cluster, peers), ctx, body, shreds, 1, &mut emitting.sent);
         }
     }
 
     /// Sends shreds to the first receiver of each, then to the second of each, and so on.
     fn receiver_major(
         &mut self,
-        cluster: &mut Cluster,
-        peers: &Peers,
+        (cluster, peers): (&mut Cluster, &Peers),
         ctx: &mut impl Ctx,
         body: BodyId,
         shreds: impl Iterator<Item = ShredAt> + Clone,
         hops: u8,
+        sent: &mut Sent,
     ) {
         let facts = Facts::of(ctx.body(body));
         // The leader's first receivers come first; others have served theirs on the way.
@@ -200,6 +226,7 @@ impl Turbine {
                 self.choose(cluster, peers, &facts, at, ctx.me());
                 if let Some(&to) = self.targets.get(rank) {
                     ctx.send(to, Message::Shred { block: body, at, hops });
+                    sent.add(1, facts.shape.size(at));
                     served = true;
                 }
             }
@@ -222,7 +249,7 @@ impl Turbine {
     ) -> Option<Received> {
         let received = store.receive(ctx.now(), body, ctx.body(body), at, path)?;
         if received.fresh {
-            if path == Path::Turbine && self.config.forward_received {
+            if matches!(path, Path::Turbine(_)) && self.config.forward_received {
                 self.pass_on(cluster, peers, ctx, body, at, hops);
             }
             if received.decodes {
@@ -353,7 +380,8 @@ impl Turbine {
         store.settle_full(body, ctx.body(body));
         if later {
             let hops = hops.saturating_add(1).max(2);
-            self.receiver_major(cluster, peers, ctx, body, shreds.into_iter(), hops);
+            let (shreds, sent) = (shreds.into_iter(), &mut Sent::default());
+            self.receiver_major((cluster, peers), ctx, body, shreds, hops, sent);
         }
     }
 

@@ -63,7 +63,8 @@ impl Bench {
     fn counted(&mut self, nanos: u64, to: u32, block: u64, shreds: [u32; 4]) {
         let [turbine, recovered, repaired, duplicate] = shreds;
         let node = node(to);
-        let fact = Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate };
+        let fact =
+            Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate, hops: 2 };
         self.fact(nanos, fact);
     }
 

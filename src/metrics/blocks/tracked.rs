@@ -50,6 +50,9 @@ pub static BLOCKS: TableSpec = TableSpec {
         Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
         Column::new("repaired", Unit::Count, "Those that answered a repair request."),
         Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
+        Column::new("hops_max", Unit::Count, "Most links that a shred travelled down a tree."),
+        Column::new("sent", Unit::Count, SENT),
+        Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
         Column::new("expired", Unit::Count, "How often a node gave it up."),
         Column::new("canonical", Unit::Flag, CANONICAL),
     ],
@@ -58,6 +61,7 @@ pub static BLOCKS: TableSpec = TableSpec {
 const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
 const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader or down a tree; this \
                        and the next three are sums over nodes.";
+const SENT: &str = "Messages in which its leader sent the shreds; empty before the last was sent.";
 const CANONICAL: &str = "Whether it is part of the chain that most stake builds on at the end; empty \
                          if that cannot be told, or if the row was written before the end.";
 
@@ -100,6 +104,10 @@ pub(super) struct Tracked {
     pub(super) nodes: Spread,
     stake: Spread,
     pub(super) shreds: Shreds,
+    /// Most links that a shred of it travelled.
+    pub(super) hops_max: u8,
+    /// Messages and bytes that its leader sent; `None` until it has sent all.
+    pub(super) sent: Option<(u32, u64)>,
     pub(super) expired: u64,
 }
 
@@ -129,6 +137,8 @@ impl Tracked {
             nodes: Spread::new(nodes as u64, 1),
             stake: Spread::new(total, own),
             shreds: Shreds::default(),
+            hops_max: 0,
+            sent: None,
             expired: 0,
         }
     }
@@ -177,7 +187,11 @@ impl Tracked {
         cells.extend(self.nodes.times.map(Cell::from));
         cells.extend(self.stake.times.map(Cell::from));
         let Shreds { turbine, recovered, repaired, duplicate } = self.shreds;
-        cells.extend([turbine, recovered, repaired, duplicate, self.expired].map(Cell::from));
+        cells.extend([turbine, recovered, repaired, duplicate].map(Cell::from));
+        cells.push(u64::from(self.hops_max).into());
+        cells.push(self.sent.map(|(messages, _)| messages).into());
+        cells.push(self.sent.map(|(_, bytes)| bytes).into());
+        cells.push(self.expired.into());
         cells.push(canonical.into());
         sink.row(&BLOCKS, &cells);
     }

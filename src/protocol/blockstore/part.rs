@@ -45,6 +45,8 @@ pub struct Tally {
     pub repaired: u32,
     /// Again, in whatever way.
     pub duplicate: u32,
+    /// Most links that any of them travelled down a tree.
+    pub hops: u8,
 }
 
 /// What came of a shred.
@@ -99,7 +101,7 @@ impl Part {
             data_end: 0,
             data_held: 0,
             end_known: false,
-            tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0 },
+            tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0, hops: 0 },
         }
     }
 
@@ -143,7 +145,10 @@ impl Part {
         bits[word] |= bit;
         self.held += 1;
         match path {
-            Path::Turbine => self.tally.turbine += 1,
+            Path::Turbine(hops) => {
+                self.tally.turbine += 1;
+                self.tally.hops = self.tally.hops.max(hops);
+            }
             Path::Repair => self.note_repaired(set * words + word, bit),
         }
         self.last = now;

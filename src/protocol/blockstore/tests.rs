@@ -62,7 +62,7 @@ impl Bench {
     /// Gives all data shreds of a block to the store.
     fn complete(&mut self, body: BodyId, block: &Block) {
         for index in 0..block.shape.data() {
-            self.take(body, block, block.shape.data_at(index), Path::Turbine);
+            self.take(body, block, block.shape.data_at(index), Path::Turbine(1));
         }
         self.store.settle_full(body, block);
     }
@@ -92,7 +92,7 @@ fn a_set_decodes_with_exactly_as_many_different_shreds_as_it_has_data_whatever_t
                 let needed = shape.needed(shred.set) as usize;
                 let done = set.len() >= needed;
                 let new = set.insert(shred.place) && !filled[of];
-                let received = bench.take(body, &block, shred, Path::Turbine);
+                let received = bench.take(body, &block, shred, Path::Turbine(1));
                 let decodes = new && !done && set.len() == needed;
                 decoded += u32::from(decodes);
                 assert_eq!((received.fresh, received.decodes), (new, decodes), "{shred:?}");
@@ -130,7 +130,7 @@ fn what_is_missing_is_what_did_not_come_until_the_set_decodes() {
     rng.shuffle(&mut arrivals);
     let mut came = BTreeSet::new();
     for shred in arrivals.into_iter().take(90) {
-        bench.take(body, &block, shred, Path::Turbine);
+        bench.take(body, &block, shred, Path::Turbine(1));
         came.insert((shred.set, shred.place));
         let Some(part) = bench.store.part(body) else { break };
         let mut end = 0;
@@ -158,7 +158,7 @@ fn the_end_of_a_block_is_known_by_its_last_shred_or_its_last_set_or_the_proposal
         for place in 32..64 {
             let known = bench.store.part(body).expect("incomplete").is_end_known();
             assert!(!known, "coding shreds alone do not tell");
-            bench.take(body, block, ShredAt { set: 1, place }, Path::Turbine);
+            bench.take(body, block, ShredAt { set: 1, place }, Path::Turbine(1));
         }
     };
     let by_shred: Tell = |bench, body, block| {
@@ -169,7 +169,7 @@ fn the_end_of_a_block_is_known_by_its_last_shred_or_its_last_set_or_the_proposal
     for tell in [by_set, by_shred, by_proposal] {
         let mut bench = Bench::new(true);
         let body = bench.open(at(0), &block);
-        bench.take(body, &block, ShredAt { set: 0, place: 3 }, Path::Turbine);
+        bench.take(body, &block, ShredAt { set: 0, place: 3 }, Path::Turbine(1));
         assert!(!bench.store.part(body).expect("incomplete").is_end_known());
         tell(&mut bench, body, &block);
         assert!(bench.store.part(body).expect("incomplete").is_end_known());
@@ -190,7 +190,7 @@ fn sets_that_are_skipped_count_from_the_moment_when_a_later_one_is_heard_of() {
     let body = bench.open(at(0), &block);
     for (millis, set) in [(10, 1_u16), (30, 3), (50, 2), (70, 0)] {
         let shred = ShredAt { set, place: 40 };
-        bench.store.receive(at(millis), body, &block, shred, Path::Turbine);
+        bench.store.receive(at(millis), body, &block, shred, Path::Turbine(1));
     }
     let part = bench.store.part(body).expect("incomplete");
     let since: Vec<Time> = (0..5).map(|set| part.since(set)).collect();
@@ -218,7 +218,7 @@ fn incomplete_blocks_expire_by_age_and_whole_ones_leave_by_number() {
     let mut bench = Bench::new(false);
     let old = block(0, &cut, 4);
     let partial = bench.open(at(0), &old);
-    bench.store.receive(at(0), partial, &old, old.shape.data_at(0), Path::Turbine);
+    bench.store.receive(at(0), partial, &old, old.shape.data_at(0), Path::Turbine(1));
     let wholes: Vec<BodyId> = (1..8)
         .map(|slot| {
             let block = block(slot, &cut, 4);
@@ -267,14 +267,14 @@ fn a_settled_block_takes_every_further_shred_for_a_duplicate() {
         let body = bench.open(at(0), &coded);
         for set in 0..2 {
             for place in [0, place] {
-                bench.take(body, &coded, ShredAt { set, place }, Path::Turbine);
+                bench.take(body, &coded, ShredAt { set, place }, Path::Turbine(1));
             }
         }
         bench.store.settle_full(body, &coded);
         assert!(bench.store.is_whole(body));
         assert_eq!(bench.store.tally(body).is_none(), settles, "{recovers} {place}");
         assert!(bench.store.part(body).is_none(), "nothing is missing of a whole block");
-        let late = bench.take(body, &coded, ShredAt { set: 0, place: 3 }, Path::Turbine);
+        let late = bench.take(body, &coded, ShredAt { set: 0, place: 3 }, Path::Turbine(1));
         assert_eq!(late.fresh, !settles, "passed on, if it was not recovered");
         assert!(!late.decodes && !late.whole);
     }
@@ -298,7 +298,7 @@ fn blocks_are_found_by_name_and_slot_and_by_what_there_is_of_them() {
     let mut bench = Bench::new(true);
     let [a, b, c] = [&whole, &part, &rival].map(|block| bench.open(at(0), block));
     bench.complete(a, &whole);
-    bench.take(b, &part, part.shape.data_at(1), Path::Turbine);
+    bench.take(b, &part, part.shape.data_at(1), Path::Turbine(1));
     let store = &bench.store;
     assert_eq!(store.by_id(part.id()), Some(b));
     assert!(store.versions(Slot::new(3)).eq([c, a]));

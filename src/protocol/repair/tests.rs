@@ -137,7 +137,7 @@ impl Bench {
     /// A shred reaches the node at a moment.
     fn receive(&mut self, when: Time, body: BodyId, at: ShredAt) {
         self.run_until(when);
-        self.take(body, at, Path::Turbine);
+        self.take(body, at, Path::Turbine(1));
     }
 
     fn take(&mut self, body: BodyId, at: ShredAt, path: Path) {
