@@ -3,10 +3,14 @@
 //! The kernel states transport facts, protocols state the rest. Metrics and checkers listen; they
 //! return nothing and hold no reference to a simulation, so they cannot steer it.
 
+mod ledger;
+
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Time;
+
+pub use self::ledger::{Flaw, Loss, Refusal, Step};
 
 /// What a message is about; the names in every table and report.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -375,6 +379,35 @@ pub enum Fact {
         /// How many blocks of its former chain it left; zero if the new head stands on the old.
         reorganised: u32,
     },
+    /// A node refused a whole block.
+    BlockRefused {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// Why.
+        reason: Flaw,
+    },
+    /// Something happened to a transaction at a node.
+    Transaction {
+        /// The node.
+        node: NodeId,
+        /// The transaction's number: 0, 1, 2 ... in the order of the workload.
+        transaction: u32,
+        /// What.
+        step: Step,
+    },
+    /// A node with a transaction to send on worked out who leads a coming slot.
+    LeaderPredicted {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// Its leader, in this node's eyes.
+        leader: NodeId,
+    },
 }
 
 /// Why a node did not lead a slot of its own.
@@ -446,6 +479,13 @@ impl Fact {
             Self::ShredsCounted { node, turbine, recovered, repaired, .. } => {
                 let others = u64::from(recovered) << 32 | u64::from(repaired);
                 [pair(node, node), tagged(0xB7, turbine), others]
+            }
+            Self::BlockRefused { node, slot, block, reason } => {
+                [of_slot(node, slot), tagged(0xB8, reason as u32), block]
+            }
+            Self::Transaction { node, transaction, step } => {
+                let (tag, what) = step.canonical()?;
+                [pair(node, node), tagged(tag, transaction), what]
             }
             _ => return None,
         })

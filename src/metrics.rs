@@ -277,7 +277,10 @@ impl<S: RowSink> Recorder<S> {
             | Fact::BlockWhole { .. }
             | Fact::ShredsCounted { .. }
             | Fact::BlockExpired { .. }
-            | Fact::HeadChanged { .. } => {}
+            | Fact::HeadChanged { .. }
+            | Fact::BlockRefused { .. }
+            | Fact::Transaction { .. }
+            | Fact::LeaderPredicted { .. } => {}
         }
     }
 }

@@ -6,8 +6,10 @@ pub mod blocks;
 pub mod blockstore;
 pub mod chain;
 pub mod cluster;
+pub mod contacts;
 pub mod content;
 pub mod discovery;
+pub mod forward;
 pub mod gossip;
 pub mod leading;
 pub mod ledger;
@@ -28,8 +30,11 @@ use std::sync::Arc;
 use self::block::Block;
 use self::blocks::Blocks;
 use self::cluster::Cluster;
+use self::contacts::Contacts;
 use self::discovery::Discovery;
+use self::forward::Submission;
 use self::gossip::Gossip;
+use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use crate::base::id::NodeId;
@@ -91,7 +96,10 @@ impl Validator {
             discovery,
             gossip,
             rumors: Rumors::new(seed, me, settings.rumor_window),
-            blocks: settings.blocks.as_ref().map(|settings| Box::new(Blocks::new(settings))),
+            blocks: settings
+                .blocks
+                .as_ref()
+                .map(|settings| Box::new(Blocks::new(settings, cluster, me))),
         }
     }
 
@@ -174,6 +182,12 @@ impl Protocol for Validator {
                     blocks.on_turbine(cluster, &self.peers, ctx, message);
                 }
             }
+            Message::Forward(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts = contacts(&self.peers, self.gossip.as_deref());
+                    blocks.on_forward(cluster, contacts, ctx, from, message);
+                }
+            }
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
@@ -201,7 +215,14 @@ impl Protocol for Validator {
             }
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    blocks.on_leading_timer(cluster, &self.peers, ctx, timer);
+                    let contacts = contacts(&self.peers, self.gossip.as_deref());
+                    blocks.on_leading_timer(cluster, contacts, ctx, timer);
+                }
+            }
+            Timer::Forward(forward::Timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts = contacts(&self.peers, self.gossip.as_deref());
+                    blocks.on_forward_timer(cluster, contacts, ctx);
                 }
             }
         }
@@ -210,6 +231,12 @@ impl Protocol for Validator {
     fn on_input(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, input: Input) {
         match input {
             Input::Rumor(injected) => self.rumors.on_input(cluster, &self.peers, ctx, injected),
+            Input::Transaction(submission) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts = contacts(&self.peers, self.gossip.as_deref());
+                    blocks.on_submission(cluster, contacts, ctx, submission);
+                }
+            }
         }
     }
 
@@ -247,11 +274,18 @@ impl Protocol for Validator {
     }
 }
 
+/// What a node knows of others.
+const fn contacts<'a>(peers: &'a Peers, gossip: Option<&'a Gossip>) -> Contacts<'a> {
+    Contacts { peers, gossip }
+}
+
 /// What the workload hands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// Something to spread.
     Rumor(Injected),
+    /// Something from a client.
+    Transaction(Submission),
 }
 
 /// All messages: small, the long parts in bodies.
@@ -265,6 +299,8 @@ pub enum Message {
     Rumor(rumor::Message),
     /// Of block propagation.
     Turbine(turbine::Message),
+    /// A transaction on its way to a leader.
+    Forward(forward::Message),
 }
 
 /// All alarms.
@@ -282,6 +318,8 @@ pub enum Timer {
     Turbine(turbine::Timer),
     /// Of leading.
     Leading(leading::Timer),
+    /// Of forwarding.
+    Forward(forward::Timer),
 }
 
 /// All bodies.
@@ -295,6 +333,8 @@ pub enum Body {
     Rumor(rumor::Body),
     /// A block.
     Block(Box<Block>),
+    /// A transaction.
+    Transaction(Transaction),
 }
 
 impl Payload<Body> for Message {
@@ -304,6 +344,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
+            Self::Forward(_) => MessageKind::Transaction,
         }
     }
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
@@ -312,6 +353,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
+            Self::Forward(message) => message.size(bodies),
         }
     }
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
@@ -320,6 +362,7 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
+            Self::Forward(message) => message.content(bodies),
         }
     }
     fn body(&self) -> Option<BodyId> {
@@ -328,11 +371,12 @@ impl Payload<Body> for Message {
             Self::Gossip(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
+            Self::Forward(message) => Some(message.body),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Forward(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -385,6 +429,30 @@ impl From<turbine::Timer> for Timer {
 impl From<leading::Timer> for Timer {
     fn from(timer: leading::Timer) -> Self {
         Self::Leading(timer)
+    }
+}
+
+impl From<forward::Message> for Message {
+    fn from(message: forward::Message) -> Self {
+        Self::Forward(message)
+    }
+}
+
+impl From<forward::Timer> for Timer {
+    fn from(timer: forward::Timer) -> Self {
+        Self::Forward(timer)
+    }
+}
+
+impl Part<Body> for Transaction {
+    fn wrap(self) -> Body {
+        Body::Transaction(self)
+    }
+    fn unwrap(body: &Body) -> &Self {
+        match body {
+            Body::Transaction(transaction) => transaction,
+            other => unreachable!("messages refer to bodies of their part: {other:?}"),
+        }
     }
 }
 

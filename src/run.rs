@@ -9,7 +9,9 @@ use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
     self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
+use crate::protocol::block::Block;
 use crate::protocol::cluster::Cluster;
+use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
@@ -129,6 +131,10 @@ fn cluster(plan: &Plan) -> Cluster {
     let turbine = &plan.scenario.turbine;
     let everyone = NodeId::all(population.count()).collect();
     let view = View::new(&everyone, stakes, identities);
+    let (crypto, ledger) = (plan.scenario.crypto, plan.scenario.ledger);
+    let accounts = Accounts::new(crypto, plan.seed, stakes, identities, ledger.accounts);
+    // Where there are no blocks, nobody asks for balances.
+    let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     Cluster {
         seed: plan.seed,
         schedule: Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &leaders),
@@ -140,7 +146,9 @@ fn cluster(plan: &Plan) -> Cluster {
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
-        crypto: plan.scenario.crypto,
+        genesis: Block::genesis(plan.seed, held, &ledger),
+        accounts,
+        crypto,
         prices: plan.scenario.cost.protocol(),
     }
 }

@@ -3,18 +3,25 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, BlockId, ShredAt};
+use super::block::{Block, ShredAt};
 use super::blockstore::{Blockstore, Path};
+use super::chain::Link;
 use super::cluster::Cluster;
+use super::contacts::Contacts;
+use super::forward::{self, Forward, Submission};
 use super::leading::{self, BlocksConfig, Leading, Made, SlotsConfig};
+use super::mempool;
 use super::peers::Peers;
+use super::price::Work;
 use super::turbine::{self, Turbine};
+use crate::base::id::NodeId;
+use crate::fact::Fact;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
 /// Everything these parts ask of their node.
-pub trait Ctx: turbine::Ctx + leading::Ctx {}
-impl<C: turbine::Ctx + leading::Ctx> Ctx for C {}
+pub trait Ctx: turbine::Ctx + leading::Ctx + forward::Ctx {}
+impl<C: turbine::Ctx + leading::Ctx + forward::Ctx> Ctx for C {}
 
 /// What nodes do about blocks; the same for all of them.
 #[derive(Clone, Debug)]
@@ -25,6 +32,10 @@ pub struct Settings {
     pub blocks: Arc<BlocksConfig>,
     /// How blocks reach everybody.
     pub turbine: Arc<turbine::Config>,
+    /// How transactions reach leaders.
+    pub forward: forward::Config,
+    /// How transactions wait at a node.
+    pub mempool: mempool::Config,
 }
 
 /// One node's parts that have to do with blocks.
@@ -32,19 +43,23 @@ pub struct Blocks {
     store: Blockstore,
     turbine: Turbine,
     leading: Leading,
+    forward: Forward,
+    settings: Arc<SlotsConfig>,
 }
 
 impl Blocks {
     /// A node that knows nothing but genesis.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, cluster: &Cluster, me: NodeId) -> Self {
         let turbine = &settings.turbine;
-        let genesis = BlockId(leading::genesis_hash().low_u64());
+        let genesis = cluster.genesis.id();
         let (slots, blocks) = (Arc::clone(&settings.slots), Arc::clone(&settings.blocks));
         Self {
             store: Blockstore::new(turbine.limits(), turbine.forward_recovered),
-            leading: Leading::new(slots, blocks, genesis, turbine.history),
+            leading: Leading::new(Arc::clone(&slots), blocks, genesis, turbine.history),
             turbine: Turbine::new(Arc::clone(turbine)),
+            forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
+            settings: slots,
         }
     }
 
@@ -58,6 +73,12 @@ impl Blocks {
     #[must_use]
     pub const fn leading(&self) -> &Leading {
         &self.leading
+    }
+
+    /// The transactions that wait at the node.
+    #[must_use]
+    pub const fn forward(&self) -> &Forward {
+        &self.forward
     }
 
     /// The node starts, or comes back.
@@ -100,8 +121,75 @@ impl Blocks {
     ) {
         let places = (&mut *cluster, &mut self.store, peers);
         if self.turbine.receive(places, ctx, (body, at), path, hops) {
-            self.leading.on_block(cluster, ctx, body);
+            self.on_whole(cluster, ctx, body);
         }
+    }
+
+    /// A block is whole: the node pays for checking all of it, and if nothing is wrong with it, it
+    /// joins the chain.
+    fn on_whole(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+        let block: &Block = Shelf::<Block>::body(ctx, body);
+        let transactions = block.ledger.transactions().len() as u64;
+        let (slot, id, flaw) = (block.slot, block.id().0, block.flaw);
+        let works = [
+            Work::Poh(block.poh_hashes),
+            Work::Verify(transactions),
+            Work::Execute(transactions),
+            Work::Hash(block.bytes.into()),
+        ];
+        works.into_iter().for_each(|work| cluster.prices.charge(ctx, work));
+        if let Some(reason) = flaw {
+            let node = ctx.me();
+            ctx.observe(Fact::BlockRefused { node, slot, block: id, reason });
+            return;
+        }
+        let before = *self.leading.chain().head();
+        self.leading.on_block(cluster, ctx, body);
+        self.after_switch(ctx, &before);
+    }
+
+    /// Tells the waiting transactions if the node builds on another block than `before`.
+    fn after_switch(&mut self, ctx: &mut impl Ctx, before: &Link) {
+        let chain = self.leading.chain();
+        if chain.head().id != before.id {
+            self.forward.on_switch(chain, before, ctx);
+        }
+    }
+
+    /// A client hands something in.
+    pub fn on_submission(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        submission: Submission,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_input(&mut desk, ctx, submission);
+    }
+
+    /// A transaction arrived.
+    pub fn on_forward(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        from: NodeId,
+        message: forward::Message,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_message(&mut desk, ctx, from, message);
+    }
+
+    /// An alarm of forwarding.
+    pub fn on_forward_timer(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_timer(&mut desk, ctx);
     }
 
     /// An alarm of block propagation.
@@ -119,22 +207,39 @@ impl Blocks {
     pub fn on_leading_timer(
         &mut self,
         cluster: &mut Cluster,
-        peers: &Peers,
+        contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         timer: leading::Timer,
     ) {
-        let made = self.leading.on_timer(cluster, &mut self.store, ctx, timer);
+        let before = *self.leading.chain().head();
+        let (store, pool) = (&mut self.store, self.forward.pool_mut());
+        let mut desk = leading::Desk { cluster, store, pool, contacts };
+        let made = self.leading.on_timer(&mut desk, ctx, timer);
+        self.after_switch(ctx, &before);
         if let Some(Made { body, length }) = made {
-            self.turbine.begin(cluster, peers, ctx, body, length);
+            self.turbine.begin(cluster, contacts.peers, ctx, body, length);
         }
     }
 
     /// The node crashed. What a real one has on disk survives, unless it forgets everything.
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
         self.turbine.on_crash();
+        self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if memory == Memory::Lost {
             self.store.clear(|body| Shelf::<Block>::release(ctx, body));
         }
     }
+}
+
+/// What forwarding looks at.
+fn desk<'a>(
+    leading: &Leading,
+    slots: &SlotsConfig,
+    cluster: &'a mut Cluster,
+    contacts: Contacts<'a>,
+    ctx: &impl Ctx,
+) -> forward::Desk<'a> {
+    let (slot, head) = (leading.slot(ctx.now()), leading.chain().head().body);
+    forward::Desk { cluster, contacts, registry: slots.registry, slot, head }
 }

@@ -16,8 +16,8 @@ pub struct Link {
     pub parent: BlockId,
     /// Blocks from genesis to it; zero for genesis.
     pub height: u32,
-    /// The first slot that a block on top of it may have: zero for genesis, else the slot after its
-    /// own.
+    /// The first slot that a block on top of it may have: the one after its own. Genesis has
+    /// slot 0.
     pub next_slot: Slot,
     /// Its body, which the node holds; `None` for genesis.
     pub body: Option<BodyId>,
@@ -65,8 +65,8 @@ impl Chain {
     /// A chain of nothing but genesis.
     #[must_use]
     pub fn new(genesis: BlockId, depth: u32) -> Self {
-        let head =
-            Link { id: genesis, parent: genesis, height: 0, next_slot: Slot::ZERO, body: None };
+        let next_slot = Slot::ZERO.next();
+        let head = Link { id: genesis, parent: genesis, height: 0, next_slot, body: None };
         Self { connected: BTreeMap::from([(genesis, head)]), waiting: Vec::new(), head, depth }
     }
 
@@ -116,6 +116,25 @@ impl Chain {
             }
         }
         left.height - a.height
+    }
+
+    /// What became of the chain since `left` was its head: the blocks that it no longer has, and
+    /// those that it has now, each newest first, as far as they are kept.
+    #[must_use]
+    pub fn since(&self, left: &Link) -> (Vec<BodyId>, Vec<BodyId>) {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        let (mut a, mut b) = (Some(*left), Some(self.head));
+        while let (Some(old), Some(new)) = (a, b)
+            && old.id != new.id
+        {
+            let (step, list) =
+                if old.height >= new.height { (&mut a, &mut gone) } else { (&mut b, &mut come) };
+            *step = step.and_then(|link| {
+                list.extend(link.body.filter(|_| self.connected.contains_key(&link.id)));
+                self.connected.get(&link.parent).copied()
+            });
+        }
+        (gone, come)
     }
 
     /// Adds a whole block, whose body the caller holds for the tree, and every block that waited

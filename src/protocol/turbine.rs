@@ -19,6 +19,7 @@ use super::block::{Block, BlockId, Shape, ShredAt};
 use super::blockstore::{Blockstore, Expired, Path, Received, Tally};
 use super::cluster::Cluster;
 use super::peers::Peers;
+use super::price::Work;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
@@ -230,6 +231,7 @@ impl Turbine {
         if !received.fresh {
             return false;
         }
+        cluster.prices.charge_shred(ctx);
         if path == Path::Turbine && self.config.forward_received {
             self.pass_on(cluster, peers, ctx, body, at, hops);
         }
@@ -308,6 +310,9 @@ impl Turbine {
         hops: u8,
     ) {
         let shape = ctx.body(body).shape;
+        if shape.has_coding() {
+            cluster.prices.charge(ctx, Work::Code(1));
+        }
         if shape.has_coding() && self.config.forward_received && self.config.forward_recovered {
             for at in shape.set(set) {
                 let place = usize::from(at.place);

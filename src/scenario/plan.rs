@@ -96,7 +96,7 @@ impl Plan {
             gossip: scenario.gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window: workload::window(&streams, &scenario.limits),
-            blocks: blocks::resolve(scenario, count)?,
+            blocks: blocks::resolve(scenario, count, population.validators().count())?,
         };
         let simulation = SimulationPlan {
             seed,

@@ -21,7 +21,7 @@ use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, gossip, turbine};
+use crate::protocol::{discovery, forward, gossip, ledger, mempool, turbine};
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +60,12 @@ pub struct Scenario {
     pub blocks: BlocksConfig,
     /// How a block is cut into shreds, and how these reach everybody.
     pub turbine: turbine::Config,
+    /// The ledger: accounts, and how long transactions are valid.
+    pub ledger: ledger::Config,
+    /// Transactions that wait at a node for a block.
+    pub mempool: mempool::Config,
+    /// How transactions reach the leaders that put them into blocks.
+    pub forward: forward::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
     /// What goes wrong, and when.
@@ -102,6 +108,9 @@ impl Default for Scenario {
             slots: SlotsConfig::default(),
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
+            ledger: ledger::Config::default(),
+            mempool: mempool::Config::default(),
+            forward: forward::Config::default(),
             rumors: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),
