@@ -5,6 +5,7 @@ pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
+pub mod transactions;
 pub mod workload;
 
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{LimitsConfig, OutputConfig};
+use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
 use super::population::selector::Selector;
@@ -68,6 +70,8 @@ pub struct Scenario {
     pub forward: forward::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
+    /// Streams of transactions that clients hand to nodes.
+    pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
     /// What is written into the result folder.
@@ -112,6 +116,7 @@ impl Default for Scenario {
             mempool: mempool::Config::default(),
             forward: forward::Config::default(),
             rumors: Vec::new(),
+            transactions: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
