@@ -25,6 +25,7 @@ mod ticks;
 mod timeline;
 mod topology;
 mod traffic;
+mod transactions;
 
 use serde::Serialize;
 
@@ -38,6 +39,7 @@ use self::rumors::{Meant, Rumors};
 use self::table::{RowSink, TableSpec};
 use self::timeline::{Progress, Timeline};
 use self::traffic::Traffic;
+use self::transactions::Transactions;
 use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
@@ -54,6 +56,7 @@ pub use rumors::{RUMORS, RumorsSummary, TimeToShare};
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
+pub use transactions::{LostCounts, RefusedCounts, TRANSACTIONS, TransactionsSummary};
 
 /// All tables of a run, in the order in which people read them.
 pub const TABLES: &[&TableSpec] = &[
@@ -63,6 +66,7 @@ pub const TABLES: &[&TableSpec] = &[
     &NODE_TIMELINE,
     &RUMORS,
     &DELIVERIES,
+    &TRANSACTIONS,
     &CONVERGENCE,
     &FAULTS,
     &PEERS,
@@ -96,6 +100,8 @@ pub struct Summary {
     pub rumors: RumorsSummary,
     /// Rows of `deliveries.csv`.
     pub deliveries: DeliveriesSummary,
+    /// Transactions; `None` if the workload has none.
+    pub transactions: Option<TransactionsSummary>,
     /// Faults.
     pub faults: FaultsSummary,
 }
@@ -115,6 +121,7 @@ impl Summary {
         ("registry", "who knows the validators and when all did; null without gossip of them"),
         ("rumors", "how far and how fast rumors spread"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
+        ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("faults", "how many had an effect, and the places of those that had none"),
     ];
 }
@@ -143,6 +150,7 @@ pub struct Recorder<S: RowSink> {
     nodes: Nodes,
     rumors: Rumors,
     deliveries: Deliveries,
+    transactions: Option<Transactions>,
     convergence: Option<Convergence>,
     faults: Faults,
     peers: Peers,
@@ -159,6 +167,8 @@ impl<S: RowSink> Recorder<S> {
         Self {
             sink,
             traffic: Traffic::new(),
+            transactions: (plan.transaction_window > 0)
+                .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
@@ -191,6 +201,9 @@ impl<S: RowSink> Recorder<S> {
         self.traffic.fill(sink);
         self.nodes.fill(end, busy, census, sink);
         self.rumors.fill(sink);
+        if let Some(transactions) = &mut self.transactions {
+            transactions.fill(sink);
+        }
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
@@ -215,6 +228,7 @@ impl<S: RowSink> Recorder<S> {
             registry: self.convergence.as_ref().map(Convergence::summary),
             rumors: self.rumors.summary(),
             deliveries: self.deliveries.summary(),
+            transactions: self.transactions.as_ref().map(Transactions::summary),
             faults,
         }
     }
@@ -236,6 +250,9 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.on_fact(at, fact, &mut self.sink);
+        }
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {

@@ -217,6 +217,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         rumor_window: plan.validators.rumor_window.max(1),
+        transaction_window: plan.transaction_window,
         end: plan.end,
     }
 }

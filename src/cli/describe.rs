@@ -1,5 +1,7 @@
 //! Command line: plans and results in words a person enjoys reading.
 
+mod transactions;
+
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
 use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
@@ -63,8 +65,12 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
         count(*handled),
     );
     text += &registry(plan, summary.registry.as_ref());
-    if summary.rumors.injected > 0 || summary.rumors.missed > 0 {
+    let missed = summary.rumors.missed > 0 && !plan.streams.is_empty();
+    if summary.rumors.injected > 0 || missed {
         text += &rumors(&summary.rumors);
+    }
+    if let Some(of) = &summary.transactions {
+        text += &transactions::in_words(of);
     }
     text += &traffic(summary);
     text += &faults(plan, tallies);

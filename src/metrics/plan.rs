@@ -30,6 +30,8 @@ pub struct RecorderPlan {
     /// How many rumors are followed at once, at least one. A rumor that falls out because of newer
     /// ones is written down as it is; receipts after that count as late.
     pub rumor_window: usize,
+    /// How many transactions are followed at once, as rumors are; zero if there are none.
+    pub transaction_window: usize,
     /// When the run is to end.
     pub end: Time,
 }
@@ -51,6 +53,7 @@ impl RecorderPlan {
             faults: Vec::new(),
             gossip: false,
             rumor_window: Self::RUMOR_WINDOW,
+            transaction_window: 0,
             end,
         }
     }

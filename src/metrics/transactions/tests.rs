@@ -1,0 +1,1 @@
+//! Metrics layer, tests: transactions.
