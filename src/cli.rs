@@ -7,6 +7,7 @@ mod events;
 mod progress;
 mod run;
 mod topology;
+mod verdict;
 
 use std::fmt;
 use std::io::Write;
@@ -43,7 +44,8 @@ pub const EXIT_IO: u8 = 6;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything as expected
-  1  an expectation failed (a fault that touched nothing, a broken invariant)
+  1  an expectation failed (a fault that touched nothing, rumors that never appeared, a broken
+     invariant)
   2  wrong usage or scenario, or an output folder that is taken
   3  the same run gave other bytes than before
   4  a bug in headwater
@@ -92,6 +94,9 @@ enum Command {
         /// Folder for topology.dot and topology.svg [default: only describe it].
         #[arg(long, short, value_name = "DIR")]
         output: Option<PathBuf>,
+        /// Replace drawings that are in the folder already.
+        #[arg(long, requires = "output")]
+        force: bool,
     },
     /// Print a commented starter, or a shipped scenario, to begin from.
     Init {
@@ -125,7 +130,7 @@ enum Command {
 /// A scenario and what is changed in it.
 #[derive(Args, Clone, Debug)]
 struct ScenarioArguments {
-    /// A scenario file, or the name of a shipped scenario.
+    /// A scenario file, the name of a shipped scenario, or - for the standard input.
     #[arg(default_value = "quick-start", value_name = "SCENARIO")]
     scenario: String,
     /// Override a key: KEY=VALUE, such as gossip.fanout=8 or faults[0].at=5s. May be repeated.
@@ -141,6 +146,9 @@ struct ScenarioArguments {
 
 impl ScenarioArguments {
     fn source(&self) -> Result<Source, Failure> {
+        if self.scenario == "-" {
+            return Ok(Source::read("standard input", std::io::stdin().lock())?);
+        }
         Ok(shipped::find(&self.scenario)?)
     }
 
@@ -185,14 +193,15 @@ impl Failure {
 
 impl From<ScenarioError> for Failure {
     fn from(error: ScenarioError) -> Self {
-        Self::usage(error)
+        vec![error].into()
     }
 }
 
 impl From<Vec<ScenarioError>> for Failure {
     fn from(errors: Vec<ScenarioError>) -> Self {
         let messages = errors.iter().map(ToString::to_string).collect();
-        Self { code: EXIT_USAGE, messages }
+        let unreadable = errors.iter().any(|error| error.unreadable);
+        Self { code: if unreadable { EXIT_IO } else { EXIT_USAGE }, messages }
     }
 }
 
@@ -226,7 +235,9 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
-        Command::Topology { scenario, output } => topology::topology(scenario, output.as_deref()),
+        Command::Topology { scenario, output, force } => {
+            topology::topology(scenario, output.as_deref(), *force)
+        }
         Command::Init { name, output } => init(name.as_deref(), output.as_deref()),
         Command::List => list(),
         Command::Calibrate { json } => calibrate::calibrate(*json),

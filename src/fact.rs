@@ -258,7 +258,8 @@ pub enum Fact {
         /// From whom.
         from: NodeId,
     },
-    /// The workload had something for a node that was down.
+    /// The workload had something for a node that was down, whose inbox was full, or that did not
+    /// get to it before it crashed or the run was over.
     InputMissed {
         /// The node.
         node: NodeId,
@@ -344,7 +345,8 @@ pub enum Fact {
         /// When its first shred came.
         first: Time,
     },
-    /// Shreds of a block that a node has at the moment: when it is whole, or is given up.
+    /// Shreds of a block that a node has at the moment: when it is whole, or is given up. Stated
+    /// right after the fact that says so.
     ShredsCounted {
         /// The node.
         node: NodeId,
@@ -501,6 +503,18 @@ pub struct Status {
     pub validators: u32,
     /// Rumors it has.
     pub rumors: u32,
+    /// The slot of the block it builds on; zero on the genesis block.
+    pub slot: u32,
+    /// Blocks from genesis to that block.
+    pub height: u32,
+    /// Blocks of which it has some shreds, but not enough.
+    pub partial_blocks: u32,
+    /// Transactions that wait to be put into a block.
+    pub mempool: u32,
+    /// Newcomers that it refused because it had as many peers as it may.
+    pub refused: u32,
+    /// Dropped peers that it gave up for good because it was trying enough others again.
+    pub forgotten: u32,
 }
 
 /// The state of the simulated world at a sample.

@@ -11,6 +11,7 @@
 //! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
 //! (squared for the registry), never by messages.
 
+mod blocks;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -20,6 +21,7 @@ mod nodes;
 mod peers;
 mod plan;
 mod rumors;
+mod spread;
 pub mod table;
 mod ticks;
 mod timeline;
@@ -29,6 +31,7 @@ mod transactions;
 
 use serde::Serialize;
 
+use self::blocks::Blocks;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
 use self::faults::Faults;
@@ -44,6 +47,10 @@ use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
+pub use blocks::{
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
+    SlotsSummary,
+};
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
 pub use faults::{FAULTS, FaultsSummary};
@@ -51,8 +58,9 @@ pub use figures::Latency;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
-pub use rumors::{RUMORS, RumorsSummary, TimeToShare};
+pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use rumors::{RUMORS, RumorsSummary};
+pub use spread::TimeToShare;
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
@@ -67,6 +75,9 @@ pub const TABLES: &[&TableSpec] = &[
     &RUMORS,
     &DELIVERIES,
     &TRANSACTIONS,
+    &BLOCKS,
+    &BLOCK_ARRIVALS,
+    &SLOTS,
     &CONVERGENCE,
     &FAULTS,
     &PEERS,
@@ -102,6 +113,8 @@ pub struct Summary {
     pub deliveries: DeliveriesSummary,
     /// Transactions; `None` if the workload has none.
     pub transactions: Option<TransactionsSummary>,
+    /// Blocks; `None` if none are made in such a run.
+    pub blocks: Option<BlocksSummary>,
     /// Faults.
     pub faults: FaultsSummary,
 }
@@ -117,11 +130,12 @@ impl Summary {
         ("latency", "from hand-over to delivery, to within 1/256"),
         ("conservation", "whether sent + duplicated = delivered + dropped + in flight"),
         ("nodes", "nodes, how many are up at the end, starts and crashes"),
-        ("peers", "how often a peer was added or given up"),
+        ("peers", "how often a peer was added, given up, refused or given up for good"),
         ("registry", "who knows the validators and when all did; null without gossip of them"),
         ("rumors", "how far and how fast rumors spread"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
         ("transactions", "how many ended where, and how fast; null without such a workload"),
+        ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
     ];
 }
@@ -151,6 +165,7 @@ pub struct Recorder<S: RowSink> {
     rumors: Rumors,
     deliveries: Deliveries,
     transactions: Option<Transactions>,
+    blocks: Option<Blocks>,
     convergence: Option<Convergence>,
     faults: Faults,
     peers: Peers,
@@ -161,8 +176,8 @@ pub struct Recorder<S: RowSink> {
 impl<S: RowSink> Recorder<S> {
     /// A recorder that has heard nothing yet.
     #[must_use]
-    pub fn new(plan: RecorderPlan, sink: S) -> Self {
-        let (count, end) = (plan.nodes.len(), plan.end);
+    pub fn new(mut plan: RecorderPlan, sink: S) -> Self {
+        let (count, end, blocks) = (plan.nodes.len(), plan.end, plan.blocks);
         let stakes = NodeMap::build(count, |node| plan.nodes[node].stake);
         Self {
             sink,
@@ -170,13 +185,14 @@ impl<S: RowSink> Recorder<S> {
             transactions: (plan.transaction_window > 0)
                 .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
             faults: Faults::new(plan.faults),
             peers: Peers::new(plan.peers_at, plan.peers_at_end, end, count),
             timeline: Timeline::new(plan.timeline, end, count),
-            node_timeline: NodeTimeline::new(plan.node_timeline, end, count),
+            node_timeline: NodeTimeline::new(plan.node_timeline, end, count, blocks),
         }
     }
 
@@ -204,15 +220,21 @@ impl<S: RowSink> Recorder<S> {
         if let Some(transactions) = &mut self.transactions {
             transactions.fill(sink);
         }
+        let blocks = self.blocks.as_mut().map(|blocks| blocks.fill(end, sink));
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, faults), self.sink)
+        (self.summary(ending, blocks, faults), self.sink)
     }
 
-    fn summary(&self, ending: &Ending<'_>, faults: FaultsSummary) -> Summary {
+    fn summary(
+        &self,
+        ending: &Ending<'_>,
+        blocks: Option<BlocksSummary>,
+        faults: FaultsSummary,
+    ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
         (messages.in_flight, bytes.in_flight) = ending.in_flight;
         Summary {
@@ -229,6 +251,7 @@ impl<S: RowSink> Recorder<S> {
             rumors: self.rumors.summary(),
             deliveries: self.deliveries.summary(),
             transactions: self.transactions.as_ref().map(Transactions::summary),
+            blocks,
             faults,
         }
     }
@@ -243,6 +266,7 @@ impl<S: RowSink> Recorder<S> {
             registry_agreement_ppm: registry.and_then(|(_, agreement)| agreement),
             rumors,
             rumor_receipts,
+            blocks: self.blocks.as_ref().map(Blocks::progress),
         };
         self.timeline.row(at, world, census, &progress, &mut self.sink);
     }
@@ -252,6 +276,9 @@ impl<S: RowSink> Recorder<S> {
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
         if let Some(transactions) = &mut self.transactions {
             transactions.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_fact(at, fact, &mut self.sink);
         }
         let registry = self.convergence.as_mut();
         match *fact {
@@ -280,7 +307,7 @@ impl<S: RowSink> Recorder<S> {
                 let meant = Meant { audience, direct };
                 self.rumors.on_injected(at, node, (rumor, size, meant), &mut self.sink);
             }
-            // The rest is dealt out before, or concerns nobody here.
+            // The rest is dealt out before.
             Fact::FaultEnded { .. }
             | Fact::Sent(_)
             | Fact::Duplicated(_)

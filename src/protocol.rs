@@ -262,10 +262,14 @@ impl Protocol for Validator {
     }
 
     fn status(&self, _: &Cluster) -> Status {
+        let blocks = self.blocks.as_ref().map_or_else(Status::default, |blocks| blocks.status());
         Status {
             peers: self.peers.len() as u32,
             validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
             rumors: self.rumors.count(),
+            refused: self.discovery.as_ref().map_or(0, |discovery| discovery.refused()),
+            forgotten: self.discovery.as_ref().map_or(0, |discovery| discovery.forgotten()),
+            ..blocks
         }
     }
 

@@ -2,22 +2,25 @@
 
 use crate::base::digest::Digest;
 use crate::base::id::{NodeId, NodeMap};
+use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::block::Block;
 use crate::protocol::cluster::Cluster;
+use crate::protocol::leading::Registry;
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
-use crate::scenario::schema::output::DeliveriesConfig;
+use crate::scenario::population::Population;
+use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
 
 /// How a run is going.
@@ -125,24 +128,20 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
 fn cluster(plan: &Plan) -> Cluster {
     let population = &plan.population;
     let (stakes, identities) = (&population.stakes, &population.identities);
-    let slots = &plan.scenario.slots;
-    let leaders = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
-    let leaders: Vec<Option<NodeId>> = leaders.collect();
     let turbine = &plan.scenario.turbine;
     let everyone = NodeId::all(population.count()).collect();
-    let view = View::new(&everyone, stakes, identities);
     let (crypto, ledger) = (plan.scenario.crypto, plan.scenario.ledger);
     let accounts = Accounts::new(crypto, plan.seed, stakes, identities, ledger.accounts);
     // Where there are no blocks, nobody asks for balances.
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
+    let trees = plan.validators.blocks.as_ref().and_then(|_| {
+        let view = View::new(&everyone, stakes, identities);
+        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+    });
     Cluster {
         seed: plan.seed,
-        schedule: Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &leaders),
-        trees: plan
-            .validators
-            .blocks
-            .as_ref()
-            .and_then(|_| Trees::new(view, turbine.trees(), plan.seed, turbine.memo)),
+        schedule: schedule(plan),
+        trees,
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
@@ -152,6 +151,31 @@ fn cluster(plan: &Plan) -> Cluster {
         prices: plan.scenario.cost.protocol(),
     }
 }
+
+/// Who leads which slot.
+fn schedule(plan: &Plan) -> Schedule {
+    let Population { stakes, identities, .. } = &plan.population;
+    let slots = &plan.scenario.slots;
+    let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
+    let listed: Vec<Option<NodeId>> = listed.collect();
+    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+}
+
+/// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.
+fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
+    let slots = &plan.scenario.slots;
+    if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
+        return Vec::new();
+    }
+    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let mut schedule = schedule(plan);
+    // Slot 0 is that of genesis.
+    let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
+    std::iter::once(None).chain(led).collect()
+}
+
+/// Slots whose leaders are looked up for `slots.csv`.
+const MOST_SLOTS: u32 = 1_000_000;
 
 fn finish<S: RowSink, L: Observer>(
     plan: &Plan,
@@ -206,9 +230,8 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
-    let every = |span: Span| (!span.is_zero()).then_some(span);
+    let every = |span: Option<Span>| span.filter(|span| !span.is_zero());
     RecorderPlan {
-        nodes: NodeMap::build(population.count(), info),
         timeline: every(output.timeline),
         node_timeline: every(output.node_timeline),
         peers_at: output.peers_at.iter().map(|at| Time::ZERO + *at).collect(),
@@ -218,7 +241,11 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         gossip,
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
-        end: plan.end,
+        blocks: plan.validators.blocks.is_some(),
+        block_arrivals: arrival_rows(plan),
+        leaders: leaders(plan),
+        slot_time: plan.scenario.slots.duration,
+        ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }
 
@@ -237,7 +264,7 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;
     let (from, until) = (output.deliveries_from, output.deliveries_until);
     match output.deliveries {
-        DeliveriesConfig::None => DeliveryRows::None,
+        RowsConfig::None => DeliveryRows::None,
         _ if !output.deliveries_of.is_empty() => {
             DeliveryRows::Rumors(output.deliveries_of.iter().map(|rumor| *rumor..=*rumor).collect())
         }
@@ -248,8 +275,21 @@ fn delivery_rows(plan: &Plan) -> DeliveryRows {
                 (Time::ZERO + until).saturating_add(Span::from_nanos(1))
             }),
         },
-        DeliveriesConfig::Auto => DeliveryRows::Auto,
-        DeliveriesConfig::All => DeliveryRows::All,
+        RowsConfig::Auto => DeliveryRows::Auto,
+        RowsConfig::All => DeliveryRows::All,
+    }
+}
+
+fn arrival_rows(plan: &Plan) -> ArrivalRows {
+    let output = &plan.scenario.output;
+    let (from, until) = (output.block_arrivals_from, output.block_arrivals_until);
+    match output.block_arrivals {
+        RowsConfig::None => ArrivalRows::None,
+        _ if from.is_some() || until.is_some() => {
+            ArrivalRows::Slots(from.unwrap_or(0)..=until.unwrap_or(u32::MAX))
+        }
+        RowsConfig::Auto => ArrivalRows::Auto,
+        RowsConfig::All => ArrivalRows::All,
     }
 }
 
@@ -264,4 +304,26 @@ fn write_topology<S: RowSink>(plan: &Plan, sink: &mut S) {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::reader::Source;
+    use crate::scenario::shipped;
+
+    #[test]
+    fn rows_of_block_arrivals_are_those_that_the_scenario_asks_for() {
+        let rows = |keys: &str| {
+            let text = format!("nodes.count = 3\n[output]\n{keys}");
+            arrival_rows(&shipped::plan(&Source::embedded("s", &text), &[]).expect("a plan"))
+        };
+        assert_eq!(rows(""), ArrivalRows::Auto);
+        assert_eq!(rows("block_arrivals = \"all\""), ArrivalRows::All);
+        assert_eq!(rows("block_arrivals = \"none\""), ArrivalRows::None);
+        let window = "block_arrivals_from = 5\nblock_arrivals_until = 9";
+        assert_eq!(rows(window), ArrivalRows::Slots(5..=9));
+        assert_eq!(rows("block_arrivals_from = 5"), ArrivalRows::Slots(5..=u32::MAX));
+        assert_eq!(rows("block_arrivals_until = 9"), ArrivalRows::Slots(0..=9));
+    }
 }

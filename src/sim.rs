@@ -29,7 +29,7 @@ use self::trace::Trace;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
 use crate::base::time::Time;
-use crate::fact::{Census, Observer, Status, World};
+use crate::fact::{Census, Fact, Observer, Status, World};
 
 /// Something the workload hands to a node from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,8 +101,16 @@ pub enum Advance {
     Paused,
 }
 
-/// A processor whose inbox holds events and when they came in.
-type ProcessorOf<P> = Processor<(Time, Event<<P as Protocol>::Message, <P as Protocol>::Timer>)>;
+/// What waits in the inbox of a processor.
+enum Waiting<P: Protocol> {
+    /// A message or an alarm.
+    Event(Event<P::Message, P::Timer>),
+    /// Something of the workload.
+    Input(P::Input),
+}
+
+/// A processor whose inbox holds what waits and when it came in.
+type ProcessorOf<P> = Processor<(Time, Waiting<P>)>;
 
 /// A cluster on a network in virtual time. `P` is the logic of a node, `W` the workload, `O` who
 /// listens.
@@ -127,6 +135,8 @@ pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: O
     observer: O,
     in_flight: u64,
     in_flight_bytes: u64,
+    /// Whether the alarm that is being handled was a [`Event::LateTimer`].
+    late: bool,
     handled: u64,
     pending_limit: usize,
     inbox_limit: usize,
@@ -177,6 +187,7 @@ where
             observer,
             in_flight: 0,
             in_flight_bytes: 0,
+            late: false,
             handled: 0,
             pending_limit: plan.pending_limit,
             inbox_limit: plan.inbox_limit,
@@ -236,8 +247,11 @@ where
         self.handled += 1;
         match event {
             Event::Mail(envelope) => self.arrive(envelope),
-            Event::Timer { node, epoch, .. } if self.epochs[node] != epoch => {}
-            Event::Timer { node, .. } => self.offer(node, event),
+            Event::Timer { node, epoch, .. } | Event::LateTimer { node, epoch, .. } => {
+                if self.epochs[node] == epoch {
+                    self.offer(node, event);
+                }
+            }
             Event::Wake(node) => self.wake(node),
         }
         self.check_pending()
@@ -272,13 +286,17 @@ where
             match effect {
                 Effect::Send { to, message } => self.send(node, to, message, depart),
                 Effect::After { delay, timer } => {
-                    let delay = match &self.clocks {
-                        Some(clocks) => clocks[node].true_delay(delay),
-                        None => delay,
-                    };
                     let epoch = self.epochs[node];
-                    self.queue
-                        .push(self.now.saturating_add(delay), Event::Timer { node, epoch, timer });
+                    let (at, late) = match &self.clocks {
+                        Some(clocks) => clocks[node].alarm(self.now, self.late, delay),
+                        None => (self.now.saturating_add(delay), false),
+                    };
+                    let event = if late {
+                        Event::LateTimer { node, epoch, timer }
+                    } else {
+                        Event::Timer { node, epoch, timer }
+                    };
+                    self.queue.push(at, event);
                 }
                 Effect::Observe(fact) => {
                     self.trace.fact(self.now, &fact);
@@ -331,7 +349,14 @@ where
     }
 
     /// Ends the simulation: who listened, and the nodes for a last interview.
-    pub fn into_parts(self) -> (O, Nodes<P>) {
+    pub fn into_parts(mut self) -> (O, Nodes<P>) {
+        for (node, processor) in self.processors.iter().flat_map(NodeMap::iter) {
+            for (_, waiting) in processor.waiting() {
+                if matches!(waiting, Waiting::Input(_)) {
+                    self.observer.on_fact(self.now, &Fact::InputMissed { node });
+                }
+            }
+        }
         let nodes = Nodes { nodes: self.nodes, cluster: self.cluster, network: self.network };
         (self.observer, nodes)
     }
@@ -344,7 +369,11 @@ where
     /// Messages under way, counted one by one in the queue and the inboxes; and their bytes.
     pub fn count_in_flight(&self) -> (u64, u64) {
         let inboxes = self.processors.iter().flat_map(NodeMap::values).flat_map(Processor::waiting);
-        let events = self.queue.iter().chain(inboxes.map(|(_, event)| event));
+        let inboxes = inboxes.filter_map(|(_, waiting)| match waiting {
+            Waiting::Event(event) => Some(event),
+            Waiting::Input(_) => None,
+        });
+        let events = self.queue.iter().chain(inboxes);
         events.fold((0, 0), |(count, bytes), event| match event {
             Event::Mail(envelope) => {
                 (count + 1, bytes + u64::from(self.wire_size(&envelope.message)))

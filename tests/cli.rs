@@ -1,8 +1,11 @@
 //! The program as people meet it: the real binary in temporary folders, its exit codes, what it
 //! prints and what it leaves on disk.
 
+mod input;
 mod killed;
 mod output;
+mod summary;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -214,7 +217,8 @@ fn a_scenario_that_is_wrong_writes_nothing() {
         "run --events --events-nodes 200",
         "run --events --events-nodes everyone",
         "run --events --events-from noon",
-        "run --events-nodes 3",
+        "run --events-nodes 3 --quiet",
+        "run --json --events-messages",
         "run --json --quiet",
         "run --colour",
         "jog",

@@ -2,6 +2,7 @@
 //! the equalities that nothing outside the plan may break.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use headwater::base::time::{Span, Time};
 use headwater::fact::{Census, Deaf, Fact, Observer, World};
@@ -10,7 +11,7 @@ use headwater::run::{Finished, Go, build, run};
 use headwater::scenario::plan::Plan;
 use headwater::scenario::shipped::SCENARIOS;
 
-use crate::support::{golden, ran_plan, shipped};
+use crate::support::{blessing, golden, ran_plan, shipped};
 
 /// Seed and prefix of the golden run of each scenario: whole, or as much as a test can take.
 const PREFIXES: &[(&str, &str)] = &[("geographic-cluster", "6s")];
@@ -56,6 +57,35 @@ fn golden_digests_of_every_shipped_scenario() {
         }
     }
     golden(path, &now, "a digest moved: say in the commit which rule of the model did");
+}
+
+/// The program is another binary than the tests, and may be built with another profile: what it
+/// writes is compared with the same file.
+#[test]
+fn golden_digests_are_those_of_the_program_too() {
+    if blessing() {
+        // The file is being written at this moment.
+        return;
+    }
+    let golden = std::fs::read_to_string("tests/golden/digests.txt").expect("golden digests");
+    let folder = tempfile::tempdir().expect("a folder");
+    for scenario in SCENARIOS {
+        let name = scenario.name;
+        let duration = golden_plan(name, 1).scenario.duration.to_string();
+        let done = Command::new(env!("CARGO_BIN_EXE_headwater"))
+            .args(["run", name, "--quiet", "--seed", "1", "--duration", &duration, "-o", name])
+            .current_dir(folder.path())
+            .output();
+        let done = done.expect("the program starts");
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        let manifest = std::fs::read(folder.path().join(name).join("manifest.json"));
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&manifest.expect("a manifest")).expect("JSON");
+        let digest = manifest["event_digest"].as_str().expect("a text");
+        let account =
+            format!("{name} seed=1 duration={duration}\n  digest                 {digest}\n");
+        assert!(golden.contains(&account), "{account} is not among the golden digests");
+    }
 }
 
 /// Looks at everything and does nothing.

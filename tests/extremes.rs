@@ -236,7 +236,8 @@ fn sixty_four_groups_are_sixty_four_islands() {
 
 #[test]
 fn a_run_of_one_nanosecond_has_a_beginning_and_an_end() {
-    let ran = ran("duration = \"1ns\"\nrules = \"classroom\"\n[[rumors]]\ncount = 0\n[[rumors]]");
+    let ran =
+        ran("duration = \"1ns\"\nrules = \"classroom\"\n[[rumors]]\nat = \"2ns\"\n[[rumors]]");
     assert_eq!((ran.0.summary.end_ns, ran.0.summary.rumors.injected), (1, 1));
 }
 

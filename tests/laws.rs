@@ -8,6 +8,7 @@ mod conservation;
 mod flooding;
 mod geography;
 mod loss;
+mod propagation;
 mod queues;
 mod serialisation;
 mod spreading;

@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod clocks;
 mod determinism;
 mod documents;
 mod extremes;
@@ -11,3 +12,4 @@ mod malformed;
 mod mutations;
 mod smoke;
 mod tidy;
+mod workload;

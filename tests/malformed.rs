@@ -197,8 +197,8 @@ fn scenario_files_that_cannot_be_read_are_refused_by_name() {
     let expected =
         format!("{shown}:2:12: byte 0xe9 at offset 20 is not UTF-8; save the file as UTF-8");
     assert_eq!(error(&path), expected);
-    assert!(error(folder.path()).ends_with("it is a directory"));
-    assert!(error(&folder.path().join("none.toml")).ends_with("there is no such file"));
+    assert!(error(folder.path()).ends_with(" is a directory; expected a file"));
+    assert!(error(&folder.path().join("none.toml")).contains("none.toml cannot be read: "));
     let found = shipped::find("partition-hael").expect_err("no such scenario").to_string();
     assert!(found.ends_with("did you mean \"partition-heal\"?"), "{found}");
     let found = shipped::find("nothing-like-it").expect_err("no such scenario").to_string();
@@ -226,4 +226,33 @@ fn what_comes_to_nothing_is_accepted_with_a_note() {
             "nodes: 1 of 25 nodes start after the end of the run",
         ]
     );
+}
+
+#[test]
+fn what_is_bound_to_be_too_much_is_accepted_with_a_note() {
+    let notes = |text: &str| {
+        let plan = shipped::plan(&source(text), &[]).expect("a valid scenario");
+        plan.notes
+    };
+    // 12 s are 1,200,000 intervals of 10 us, and each sample has 50 rows.
+    let text = "duration = \"12s\"\nnodes.count = 50\n[output]\ntimeline = \"10us\"\n\
+                node_timeline = \"10us\"";
+    assert_eq!(
+        notes(text),
+        ["output.node_timeline: 10us makes 60000050 rows of node_timeline.csv"]
+    );
+    assert!(notes(&text.replace("= 50", "= 40")).is_empty(), "48 million rows");
+    // In a flood among 20 nodes that all know each other everybody sends to 19, and 19 of them to
+    // one less: 361 messages, each of them 50 ms under way. Of 1,000 rumors a second 51 appear
+    // within that time, both ends included.
+    let flood = "nodes.count = 20\ntopology.kind = \"complete\"\nnetwork.latency = \"50ms\"\n\
+                 limits.pending_events = 18_410\n[[rumors]]\nevery = \"1ms\"";
+    assert_eq!(
+        notes(flood),
+        ["limits.pending_events: about 18411 messages with rumors may be under way at a time, \
+          above the limit of 18410, at which the run stops"]
+    );
+    assert!(notes(&flood.replace("410", "411")).is_empty());
+    let burst = flood.replace("every = \"1ms\"", "count = 51");
+    assert_eq!(notes(&burst), notes(flood), "all at once");
 }

@@ -1,26 +1,29 @@
 //! Command line: plans and results in words a person enjoys reading.
 
+mod blocks;
 mod transactions;
 
+use super::verdict::MISSED;
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
-use crate::metrics::{RegistrySummary, RumorsSummary, Summary};
+use crate::metrics::{Heal, PeersSummary, RegistrySummary, RumorsSummary, Summary};
 use crate::protocol::gossip;
 use crate::run::Finished;
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Plan, PlannedFault};
+use crate::scenario::reader::one_line;
 use crate::scenario::shipped;
 
 /// A plan in half a line.
 pub(super) fn in_short(plan: &Plan) -> String {
-    let nodes = plan.population.count();
-    let (streams, faults) = (plan.streams.len(), plan.faults.len());
-    let many = |count: usize, word: &str| match count {
-        0 => String::new(),
-        1 => format!(", 1 {word}"),
-        _ => format!(", {count} {word}s"),
-    };
-    let tail = many(streams, "stream of rumors").replace("stream of rumorss", "streams of rumors");
-    format!("{nodes} nodes for {}{tail}{}", plan.scenario.duration, many(faults, "fault"))
+    let nodes = many(plan.population.count() as u64, "node", "nodes");
+    let parts = [
+        (plan.streams.len(), "stream of rumors", "streams of rumors"),
+        (plan.faults.len(), "fault", "faults"),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let parts: String =
+        parts.map(|(count, one, more)| format!(", {}", many(count as u64, one, more))).collect();
+    format!("{nodes} for {}{parts}", plan.scenario.duration)
 }
 
 /// `headwater show`: the resolved scenario as TOML, then what it resolves to, as comments.
@@ -56,22 +59,25 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
     let speed = reached.as_nanos() as f64 / 1e9 / seconds;
     let mut text = format!("{} (seed {})", plan.scenario.name, plan.seed.0);
     if !plan.scenario.description.is_empty() {
-        text += &format!(": {}", plan.scenario.description);
+        text += &format!(": {}", one_line(&plan.scenario.description, LONGEST_DESCRIPTION));
     }
     text += &format!(
-        "\n  {} nodes, {} of virtual time in {seconds:.2} s ({speed:.1}x), {} events\n",
-        plan.population.count(),
+        "\n  {}, {} of virtual time in {seconds:.2} s ({speed:.1}x), {}\n",
+        many(plan.population.count() as u64, "node", "nodes"),
         time(reached.as_nanos()),
-        count(*handled),
+        many(*handled, "event", "events"),
     );
     text += &registry(plan, summary.registry.as_ref());
-    let missed = summary.rumors.missed > 0 && !plan.streams.is_empty();
-    if summary.rumors.injected > 0 || missed {
+    if !plan.streams.is_empty() {
         text += &rumors(&summary.rumors);
+    }
+    if let Some(of_blocks) = &summary.blocks {
+        text += &blocks::blocks(of_blocks);
     }
     if let Some(of) = &summary.transactions {
         text += &transactions::in_words(of);
     }
+    text += &peers(&summary.peers);
     text += &traffic(summary);
     text += &faults(plan, tallies);
     text
@@ -87,23 +93,27 @@ fn registry(plan: &Plan, registry: Option<&RegistrySummary>) -> String {
         gossip::Style::ForwardOnce => "forward-once",
     };
     let mut text = format!("\n  gossip ({style}, fan-out {})\n", plan.validators.gossip.fanout);
-    text += &match registry.converged_ns {
-        Some(at) => format!(
-            "    every node knew all {} validators after {}\n",
-            registry.validators,
-            time(at)
-        ),
-        None => format!("    not every node learned of all {} validators\n", registry.validators),
+    let all = match registry.validators {
+        1 => "the only validator".to_owned(),
+        validators => format!("all {} validators", count(validators)),
     };
-    for heal in &registry.heals {
-        text += &match heal.took_ns {
-            Some(took) => format!(
-                "    healed at {}: the registries agreed again {} later\n",
-                time(heal.healed_ns),
-                time(took)
-            ),
-            None => format!("    healed at {}: no agreement by the end\n", time(heal.healed_ns)),
+    text += &match registry.converged_ns {
+        Some(at) => format!("    every node knew {all} after {}\n", time(at)),
+        None => format!("    not every node learned of {all}\n"),
+    };
+    // Partitions that heal at one moment have one line.
+    let same = |a: &Heal, b: &Heal| (a.healed_ns, a.took_ns) == (b.healed_ns, b.took_ns);
+    for heals in registry.heals.chunk_by(same) {
+        let several = match heals.len() {
+            1 => String::new(),
+            heals => format!(" ({heals} partitions)"),
         };
+        let Heal { healed_ns, took_ns, .. } = heals[0];
+        let what = match took_ns {
+            Some(took) => format!("the registries agreed again {} later", time(took)),
+            None => "no agreement by the end".to_owned(),
+        };
+        text += &format!("    healed at {}{several}: {what}\n", time(healed_ns));
     }
     if let Some(agreement) = registry.agreement_ppm {
         text += &format!("    up to date at the end: {}\n", percent(agreement));
@@ -136,22 +146,31 @@ fn rumors(rumors: &RumorsSummary) -> String {
         text += &format!("    {copies:.2} copies received for each first receipt\n");
     }
     if rumors.missed > 0 {
-        text += &format!("    {} never appeared: their node was down\n", count(rumors.missed));
+        text += &format!("    {} never appeared: {MISSED}\n", count(rumors.missed));
     }
     if rumors.late > 0 {
-        text += &format!(
-            "    {} receipts were older than limits.rumors can follow\n",
-            count(rumors.late)
-        );
+        let late = many(rumors.late, "receipt was", "receipts were");
+        text += &format!("    {late} older than limits.rumors can follow\n");
     }
     text
+}
+
+fn peers(peers: &PeersSummary) -> String {
+    if peers.refused == 0 && peers.forgotten == 0 {
+        return String::new();
+    }
+    format!(
+        "\n  peers\n    {} refused for want of room (discovery.max_peers), {} given up for good\n",
+        many(peers.refused, "newcomer", "newcomers"),
+        many(peers.forgotten, "peer", "peers")
+    )
 }
 
 fn traffic(summary: &Summary) -> String {
     let (messages, size) = (&summary.messages, &summary.bytes);
     let mut text = format!(
-        "\n  traffic\n    {} messages sent ({}), {} delivered, {} dropped, {} in flight at the end\n",
-        count(messages.sent),
+        "\n  traffic\n    {} sent ({}), {} delivered, {} dropped, {} in flight at the end\n",
+        many(messages.sent, "message", "messages"),
         bytes(size.sent),
         count(messages.delivered),
         count(messages.dropped),
@@ -184,11 +203,24 @@ fn faults(plan: &Plan, tallies: &[(u64, u64)]) -> String {
         text += &format!(
             "    {begin} to {end}: {} ({} met it, {} affected)\n",
             fault.describe,
-            count(exposed),
+            exposed_to(fault, exposed),
             count(affected)
         );
     }
     text
+}
+
+/// What a fault met.
+fn exposed_to(fault: &PlannedFault, exposed: u64) -> String {
+    let (one, more) = match fault.kind {
+        "crash" | "clock" => ("node", "nodes"),
+        "churn" => ("absence", "absences"),
+        "heal" => ("partition", "partitions"),
+        // Messages, alarms and inputs that had to wait.
+        "pause" => ("event", "events"),
+        _ => ("message", "messages"),
+    };
+    many(exposed, one, more)
 }
 
 /// Nanoseconds as people say them.
@@ -201,6 +233,14 @@ fn time(nanoseconds: u64) -> String {
         1_000_000..1_000_000_000 => format!("{:.1} ms", value / 1e6),
         _ => format!("{:.2} s", value / 1e9),
     }
+}
+
+/// Longest description that is printed, in characters.
+const LONGEST_DESCRIPTION: usize = 1_000;
+
+/// A count of things.
+fn many(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
 }
 
 /// A count with separators between thousands.

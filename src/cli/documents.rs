@@ -72,9 +72,11 @@ headwater run partition-heal                    # one of the scenarios below, by
 headwater run my.toml --seed 7                  # a file of your own, with another seed
 headwater run my.toml --set gossip.fanout=8     # any key can be set from outside
 headwater validate my.toml                      # check it without running it
+headwater run - < my.toml                       # from the standard input
 headwater show my.toml                          # everything resolved, defaults filled in
 headwater init > my.toml                        # a commented file to start from
 headwater schema > scenario.schema.json         # for completion and checks in an editor
+headwater calibrate                             # prices of work on this machine, to paste
 ```
 
 ## Those that are part of the program
@@ -114,6 +116,9 @@ the one in another.
 An unknown key, a value of another type or out of range, and keys that contradict each other are
 errors with line, column and, where there is one, the name that was probably meant. A key that the
 chosen `kind` of a table does not read is noted and left out. Nothing is ever silently ignored.
+
+Files that a scenario names are found from its own folder (from the current one, if the scenario comes
+from the standard input), and are regular files of at most 256 MiB; a scenario has at most 16 MiB.
 
 ## Keys set from outside
 

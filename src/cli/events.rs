@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
-use crate::fact::{Census, Fact, Observer, Step, World};
+use crate::fact::{Census, Decline, Fact, Observer, Step, World};
 
 /// Prints facts that concern chosen nodes within a window.
 pub(super) struct EventLog<W> {
@@ -14,6 +14,8 @@ pub(super) struct EventLog<W> {
     until: Time,
     /// Whether messages are told too, not only what came of them.
     messages: bool,
+    /// Who made the latest block.
+    leader: Option<NodeId>,
 }
 
 impl<W: Write> EventLog<W> {
@@ -23,7 +25,7 @@ impl<W: Write> EventLog<W> {
         window: (Time, Time),
         messages: bool,
     ) -> Self {
-        Self { out, nodes, from: window.0, until: window.1, messages }
+        Self { out, nodes, from: window.0, until: window.1, messages, leader: None }
     }
 
     /// Tells a fact, if any of these nodes was chosen (or if it concerns all).
@@ -41,6 +43,9 @@ impl<W: Write> EventLog<W> {
 
 impl<W: Write> Observer for EventLog<W> {
     fn on_fact(&mut self, at: Time, fact: &Fact) {
+        if let Fact::BlockMade { node, .. } = fact {
+            self.leader = Some(*node);
+        }
         if at < self.from || at > self.until {
             return;
         }
@@ -50,6 +55,8 @@ impl<W: Write> Observer for EventLog<W> {
             }
         } else if let Some((nodes, text)) = fact_text(fact) {
             self.tell(at, &nodes, &text);
+        } else if let Some((node, text)) = block_text(fact, self.leader) {
+            self.tell(at, &[node], &text);
         }
     }
 
@@ -103,9 +110,10 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
             let what = format!("learned about validator {about} (version {version})");
             (vec![node], format!("node {node} {what} from node {from}"))
         }
-        Fact::InputMissed { node } => {
-            (vec![node], format!("node {node} is down and misses something of the workload"))
-        }
+        Fact::InputMissed { node } => (
+            vec![node],
+            format!("node {node} is down or too busy and misses something of the workload"),
+        ),
         Fact::RumorInjected { node, rumor, size, .. } => {
             (vec![node], format!("rumor {rumor} of {size} B appears at node {node}"))
         }
@@ -139,5 +147,104 @@ fn step_text(node: NodeId, step: Step) -> String {
         Step::Included { block } => format!("is in block {block:016x} of node {node}"),
         Step::Refused(reason) => format!("is refused by node {node} ({})", words(reason.name())),
         Step::Dropped(loss) => format!("does not wait at node {node} ({})", words(loss.name())),
+    }
+}
+
+/// A fact about blocks in words, and whom it concerns. `leader` made the latest block.
+fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
+    Some(match *fact {
+        Fact::BlockMade { node, slot, block, parent, height } => {
+            let place = format!("in slot {slot} on {parent:016x}, height {height}");
+            (node, format!("node {node} makes block {block:016x} {place}"))
+        }
+        Fact::BlockSize { block, bytes, data, coding, transactions } => {
+            let shreds = format!("{data} data shreds, {coding} coding shreds");
+            let text = format!("{bytes} B, {shreds}, {transactions} transactions");
+            (leader?, format!("block {block:016x} has {text}"))
+        }
+        Fact::LeadDeclined { node, slot, reason } => {
+            let why = match reason {
+                Decline::Passed => "its chain is past it",
+                Decline::HasShreds => "it has shreds of a block of it",
+            };
+            (node, format!("node {node} does not lead slot {slot}: {why}"))
+        }
+        Fact::BlockFirstShred { node, slot, block } => {
+            (node, format!("node {node} gets the first shred of block {block:016x} of slot {slot}"))
+        }
+        Fact::BlockWhole { node, slot, block, .. } => {
+            (node, format!("node {node} has block {block:016x} of slot {slot} whole"))
+        }
+        Fact::ShredsCounted { node, block, turbine, recovered, repaired, duplicate } => {
+            let paths = format!("{turbine} by turbine, {recovered} recovered, {repaired} repaired");
+            let text = format!("shreds of block {block:016x}: {paths}, {duplicate} duplicates");
+            (node, format!("node {node} counts its {text}"))
+        }
+        Fact::BlockExpired { node, slot, block } => {
+            (node, format!("node {node} gives up block {block:016x} of slot {slot}"))
+        }
+        Fact::HeadChanged { node, block, height, reorganised } => {
+            let left = match reorganised {
+                0 => String::new(),
+                1 => ", leaving 1 block of its chain".to_owned(),
+                many => format!(", leaving {many} blocks of its chain"),
+            };
+            (node, format!("node {node} builds on block {block:016x}, height {height}{left}"))
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::slot::Slot;
+
+    /// What the log says of facts at one second, for node 1 alone.
+    fn told(facts: &[Fact]) -> Vec<String> {
+        let nodes: NodeSet = [NodeId::new(1)].into_iter().collect();
+        let mut log = EventLog::new(Vec::new(), Some(nodes), (Time::ZERO, Time::MAX), false);
+        facts.iter().for_each(|fact| log.on_fact(Time::from_nanos(1_000_000_000), fact));
+        let text = String::from_utf8(log.out).expect("text");
+        let line = |line: &str| line.strip_prefix("      1.000000s  ").map(str::to_owned);
+        text.lines().map(|text| line(text).expect("a time")).collect()
+    }
+
+    #[test]
+    fn blocks_are_told_to_those_who_asked_for_the_node() {
+        let (node, slot, block) = (NodeId::new(1), Slot::new(9), 0xAB);
+        let size = Fact::BlockSize { block, bytes: 900, data: 32, coding: 30, transactions: 4 };
+        let made = |node| Fact::BlockMade { node, slot, block, parent: 0xAA, height: 7 };
+        let lines = told(&[
+            made(NodeId::new(2)),
+            size,
+            made(node),
+            size,
+            Fact::LeadDeclined { node, slot, reason: Decline::HasShreds },
+            Fact::BlockFirstShred { node, slot, block },
+            Fact::BlockWhole { node, slot, block, first: Time::ZERO },
+            Fact::ShredsCounted {
+                node,
+                block,
+                turbine: 20,
+                recovered: 12,
+                repaired: 0,
+                duplicate: 3,
+            },
+            Fact::BlockExpired { node, slot, block },
+            Fact::HeadChanged { node, block, height: 7, reorganised: 2 },
+        ]);
+        let expected = [
+            "node 1 makes block 00000000000000ab in slot 9 on 00000000000000aa, height 7",
+            "block 00000000000000ab has 900 B, 32 data shreds, 30 coding shreds, 4 transactions",
+            "node 1 does not lead slot 9: it has shreds of a block of it",
+            "node 1 gets the first shred of block 00000000000000ab of slot 9",
+            "node 1 has block 00000000000000ab of slot 9 whole",
+            "node 1 counts its shreds of block 00000000000000ab: 20 by turbine, 12 recovered, \
+             0 repaired, 3 duplicates",
+            "node 1 gives up block 00000000000000ab of slot 9",
+            "node 1 builds on block 00000000000000ab, height 7, leaving 2 blocks of its chain",
+        ];
+        assert_eq!(lines, expected);
     }
 }

@@ -7,13 +7,12 @@ use clap::Args;
 
 use super::events::EventLog;
 use super::progress::Bar;
-use super::{
-    EXIT_BUDGET, EXIT_FAILED, EXIT_OK, Failure, ScenarioArguments, complain, describe, print,
-};
+use super::verdict::verdict;
+use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
-use crate::metrics::{Summary, TABLES};
+use crate::metrics::TABLES;
 use crate::results::folder::{Folder, Outcome};
 use crate::results::manifest::{Manifest, RunMeta};
 use crate::results::writer::CsvSink;
@@ -42,17 +41,17 @@ pub(super) struct RunArguments {
     /// Print a readable log of what happened, before the summary.
     #[arg(long, conflicts_with = "quiet")]
     events: bool,
-    /// Only events of these nodes, such as 3, "0..10" or "region:east-asia".
-    #[arg(long, value_name = "NODES", requires = "events")]
+    /// The log of events of these nodes only, such as 3, "0..10" or "region:east-asia".
+    #[arg(long, value_name = "NODES", conflicts_with_all = ["quiet", "json"])]
     events_nodes: Option<String>,
-    /// Only events from this moment on.
-    #[arg(long, value_name = "TIME", requires = "events")]
+    /// The log of events from this moment on.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["quiet", "json"])]
     events_from: Option<String>,
-    /// Only events up to this moment.
-    #[arg(long, value_name = "TIME", requires = "events")]
+    /// The log of events up to this moment.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["quiet", "json"])]
     events_until: Option<String>,
-    /// Every single message too: sent, delivered, lost.
-    #[arg(long, requires = "events")]
+    /// The log of events with every single message: sent, delivered, lost.
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
     events_messages: bool,
 }
 
@@ -140,7 +139,9 @@ fn event_log(
     arguments: &RunArguments,
     plan: &Plan,
 ) -> Result<Option<EventLog<std::io::BufWriter<std::io::Stdout>>>, Failure> {
-    if !arguments.events {
+    let chosen = [&arguments.events_nodes, &arguments.events_from, &arguments.events_until];
+    let chosen = chosen.iter().any(|choice| choice.is_some());
+    if !(arguments.events || arguments.events_messages || chosen) {
         return Ok(None);
     }
     let time = |text: &Option<String>, flag: &str, default: Time| match text {
@@ -164,40 +165,6 @@ fn event_log(
     let until = time(&arguments.events_until, "events-until", Time::MAX)?;
     let out = std::io::BufWriter::new(std::io::stdout());
     Ok(Some(EventLog::new(out, nodes, (from, until), arguments.events_messages)))
-}
-
-/// What became of the run, in words, and the exit code.
-fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
-    if let Ending::Overloaded(overload) = ending {
-        return (format!("stopped: {overload} (limits.pending_events)"), EXIT_BUDGET);
-    }
-    if !summary.conservation.holds {
-        return ("failed: messages are unaccounted for, which is a bug".into(), EXIT_FAILED);
-    }
-    let faults = &summary.faults;
-    let late = faults.never_began.iter().filter(|f| !plan.faults[**f as usize].may_miss);
-    let lists = [
-        (faults.missed.iter().map(name).collect::<Vec<_>>(), "touched nothing"),
-        (late.map(name).collect(), "never began"),
-    ];
-    let failed = lists.iter().filter(|(names, _)| !names.is_empty());
-    let failed: Vec<String> =
-        failed.map(|(names, what)| format!("{} {what}", names.join(", "))).collect();
-    if !failed.is_empty() {
-        let failed = failed.join("; ");
-        let text = format!("failed: {failed} (say may_miss = true if that is meant)");
-        return (text, EXIT_FAILED);
-    }
-    let idle: Vec<String> = faults.touched_nothing.iter().map(name).collect();
-    if idle.is_empty() {
-        ("pass".into(), EXIT_OK)
-    } else {
-        (format!("pass (warning: {} was met but changed nothing)", idle.join(", ")), EXIT_OK)
-    }
-}
-
-fn name(fault: &u32) -> String {
-    format!("faults[{fault}]")
 }
 
 /// The command that makes the same run again.

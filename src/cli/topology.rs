@@ -10,6 +10,7 @@ use crate::scenario::topology::draw::{Names, describe, to_dot, to_svg};
 pub(super) fn topology(
     arguments: &ScenarioArguments,
     output: Option<&Path>,
+    force: bool,
 ) -> Result<u8, Failure> {
     let plan = shipped::plan(&arguments.source()?, &arguments.overrides()?)?;
     let labels = NodeMap::build(plan.population.count(), |node| node.to_string());
@@ -21,13 +22,20 @@ pub(super) fn topology(
     };
     let mut text = describe(&plan.overlay);
     if let Some(folder) = output {
-        let write = |name: &str, content: String| {
-            let path = folder.join(name);
-            std::fs::write(&path, content).map_err(|error| Failure::io("write", &path, &error))
-        };
+        let drawings = [
+            (folder.join("topology.dot"), to_dot(&plan.overlay, &names)),
+            (folder.join("topology.svg"), to_svg(&plan.overlay, &names)),
+        ];
+        let taken = drawings.iter().find(|(path, _)| path.exists());
+        if let Some((path, _)) = taken.filter(|_| !force) {
+            let path = path.display();
+            return Err(Failure::usage(format!("{path} exists already; --force replaces it")));
+        }
         std::fs::create_dir_all(folder).map_err(|error| Failure::io("create", folder, &error))?;
-        write("topology.dot", to_dot(&plan.overlay, &names))?;
-        write("topology.svg", to_svg(&plan.overlay, &names))?;
+        for (path, content) in drawings {
+            let written = std::fs::write(&path, content);
+            written.map_err(|error| Failure::io("write", &path, &error))?;
+        }
         let folder = folder.display();
         text += &format!("written: {folder}/topology.dot, {folder}/topology.svg\n");
     } else {

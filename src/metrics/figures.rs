@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::table::Cell;
 use crate::base::flight::FlightHistogram;
+use crate::base::time::Span;
 
 /// `part / whole` in parts per million, rounded down; `None` if there is no whole.
 pub(super) fn ppm(part: u64, whole: u64) -> Option<u64> {
@@ -77,16 +78,60 @@ impl Latency {
     }
 }
 
+/// Lengths of time that were counted; their mean, the shortest and the longest are exact.
+pub(super) struct Spans {
+    histogram: FlightHistogram,
+    sum: u128,
+    /// The shortest and the longest.
+    range: (u64, u64),
+}
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self { histogram: FlightHistogram::new(), sum: 0, range: (u64::MAX, 0) }
+    }
+}
+
+impl Spans {
+    #[inline]
+    pub(super) fn record(&mut self, span: Span) {
+        let nanos = span.as_nanos();
+        self.histogram.record_span(span);
+        self.sum += u128::from(nanos);
+        self.range = (self.range.0.min(nanos), self.range.1.max(nanos));
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        Latency {
+            mean_ns: mean(self.sum, self.histogram.count()),
+            ..Latency::of(&self.histogram).within(self.range.0, self.range.1)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Span;
 
     #[test]
     fn shares_and_means_round_down_and_need_a_whole() {
         assert_eq!((ppm(1, 3), ppm(3, 3), ppm(0, 0)), (Some(333_333), Some(1_000_000), None));
         assert_eq!(ppm(u64::MAX, u64::MAX), Some(1_000_000));
         assert_eq!((mean(7, 2), mean(0, 0)), (Some(3), None));
+    }
+
+    #[test]
+    fn the_mean_and_the_ends_of_spans_are_exact() {
+        assert_eq!(Spans::default().latency(), Latency::default());
+        let mut spans = Spans::default();
+        // No code stands for any of these; 3,333,333 is their mean rounded down.
+        for nanos in [1_000_001, 3_000_000, 6_000_000] {
+            spans.record(Span::from_nanos(nanos));
+        }
+        let latency = spans.latency();
+        let exact = (latency.min_ns, latency.mean_ns, latency.max_ns);
+        assert_eq!(exact, (Some(1_000_001), Some(3_333_333), Some(6_000_000)));
+        assert_eq!(latency.p999_ns, Some(6_000_000));
     }
 
     #[test]

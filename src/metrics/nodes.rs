@@ -33,6 +33,8 @@ pub static NODES: TableSpec = TableSpec {
         Column::new("peers", Unit::Count, "Peers it knows at the end; empty while it is down."),
         Column::new("validators", Unit::Count, "Validators it knows then, itself included."),
         Column::new("rumors", Unit::Count, "Rumors it has then."),
+        Column::new("peers_refused", Unit::Count, "Newcomers it refused: it had `max_peers`."),
+        Column::new("peers_forgotten", Unit::Count, "Dropped peers it gave up for good."),
     ],
 };
 
@@ -163,6 +165,8 @@ impl Nodes {
                     status.map(|status| status.peers).into(),
                     status.map(|status| status.validators).into(),
                     status.map(|status| status.rumors).into(),
+                    status.map(|status| status.refused).into(),
+                    status.map(|status| status.forgotten).into(),
                 ],
             );
         }

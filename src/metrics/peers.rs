@@ -26,6 +26,10 @@ pub struct PeersSummary {
     pub added: u64,
     /// How often a node gave up on a peer.
     pub dropped: u64,
+    /// Newcomers that were refused for want of room, by the nodes that are up at the end.
+    pub refused: u64,
+    /// Dropped peers that were given up for good, by the nodes that are up at the end.
+    pub forgotten: u64,
 }
 
 /// Lists peers at chosen moments and counts changes.
@@ -68,8 +72,13 @@ impl Peers {
         }
     }
 
-    /// Lists all peers at the end, if that is wanted and was not done at this very moment.
-    pub(super) fn fill(&self, end: Time, census: &dyn Census, sink: &mut impl RowSink) {
+    /// Counts what nodes refused and lists all peers at the end, if that is wanted and was not done
+    /// at this very moment.
+    pub(super) fn fill(&mut self, end: Time, census: &dyn Census, sink: &mut impl RowSink) {
+        for status in NodeId::all(self.nodes).filter_map(|node| census.status(node)) {
+            self.changes.refused += u64::from(status.refused);
+            self.changes.forgotten += u64::from(status.forgotten);
+        }
         if self.at_end && self.moments[..self.next].last() != Some(&end) {
             self.list(end, census, sink);
         }

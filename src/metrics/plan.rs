@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::base::id::NodeMap;
+use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 
 /// Everything the recorder knows of a run beforehand.
@@ -32,6 +32,20 @@ pub struct RecorderPlan {
     pub rumor_window: usize,
     /// How many transactions are followed at once, as rumors are; zero if there are none.
     pub transaction_window: usize,
+    /// Whether blocks are made. Without, all that is told of them is left empty.
+    pub blocks: bool,
+    /// How many blocks are followed at once, at least one. A block that falls out because of newer
+    /// ones is written down as it is.
+    pub block_window: usize,
+    /// Which arrivals of blocks get a row in `block_arrivals.csv`.
+    pub block_arrivals: ArrivalRows,
+    /// Who is to lead each slot from the first on; `None` for a slot that nobody is to lead, such
+    /// as that of the genesis block. Empty where there is no schedule; of a long one, the first
+    /// 1,000,000 slots are looked at.
+    pub leaders: Vec<Option<NodeId>>,
+    /// How long a slot is by the schedule, the first beginning with the run; zero where there is no
+    /// schedule.
+    pub slot_time: Span,
     /// When the run is to end.
     pub end: Time,
 }
@@ -39,8 +53,10 @@ pub struct RecorderPlan {
 impl RecorderPlan {
     /// Rumors followed at once, unless the plan says otherwise.
     pub const RUMOR_WINDOW: usize = 8_192;
+    /// Blocks followed at once, unless the plan says otherwise: seven minutes of slots of 400 ms.
+    pub const BLOCK_WINDOW: usize = 1_024;
 
-    /// A plan that samples nothing on the way, lists no peers and tracks no registry.
+    /// A plan that samples nothing on the way, lists no peers, tracks no registry and no blocks.
     #[must_use]
     pub const fn new(nodes: NodeMap<NodeInfo>, end: Time) -> Self {
         Self {
@@ -54,6 +70,11 @@ impl RecorderPlan {
             gossip: false,
             rumor_window: Self::RUMOR_WINDOW,
             transaction_window: 0,
+            blocks: false,
+            block_window: Self::BLOCK_WINDOW,
+            block_arrivals: ArrivalRows::Auto,
+            leaders: Vec::new(),
+            slot_time: Span::ZERO,
             end,
         }
     }
@@ -96,6 +117,24 @@ pub enum DeliveryRows {
 
 impl DeliveryRows {
     /// Rows that [`DeliveryRows::Auto`] writes at most: some 40 MB of text.
+    pub const AUTO_LIMIT: u64 = 1_000_000;
+}
+
+/// Which arrivals of blocks at nodes get a row of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ArrivalRows {
+    /// None.
+    None,
+    /// The first [`ArrivalRows::AUTO_LIMIT`] of the run.
+    Auto,
+    /// All, however many.
+    All,
+    /// Those of blocks of these slots.
+    Slots(RangeInclusive<u32>),
+}
+
+impl ArrivalRows {
+    /// Rows that [`ArrivalRows::Auto`] writes at most: some 60 MB of text.
     pub const AUTO_LIMIT: u64 = 1_000_000;
 }
 

@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use super::figures::{Latency, mean, ppm};
+use super::figures::{Latency, Spans, ppm};
+use super::spread::{Coverage, ShareTimes, Spread, TimeToShare};
 use super::table::{Cell, Column, RowSink, TableSpec, Unit};
-use crate::base::flight::FlightHistogram;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 
@@ -46,15 +46,12 @@ pub static RUMORS: TableSpec = TableSpec {
     ],
 };
 
-/// The shares whose times are kept, in percent.
-const SHARES: [u64; 7] = [50, 67, 80, 90, 95, 99, 100];
-
 /// How rumors spread. Coverage and times are as in `rumors.csv`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct RumorsSummary {
     /// Rumors that were injected.
     pub injected: u64,
-    /// Inputs of the workload for a node that was down.
+    /// Inputs of the workload that their node could not take: it was down or too busy.
     pub missed: u64,
     /// First receipts.
     pub receipts: u64,
@@ -80,48 +77,6 @@ pub struct RumorsSummary {
     pub to_99_nodes: TimeToShare,
     /// Until all nodes had a rumor.
     pub to_100_nodes: TimeToShare,
-}
-
-/// Time from injection until a share was reached, over the rumors that did reach it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct TimeToShare {
-    /// Rumors that reached the share.
-    pub rumors: u64,
-    /// Their mean time, exact.
-    pub mean_ns: Option<u64>,
-    /// The longest of their times.
-    pub max_ns: Option<u64>,
-}
-
-/// How much of a whole has a rumor, and when each share was reached.
-#[derive(Clone, Copy)]
-struct Spread {
-    held: u64,
-    whole: u64,
-    /// How many of [`SHARES`] have been reached.
-    passed: usize,
-    times: [Option<Span>; SHARES.len()],
-}
-
-impl Spread {
-    /// A spread of which no share is ever reached if `whole` is zero.
-    fn new(whole: u64, held: u64) -> Self {
-        let passed = if whole == 0 { SHARES.len() } else { 0 };
-        let mut spread = Self { held: 0, whole, passed, times: [None; SHARES.len()] };
-        spread.add(held, Span::ZERO);
-        spread
-    }
-
-    fn add(&mut self, amount: u64, after: Span) {
-        self.held += amount;
-        while self.passed < SHARES.len()
-            && u128::from(self.held) * 100
-                >= u128::from(self.whole) * u128::from(SHARES[self.passed])
-        {
-            self.times[self.passed] = Some(after);
-            self.passed += 1;
-        }
-    }
 }
 
 /// A rumor that is followed.
@@ -160,44 +115,6 @@ impl Tracked {
     }
 }
 
-/// Sums over the rumors that are written down.
-#[derive(Default)]
-struct Closed {
-    rumors: u64,
-    complete: u64,
-    coverage_ppm_sum: u64,
-    coverage_min_ppm: Option<u64>,
-    shares: [(TimeToShare, u128); SHARES.len()],
-}
-
-impl Closed {
-    fn add(&mut self, rumor: &Tracked) {
-        let Spread { held, whole, times, .. } = rumor.nodes;
-        // Nobody to reach is everybody reached.
-        let coverage = ppm(held.min(whole), whole).unwrap_or(1_000_000);
-        self.rumors += 1;
-        self.complete += u64::from(held >= whole);
-        self.coverage_ppm_sum += coverage;
-        self.coverage_min_ppm =
-            Some(self.coverage_min_ppm.map_or(coverage, |least| least.min(coverage)));
-        for ((share, sum), time) in self.shares.iter_mut().zip(times) {
-            if let Some(time) = time {
-                share.rumors += 1;
-                share.max_ns = share.max_ns.max(Some(time.as_nanos()));
-                *sum += u128::from(time.as_nanos());
-            }
-        }
-    }
-
-    fn time_to(&self, percent: u64) -> TimeToShare {
-        let place = SHARES.iter().position(|share| *share == percent);
-        place.map_or_else(TimeToShare::default, |place| {
-            let (share, sum) = self.shares[place];
-            TimeToShare { mean_ns: mean(sum, share.rumors), ..share }
-        })
-    }
-}
-
 /// A receipt that deserves a row in `deliveries.csv`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct FirstReceipt {
@@ -225,12 +142,10 @@ pub(super) struct Rumors {
     receipts: u64,
     copies: u64,
     late: u64,
-    closed: Closed,
-    latencies: FlightHistogram,
-    latency_sum: u128,
-    latency_count: u64,
-    /// The shortest and the longest.
-    latency_range: (u64, u64),
+    /// Over the rumors that are written down.
+    coverage: Coverage,
+    shares: ShareTimes,
+    latencies: Spans,
 }
 
 impl Rumors {
@@ -249,11 +164,9 @@ impl Rumors {
             receipts: 0,
             copies: 0,
             late: 0,
-            closed: Closed::default(),
-            latencies: FlightHistogram::new(),
-            latency_sum: 0,
-            latency_count: 0,
-            latency_range: (u64::MAX, 0),
+            coverage: Coverage::default(),
+            shares: ShareTimes::default(),
+            latencies: Spans::default(),
         }
     }
 
@@ -338,11 +251,7 @@ impl Rumors {
         tracked.nodes.add(1, after);
         tracked.stake.add(self.stakes[node], after);
         self.receipts += 1;
-        self.latencies.record_span(after);
-        self.latency_sum += u128::from(after.as_nanos());
-        self.latency_count += 1;
-        let (least, most) = self.latency_range;
-        self.latency_range = (least.min(after.as_nanos()), most.max(after.as_nanos()));
+        self.latencies.record(after);
         Some(FirstReceipt { injected: Some(tracked.injected) })
     }
 
@@ -358,7 +267,6 @@ impl Rumors {
 
     /// The figures, complete once [`Self::fill`] was called.
     pub(super) fn summary(&self) -> RumorsSummary {
-        let closed = &self.closed;
         RumorsSummary {
             injected: self.injected,
             missed: self.missed,
@@ -366,17 +274,14 @@ impl Rumors {
             copies: self.copies,
             redundancy_ppm: ppm(self.copies, self.receipts),
             late: self.late,
-            complete: closed.complete,
-            coverage_mean_ppm: mean(closed.coverage_ppm_sum.into(), closed.rumors),
-            coverage_min_ppm: closed.coverage_min_ppm,
-            latency: Latency {
-                mean_ns: mean(self.latency_sum, self.latency_count),
-                ..Latency::of(&self.latencies).within(self.latency_range.0, self.latency_range.1)
-            },
-            to_50_nodes: closed.time_to(50),
-            to_90_nodes: closed.time_to(90),
-            to_99_nodes: closed.time_to(99),
-            to_100_nodes: closed.time_to(100),
+            complete: self.coverage.complete,
+            coverage_mean_ppm: self.coverage.mean_ppm(),
+            coverage_min_ppm: self.coverage.min_ppm,
+            latency: self.latencies.latency(),
+            to_50_nodes: self.shares.to(50),
+            to_90_nodes: self.shares.to(90),
+            to_99_nodes: self.shares.to(99),
+            to_100_nodes: self.shares.to(100),
         }
     }
 
@@ -393,7 +298,8 @@ impl Rumors {
             let taken = slot.and_then(|slot| slot.take_if(|t| u64::from(t.rumor) == number));
             if let Some(rumor) = taken {
                 rumor.row(sink);
-                self.closed.add(&rumor);
+                self.coverage.add(rumor.nodes.held, rumor.nodes.whole);
+                self.shares.add(&rumor.nodes);
             }
         }
         self.oldest = self.oldest.max(floor);

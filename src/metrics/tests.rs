@@ -4,6 +4,7 @@ use super::table::{Cell, MemorySink};
 use super::*;
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
+use crate::base::slot::Slot;
 use crate::fact::{DropReason, MessageKind, Status, Transit};
 
 const fn at(nanos: u64) -> Time {
@@ -29,7 +30,21 @@ impl Census for Ladder {
     fn status(&self, node: NodeId) -> Option<Status> {
         let n = node.number();
         let up = !self.0.contains(&n);
-        up.then_some(Status { peers: n, validators: n + 10, rumors: n + 20 })
+        let blocks = Status {
+            slot: n + 30,
+            height: n + 40,
+            partial_blocks: n + 50,
+            mempool: n + 60,
+            ..Status::default()
+        };
+        up.then_some(Status {
+            peers: n,
+            validators: n + 10,
+            rumors: n + 20,
+            refused: n + 30,
+            forgotten: 1,
+            ..blocks
+        })
     }
     fn peers(&self, of: NodeId, each: &mut dyn FnMut(NodeId)) {
         (0..of.number()).map(node).for_each(each);
@@ -289,6 +304,50 @@ fn receipts_of_rumors_are_counted_and_streamed() {
     assert_eq!((summary.rumors.injected, summary.rumors.missed), (1, 1));
     assert_eq!((summary.rumors.receipts, summary.rumors.copies), (2, 3));
     assert_eq!(summary.deliveries, DeliveriesSummary { written: 2, left_out: 0 });
+}
+
+#[test]
+fn blocks_are_told_in_both_timelines_and_only_if_there_are_any() {
+    let run = |blocks| {
+        let mut recorder = Recorder::new(
+            RecorderPlan {
+                timeline: Some(Span::from_nanos(600)),
+                node_timeline: Some(Span::from_nanos(1_000)),
+                blocks,
+                ..plan(&[1; 3], 1_000)
+            },
+            MemorySink::new(),
+        );
+        (0..2).for_each(|n| recorder.on_fact(at(0), &Fact::NodeUp { node: node(n) }));
+        recorder.on_sample(at(0), &World::default(), &Ladder(&[]));
+        let (slot, block, parent, height) = (Slot::new(5), 7, 6, 4);
+        let made = Fact::BlockMade { node: node(0), slot, block, parent, height };
+        recorder.on_fact(at(100), &made);
+        let head = Fact::HeadChanged { node: node(0), block, height, reorganised: 0 };
+        recorder.on_fact(at(100), &head);
+        recorder.on_sample(at(600), &World::default(), &Ladder(&[]));
+        finish(recorder, 1_000, (0, 0))
+    };
+    let (summary, sink) = run(true);
+    assert_eq!(summary.blocks.map(|blocks| blocks.made), Some(1));
+    assert_eq!(column(&sink, &TIMELINE, "blocks"), [0, 1, 1].map(Some));
+    assert_eq!(column(&sink, &TIMELINE, "height_max"), [0, 4, 4].map(Some));
+    assert_eq!(column(&sink, &TIMELINE, "heads"), [1, 2, 2].map(Some));
+    // Three nodes at the start and at the end, when node 2 is down.
+    let of = |numbers: [u64; 5]| {
+        let [a, b, c, d, e] = numbers.map(Some);
+        [a, b, c, d, e, None]
+    };
+    assert_eq!(column(&sink, &NODE_TIMELINE, "slot"), of([30, 31, 32, 30, 31]));
+    assert_eq!(column(&sink, &NODE_TIMELINE, "height"), of([40, 41, 42, 40, 41]));
+    assert_eq!(column(&sink, &NODE_TIMELINE, "partial_blocks"), of([50, 51, 52, 50, 51]));
+    assert_eq!(column(&sink, &NODE_TIMELINE, "mempool"), of([60, 61, 62, 60, 61]));
+    assert_eq!(sink.rows(&BLOCKS).len(), 1);
+    let (summary, sink) = run(false);
+    assert_eq!(summary.blocks, None);
+    assert_eq!(column(&sink, &TIMELINE, "heads"), [None; 3]);
+    assert_eq!(column(&sink, &NODE_TIMELINE, "height"), [None; 6]);
+    assert_eq!((sink.rows(&BLOCKS).len(), sink.rows(&SLOTS).len()), (0, 0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Metrics layer, collector: the whole cluster at regular moments (`timeline.csv`).
 
+use super::blocks::BlockProgress;
 use super::table::{Column, RowSink, TableSpec, Unit};
 use super::ticks::Ticks;
 use super::traffic::Flow;
@@ -28,8 +29,14 @@ pub static TIMELINE: TableSpec = TableSpec {
         Column::new("rumors", Unit::Count, "Rumors injected since the start."),
         Column::new("rumor_receipts", Unit::Count, "First receipts of rumors since the start."),
         Column::new("peers", Unit::Count, "Peers known, summed over the nodes that are up."),
+        Column::new("blocks", Unit::Count, BLOCKS),
+        Column::new("height_max", Unit::Count, "Blocks from genesis to the highest of them."),
+        Column::new("heads", Unit::Count, "Different blocks that the nodes that are up build on."),
     ],
 };
+
+const BLOCKS: &str = "Blocks made since the start; this and the columns after it are empty in a run \
+                      without blocks.";
 
 const KNOWN: &str = "Registry entries known, summed over the nodes that are up; empty if the \
                      registry is not spread by gossip.";
@@ -44,6 +51,7 @@ pub(super) struct Progress {
     pub(super) registry_agreement_ppm: Option<u64>,
     pub(super) rumors: u64,
     pub(super) rumor_receipts: u64,
+    pub(super) blocks: Option<BlockProgress>,
 }
 
 /// Writes a row at every tick.
@@ -67,7 +75,7 @@ impl Timeline {
     ) {
         let statuses = NodeId::all(self.nodes).filter_map(|node| census.status(node));
         let peers: u64 = statuses.map(|status| u64::from(status.peers)).sum();
-        let Progress { messages, rumors, rumor_receipts, .. } = *progress;
+        let Progress { messages, rumors, rumor_receipts, blocks, .. } = *progress;
         sink.row(
             &TIMELINE,
             &[
@@ -86,6 +94,9 @@ impl Timeline {
                 rumors.into(),
                 rumor_receipts.into(),
                 peers.into(),
+                blocks.map(|blocks| blocks.made).into(),
+                blocks.map(|blocks| blocks.height_max).into(),
+                blocks.map(|blocks| blocks.heads).into(),
             ],
         );
     }

@@ -16,8 +16,10 @@ const REASONS: usize = DropReason::ALL.len();
 pub static MESSAGES: TableSpec = TableSpec {
     name: "messages",
     doc: "One row per kind of message that occurred, and a row `total` of all kinds; bytes are \
-          bytes on the wire. Latencies are from hand-over to delivery, queues included, with a \
-          relative error of at most 1/256.",
+          bytes on the wire. Latencies are from hand-over to delivery, queues included. They are \
+          counted in buckets, of which the middle is shown: every latency here, also the shortest, \
+          the longest and the mean, differs from the true one by at most 1/256 (0 below 256 ns). A \
+          constant 10 ms reads 9,994,239 ns. `deliveries.csv` and `rumors.csv` are exact.",
     columns: &[
         Column::new("kind", Unit::Text, "Kind of message, or `total`."),
         Column::new("sent", Unit::Count, "Messages that nodes handed to the network."),
@@ -44,13 +46,13 @@ pub static MESSAGES: TableSpec = TableSpec {
         Column::new("delivered_bytes", Unit::Bytes, "Bytes delivered."),
         Column::new("dropped_bytes", Unit::Bytes, "Bytes that ended undelivered."),
         Column::new("in_flight_bytes", Unit::Bytes, "Bytes still under way at the end."),
-        Column::new("latency_min_ns", Unit::Nanoseconds, "Shortest latency."),
-        Column::new("latency_mean_ns", Unit::Nanoseconds, "Mean latency."),
-        Column::new("latency_p50_ns", Unit::Nanoseconds, "Median latency."),
-        Column::new("latency_p90_ns", Unit::Nanoseconds, "90th percentile of latency."),
-        Column::new("latency_p99_ns", Unit::Nanoseconds, "99th percentile of latency."),
-        Column::new("latency_p999_ns", Unit::Nanoseconds, "99.9th percentile of latency."),
-        Column::new("latency_max_ns", Unit::Nanoseconds, "Longest latency."),
+        Column::new("latency_min_ns", Unit::Nanoseconds, "Shortest latency, to within 1/256."),
+        Column::new("latency_mean_ns", Unit::Nanoseconds, "Mean latency, to within 1/256."),
+        Column::new("latency_p50_ns", Unit::Nanoseconds, "Median latency, to within 1/256."),
+        Column::new("latency_p90_ns", Unit::Nanoseconds, "90th percentile, to within 1/256."),
+        Column::new("latency_p99_ns", Unit::Nanoseconds, "99th percentile, to within 1/256."),
+        Column::new("latency_p999_ns", Unit::Nanoseconds, "99.9th percentile, to within 1/256."),
+        Column::new("latency_max_ns", Unit::Nanoseconds, "Longest latency, to within 1/256."),
     ],
 };
 
@@ -338,6 +340,20 @@ mod tests {
         assert_eq!(column("latency_mean_ns"), [Some(30), Some(150), Some(110)]);
         assert_eq!(column("latency_p50_ns"), [Some(30), Some(100), Some(100)]);
         assert_eq!(column("latency_max_ns"), [Some(30), Some(200), Some(200)]);
+    }
+
+    #[test]
+    fn a_constant_latency_reads_the_middle_of_its_bucket_everywhere() {
+        let mut traffic = Traffic::new();
+        let ping = message(MessageKind::Ping, 10);
+        (0..3).for_each(|_| {
+            traffic.on_delivered(ping, FlightCode::of(Span::from_millis(10)));
+        });
+        // 10^7 ns lie between 2^23 and 2^24, which are cut into 128 buckets of 65,536 ns. It is in
+        // the one from 152 * 65,536 on, and the middle of that is 32,767 ns higher.
+        let middle: u64 = 152 * 65_536 + 32_767;
+        assert_eq!(traffic.latency().cells(), [middle; 7].map(Cell::from));
+        assert!((10_000_000 - middle) * 256 <= 10_000_000, "to within 1/256");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::peers::Peers;
 use super::price::Work;
 use super::turbine::{self, Turbine};
 use crate::base::id::NodeId;
-use crate::fact::Fact;
+use crate::fact::{Fact, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
@@ -79,6 +79,19 @@ impl Blocks {
     #[must_use]
     pub const fn forward(&self) -> &Forward {
         &self.forward
+    }
+
+    /// What the node says of its blocks at a sample; all else is left at its default.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let head = self.leading.chain().head();
+        Status {
+            slot: head.next_slot.minus(1).number(),
+            height: head.height,
+            partial_blocks: self.store.partial() as u32,
+            mempool: self.forward.pool().len() as u32,
+            ..Status::default()
+        }
     }
 
     /// The node starts, or comes back.

@@ -69,6 +69,9 @@ pub struct Expired {
 }
 
 impl Blockstore {
+    /// Whole blocks whose missing shreds are still told apart from those that came, to be passed on.
+    const UNSETTLED: usize = 16;
+
     /// An empty store. `recovers` says whether shreds of a decoded set count as received.
     #[must_use]
     pub const fn new(limits: Limits, recovers: bool) -> Self {
@@ -156,6 +159,10 @@ impl Blockstore {
             entry.whole = true;
             self.partial -= 1;
         }
+        // One that is whole just now is still asked for its tally.
+        if received.full && !received.whole {
+            self.recycle(place);
+        }
         Some(received)
     }
 
@@ -165,12 +172,11 @@ impl Blockstore {
         self.part(body).map(|part| (part.first(), part.tally()))
     }
 
-    /// Forgets which shreds of a whole block came: all further ones are duplicates. Done when
-    /// recovered shreds count as received; else the node still passes on what comes late.
-    pub fn settle(&mut self, body: BodyId, block: &Block) {
+    /// Forgets which shreds of a block came, if all did.
+    pub fn settle_full(&mut self, body: BodyId, block: &Block) {
         let Some(place) = self.find(body) else { return };
-        let settled = self.recovers || !block.shape.has_coding();
-        if settled && self.entries[place].whole {
+        let part = self.entries[place].part;
+        if part != Entry::SETTLED && self.parts[part as usize].is_full(&block.shape) {
             self.recycle(place);
         }
     }
@@ -217,12 +223,25 @@ impl Blockstore {
             self.partial -= 1;
             expire(Expired { body: self.entries.remove(place).body, tally }, true);
         }
+        self.settle();
         while self.entries.len() - self.partial > self.limits.history {
             let oldest = self.entries.iter().position(|entry| entry.whole);
             let Some(place) = oldest else { break };
             self.recycle(place);
             let body = self.entries.remove(place).body;
             expire(Expired { body, tally: Tally::default() }, false);
+        }
+    }
+
+    /// Forgets which shreds came of whole blocks but the newest: what still comes of the others
+    /// counts as a duplicate.
+    fn settle(&mut self) {
+        let unsettled = |entry: &Entry| entry.whole && entry.part != Entry::SETTLED;
+        let count = self.entries.iter().filter(|entry| unsettled(entry)).count();
+        for _ in Self::UNSETTLED..count {
+            if let Some(place) = self.entries.iter().position(unsettled) {
+                self.recycle(place);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ pub struct Link {
     pub parent: BlockId,
     /// Blocks from genesis to it; zero for genesis.
     pub height: u32,
-    /// The first slot that a block on top of it may have: the one after its own. Genesis has
-    /// slot 0.
+    /// The first slot that a block on top of it may have: the one after its own. Slot 0 is that of
+    /// genesis.
     pub next_slot: Slot,
     /// Its body, which the node holds; `None` for genesis.
     pub body: Option<BodyId>,
@@ -65,8 +65,13 @@ impl Chain {
     /// A chain of nothing but genesis.
     #[must_use]
     pub fn new(genesis: BlockId, depth: u32) -> Self {
-        let next_slot = Slot::ZERO.next();
-        let head = Link { id: genesis, parent: genesis, height: 0, next_slot, body: None };
+        let head = Link {
+            id: genesis,
+            parent: genesis,
+            height: 0,
+            next_slot: Slot::ZERO.next(),
+            body: None,
+        };
         Self { connected: BTreeMap::from([(genesis, head)]), waiting: Vec::new(), head, depth }
     }
 

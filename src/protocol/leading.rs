@@ -17,6 +17,7 @@ use super::chain::{Chain, Link};
 use super::cluster::Cluster;
 use super::contacts::Contacts;
 use super::mempool::Mempool;
+use super::schedule::Kind;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::fact::Fact;
@@ -33,8 +34,10 @@ const TICKS: u64 = 64;
 const MOST_GRACE: u64 = 2 * TICKS;
 /// The first slot that anybody leads: slot 0 is that of genesis.
 const FIRST: Slot = Slot::new(1);
-/// How far a node looks for its next slot in one go.
+/// How far a node looks for its next slot in one go, where leaders are cheap to tell.
 const HORIZON: u32 = 65_536;
+/// The same where every slot costs thousands of hashes.
+const POH_HORIZON: u32 = 64;
 
 /// Alarms of this part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +53,14 @@ pub enum Timer {
         slot: Slot,
         /// Whether the grace for the leader before has passed.
         waited: bool,
+    },
+    /// There was no slot of the node in sight up to this one: it looks further, unless it has
+    /// switched since.
+    Look {
+        /// As in [`Timer::Lead`].
+        resets: u16,
+        /// From where on to look.
+        slot: Slot,
     },
     /// The slot that the node leads is over by its ticks.
     End(Slot),
@@ -134,7 +145,8 @@ impl Leading {
             Start::Clock => {
                 let now = self.slots.slot_at(ctx.now());
                 let begun = self.slots.begins(now) < ctx.now();
-                self.undecided = if begun { now.next() } else { now.max(FIRST) };
+                let first = if begun { now.next() } else { now };
+                self.undecided = first.max(FIRST);
                 self.await_slot(cluster, ctx);
             }
             Start::Poh => {
@@ -170,6 +182,13 @@ impl Leading {
                 self.undecided = slot.next();
                 self.await_slot(desk.cluster, ctx);
                 made
+            }
+            Timer::Look { resets, slot } => {
+                if resets == self.resets && self.leads.is_none() {
+                    self.undecided = slot;
+                    self.aim(desk.cluster, ctx);
+                }
+                None
             }
             Timer::Lead { resets, .. } if resets != self.resets || self.leads.is_some() => None,
             Timer::Lead { slot, waited, .. } => self.try_lead(desk, ctx, slot, waited),
@@ -215,6 +234,11 @@ impl Leading {
         self.slots.duration.saturating_sub(self.slots.adjustment)
     }
 
+    /// How far the node looks for its next slot in one go.
+    fn horizon(&self) -> u32 {
+        if self.slots.schedule == Kind::Poh { POH_HORIZON } else { HORIZON }
+    }
+
     /// Sets the alarm for the next slot that the node leads by the clock.
     fn await_slot(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         let from = self.undecided;
@@ -223,9 +247,9 @@ impl Leading {
             // What it hears until then decides.
             Registry::Gossip => from,
             Registry::Genesis => {
-                let window = cluster.schedule.next_window(ctx.me(), from, HORIZON);
+                let window = cluster.schedule.next_window(ctx.me(), from, self.horizon());
                 // With no slot in sight the alarm is there to look further.
-                window.map_or(from.plus(HORIZON), |(first, _)| first.max(from))
+                window.map_or(from.plus(self.horizon()), |(first, _)| first.max(from))
             }
         };
         ctx.after(self.slots.begins(slot).since(ctx.now()), Timer::Slot(slot));
@@ -235,24 +259,37 @@ impl Leading {
     fn reset(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         self.resets = self.resets.wrapping_add(1);
         self.reset_at = ctx.now();
+        self.aim(cluster, ctx);
+    }
+
+    /// Sets the alarm for when the ticks since the last reset allow to lead.
+    fn aim(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         let head = *self.chain.head();
         let from = head.next_slot.max(self.undecided);
-        let Some((first, last)) = cluster.schedule.next_window(ctx.me(), from, HORIZON) else {
-            return;
+        let resets = self.resets;
+        let window = cluster.schedule.next_window(ctx.me(), from, self.horizon());
+        let Some((first, last)) = window else {
+            let slot = from.plus(self.horizon());
+            let ticks = u64::from(slot.since(head.next_slot)) * TICKS;
+            return self.at_tick(ctx, ticks, Timer::Look { resets, slot });
         };
-        let first = first.max(from);
         let mine = head.body.is_some_and(|body| ctx.body(body).leader == ctx.me());
         let at_once = head.next_slot == first;
         let before = u64::from(first.since(head.next_slot)) * TICKS;
         let grace = MOST_GRACE.min(u64::from(last.since(first) + 1) * TICKS / 2);
         // A head within the last window means that the leader before is at work: it gets its grace.
-        let recent =
-            first.since(head.next_slot) < self.slots.schedule().window() && head.height > 0;
+        let window = self.slots.schedule().window();
+        let recent = first.since(head.next_slot) < window && head.height > 0;
         let waits = !(at_once || mine) && recent;
         let ticks = if waits { before + grace } else { before };
-        let resets = self.resets;
         let timer = Timer::Lead { resets, slot: first, waited: waits || at_once || mine };
-        ctx.after(self.length().scaled(ticks, TICKS), timer);
+        self.at_tick(ctx, ticks, timer);
+    }
+
+    /// Sets an alarm for a number of ticks since the last reset.
+    fn at_tick(&self, ctx: &mut impl Ctx, ticks: u64, timer: Timer) {
+        let due = self.reset_at.saturating_add(self.length().scaled(ticks, TICKS));
+        ctx.after(due.since(ctx.now()), timer);
     }
 
     /// Ticks have reached a slot of the node. If the head is old and something newer on top of it

@@ -55,7 +55,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    const fn has_rounds(&self) -> bool {
+    /// Whether nodes keep rumors for rounds.
+    #[must_use]
+    pub const fn has_rounds(&self) -> bool {
         matches!(self.style, Style::Push | Style::Pull | Style::PushPull)
     }
 

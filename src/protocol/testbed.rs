@@ -159,7 +159,7 @@ impl Protocol for Node {
 
     fn status(&self, (): &()) -> Status {
         let validators = self.gossip.as_ref().map_or(0, Gossip::known);
-        Status { peers: self.peers.len() as u32, validators, rumors: 0 }
+        Status { peers: self.peers.len() as u32, validators, ..Status::default() }
     }
 
     fn peers(&self, (): &(), each: &mut dyn FnMut(NodeId)) {

@@ -38,8 +38,9 @@ const NEXT_LEADER: u32 = 4;
 /// One node's part in block propagation.
 pub struct Turbine {
     config: Arc<Config>,
-    /// The block that the node is sending as its leader.
-    emitting: Option<Emitting>,
+    /// The blocks that the node is sending as their leader: at the end of a slot the last set of
+    /// one may leave after the next has begun.
+    emitting: Vec<Emitting>,
     targets: Vec<NodeId>,
 }
 
@@ -83,12 +84,12 @@ impl Turbine {
     /// A node that has sent nothing.
     #[must_use]
     pub const fn new(config: Arc<Config>) -> Self {
-        Self { config, emitting: None, targets: Vec::new() }
+        Self { config, emitting: Vec::new(), targets: Vec::new() }
     }
 
     /// The node crashed: what it was sending stays unsent.
     pub fn on_crash(&mut self) {
-        self.emitting = None;
+        self.emitting.clear();
     }
 
     /// The leader begins to send a block of its own, which it holds. `length` is its time in the
@@ -112,8 +113,8 @@ impl Turbine {
             self.emit(cluster, peers, ctx, &emitting, 0..shape.shreds());
             return true;
         }
-        self.emitting = Some(emitting);
-        self.step(cluster, peers, ctx, 0)
+        self.emitting.push(emitting);
+        self.step(cluster, peers, ctx, Timer { slot, step: 0 })
     }
 
     /// An alarm of this part: the body of the own block, if it is all sent now.
@@ -124,8 +125,8 @@ impl Turbine {
         ctx: &mut impl Ctx,
         timer: Timer,
     ) -> Option<BodyId> {
-        let body = self.emitting.filter(|emitting| emitting.slot == timer.slot)?.body;
-        self.step(cluster, peers, ctx, timer.step).then_some(body)
+        let body = self.emitting.iter().find(|emitting| emitting.slot == timer.slot)?.body;
+        self.step(cluster, peers, ctx, timer).then_some(body)
     }
 
     /// Sends the next share of the leader's block and sets the alarm for the one after it. True if
@@ -135,10 +136,11 @@ impl Turbine {
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
-        step: u32,
+        Timer { slot, step }: Timer,
     ) -> bool {
-        let Some(emitting) = self.emitting else { return false };
-        let Emitting { slot, shape, length, .. } = emitting;
+        let emitting = self.emitting.iter().find(|emitting| emitting.slot == slot);
+        let Some(&emitting) = emitting else { return false };
+        let Emitting { shape, length, .. } = emitting;
         let by_set = self.config.emission == Emission::BySet;
         let steps = if by_set { shape.sets() } else { shape.shreds() };
         // A set is full at the end of its share, a single shred goes out at the beginning of its.
@@ -151,7 +153,7 @@ impl Turbine {
         }
         let last = if by_set { step == steps } else { step + 1 == steps };
         if last {
-            self.emitting = None;
+            self.emitting.retain(|emitting| emitting.slot != slot);
             return true;
         }
         let share = |step: u32| length.scaled(step.into(), steps.into());
@@ -337,7 +339,7 @@ impl Turbine {
             ctx.observe(Fact::BlockWhole { node, slot, block: id.0, first });
             ctx.observe(counted(node, id, tally));
         }
-        store.settle(body, ctx.body(body));
+        store.settle_full(body, ctx.body(body));
         if self.config.forward_received && self.config.order != Order::ChunkMajor {
             let shreds = (0..shape.shreds()).map(move |ordinal| shape.at(ordinal));
             self.receiver_major(cluster, peers, ctx, body, shreds, hops.saturating_add(1).max(2));

@@ -1,11 +1,11 @@
 //! Scenario layer: from a distribution as it is written to one that can be drawn from, including
 //! the file of a measured one.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::csv_fault::csv_fault;
 use super::error::ScenarioError;
+use super::input;
 use crate::base::distribution::{
     Distribution, DistributionError, DistributionOrSpan, DistributionSpec, LONGEST_WRITTEN,
 };
@@ -34,7 +34,12 @@ pub fn resolve(
             Spec::LogNormal { median, sigma } => Distribution::log_normal(*median, *sigma),
             Spec::Exponential { mean } => Distribution::exponential(*mean),
             Spec::Pareto { min, exponent } => Distribution::pareto(*min, *exponent),
-            Spec::Measured { file } => read_measured(&base_dir.join(file)),
+            Spec::Measured { file } => {
+                let path = base_dir.join(file);
+                let bytes = input::read(&path);
+                let bytes = bytes.map_err(|error| error.at(format!("{key}.file"), &path))?;
+                measured(&path, &bytes)
+            }
         },
     };
     resolved.map_err(|DistributionError { field, message }| {
@@ -54,13 +59,13 @@ enum Unit {
 /// Units that a header can name, by the end of the column's name.
 const HEADER_UNITS: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
 
-fn read_measured(path: &Path) -> Result<Distribution, DistributionError> {
+/// The distribution of the samples in a file.
+fn measured(path: &Path, text: &[u8]) -> Result<Distribution, DistributionError> {
     let in_file = |message: String| DistributionError {
         field: "file",
         message: format!("{}{message}", path.display()),
     };
-    let file = File::open(path).map_err(|why| in_file(format!(" cannot be opened: {why}")))?;
-    let samples = read_samples(file).map_err(|(line, message)| match line {
+    let samples = read_samples(text).map_err(|(line, message)| match line {
         Some(line) => in_file(format!(", line {line}: {message}")),
         None => in_file(format!(" {message}")),
     })?;
@@ -68,7 +73,7 @@ fn read_measured(path: &Path) -> Result<Distribution, DistributionError> {
 }
 
 /// The samples of a CSV text, or the line where it is wrong, if any, and why.
-fn read_samples(text: impl std::io::Read) -> Result<Vec<Span>, (Option<u64>, String)> {
+fn read_samples(text: &[u8]) -> Result<Vec<Span>, (Option<u64>, String)> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -172,7 +177,7 @@ mod tests {
             assert_eq!(found, line, "{text}");
             assert!(message.contains(reason), "{text}: {message}");
         }
-        let (line, message) = read_samples(&b"1ms\n\xff\xfe\n"[..]).expect_err("not UTF-8");
+        let (line, message) = read_samples(b"1ms\n\xff\xfe\n").expect_err("not UTF-8");
         assert_eq!(line, Some(2), "{message}");
     }
 
@@ -190,7 +195,7 @@ mod tests {
 
         let missing = measured("none.csv").expect_err("no such file");
         assert_eq!(missing.key, "network.latency.file");
-        assert!(missing.message.contains("none.csv cannot be opened"), "{missing}");
+        assert!(missing.message.contains("none.csv cannot be read: "), "{missing}");
         std::fs::write(folder.path().join("bad.csv"), "rtt_ms\n30\nlost\n").expect("a file");
         let bad = measured("bad.csv").expect_err("not a number").message;
         assert!(bad.contains("bad.csv, line 3: \"lost\" is not a number of ms"), "{bad}");

@@ -28,12 +28,23 @@ pub struct ScenarioError {
     pub hint: Option<String>,
     /// Where the key stands, when it stands in a file.
     pub location: Option<Location>,
+    /// Whether the system failed to read a file (no permission, a broken disk): nothing is wrong
+    /// with the scenario.
+    pub unreadable: bool,
 }
 
 impl ScenarioError {
     /// An error about a dotted key (empty if no key is to blame).
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into(), hint: None, location: None }
+        let (key, message) = (key.into(), message.into());
+        Self { key, message, hint: None, location: None, unreadable: false }
+    }
+
+    /// The same error as one of the system, see [`Self::unreadable`](field@Self::unreadable).
+    #[must_use]
+    pub fn unreadable(mut self) -> Self {
+        self.unreadable = true;
+        self
     }
 
     /// The same error with a near name or another way out.

@@ -5,6 +5,7 @@ mod fault;
 mod limits;
 mod network;
 mod notes;
+mod output;
 mod workload;
 
 use std::path::Path;
@@ -14,7 +15,6 @@ use super::error::ScenarioError;
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
-use super::schema::output::{DeliveriesConfig, OutputConfig};
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
@@ -96,11 +96,13 @@ impl Plan {
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         let transactions = workload::transactions::resolve(scenario, &population, seed, end)?;
+        let rumor_window = workload::window(&streams, &scenario.limits);
+        limits::check_rumors(rumor_window, count, &rumors)?;
         check_gossip(&scenario.gossip, count)?;
         let validators = ValidatorSettings {
             gossip: scenario.gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
-            rumor_window: workload::window(&streams, &scenario.limits),
+            rumor_window,
             blocks: blocks::resolve(scenario, count, population.validators().count())?,
         };
         let simulation = SimulationPlan {
@@ -130,7 +132,7 @@ impl Plan {
             transactions,
             notes: Vec::new(),
         };
-        plan.settle_output()?;
+        output::settle(&mut plan)?;
         plan.notes.extend(notes::of(&plan));
         Ok(plan)
     }
@@ -192,24 +194,7 @@ impl Plan {
             &self.digest().0,
         ])
     }
-
-    /// Checks `[output]` and switches off what would drown the reader.
-    fn settle_output(&mut self) -> Result<(), ScenarioError> {
-        let output = &mut self.scenario.output;
-        check_output(output)?;
-        let nodes = self.population.count();
-        if output.peers && self.overlay.complete && nodes > MOST_LISTED {
-            output.peers = false;
-            self.notes.push(format!(
-                "peers.csv stays empty at the end: {nodes} nodes on a complete overlay all know each other"
-            ));
-        }
-        Ok(())
-    }
 }
-
-/// Largest complete overlay whose peers are listed unasked.
-const MOST_LISTED: usize = 1_000;
 
 /// Result folders are named after the scenario.
 fn check_name(name: &str) -> Result<(), ScenarioError> {
@@ -220,33 +205,6 @@ fn check_name(name: &str) -> Result<(), ScenarioError> {
              or '.', not starting with '.'"
         );
         return Err(ScenarioError::new("name", message));
-    }
-    Ok(())
-}
-
-fn check_output(output: &OutputConfig) -> Result<(), ScenarioError> {
-    const SHORTEST: Span = Span::from_micros(10);
-    for (key, span) in [("timeline", output.timeline), ("node_timeline", output.node_timeline)] {
-        if !span.is_zero() && span < SHORTEST {
-            let message =
-                format!("{span} is too short an interval; expected 0s or at least {SHORTEST}");
-            return Err(ScenarioError::new(format!("output.{key}"), message));
-        }
-    }
-    if let (Some(from), Some(until)) = (output.deliveries_from, output.deliveries_until)
-        && until < from
-    {
-        let message = format!("{until} is before deliveries_from = \"{from}\"");
-        return Err(ScenarioError::new("output.deliveries_until", message));
-    }
-    let window = output.deliveries_from.is_some() || output.deliveries_until.is_some();
-    if window && !output.deliveries_of.is_empty() {
-        let message = "deliveries are chosen by rumor or by time, not both";
-        return Err(ScenarioError::new("output.deliveries_of", message));
-    }
-    if output.deliveries == DeliveriesConfig::None && (window || !output.deliveries_of.is_empty()) {
-        let message = "deliveries are chosen here, but deliveries = \"none\" writes none of them";
-        return Err(ScenarioError::new("output.deliveries", message));
     }
     Ok(())
 }

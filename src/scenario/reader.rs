@@ -34,6 +34,7 @@ pub use locate::Locations;
 pub use overrides::Override;
 pub use reference::reference;
 pub use source::{MAX_BYTES, Source};
+pub use tree::one_line;
 
 use super::error::ScenarioError;
 use crate::base::quantity::{Bytes, Chance, Rate};

@@ -33,8 +33,8 @@ pub struct Scenario {
     pub name: String,
     /// What it shows, in a sentence.
     pub description: String,
-    /// A preset: a set of rules whose values stand in for keys that are not given. There is one,
-    /// "classroom".
+    /// A preset: a set of rules whose values stand in for keys that are not given: "classroom" or
+    /// "solana".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
     /// Seed of all chance in the run.

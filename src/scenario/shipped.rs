@@ -38,10 +38,18 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "loss-and-crash",
     "forwarding",
     "geographic-cluster",
+    "broadcast",
+    "whole-block-tree",
+    "chunked-trees",
+    "erasure-coding",
+    "solana-cluster",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.
-pub const PRESETS: &[(&str, &str)] = &[("classroom", include_str!("preset/classroom.toml"))];
+pub const PRESETS: &[(&str, &str)] = &[
+    ("classroom", include_str!("preset/classroom.toml")),
+    ("solana", include_str!("preset/solana.toml")),
+];
 
 /// Checks of text formats that the base layer does not know.
 const FORMATS: &[FormatCheck] =

@@ -6,7 +6,7 @@ use super::fault::{Boundary, FaultAction};
 use super::message::Event;
 use super::network::rule::Tally;
 use super::protocol::{Memory, Protocol};
-use super::{Injection, Interview, ProcessorOf, Simulation};
+use super::{Injection, Interview, ProcessorOf, Simulation, Waiting};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
 use crate::fact::{DropReason, Fact, Observer};
@@ -46,9 +46,28 @@ where
     fn inject(&mut self, injection: Injection<P::Input>) {
         let Injection { node, input, .. } = injection;
         if !self.is_up(node) {
-            self.observer.on_fact(self.now, &Fact::InputMissed { node });
-            return;
+            return self.miss(node);
         }
+        let Some(processors) = &mut self.processors else { return self.hand_in(node, input) };
+        let processor = &mut processors[node];
+        if !processor.is_busy(self.now) {
+            return self.hand_in(node, input);
+        }
+        if processor.len() >= self.inbox_limit {
+            return self.miss(node);
+        }
+        processor.push((self.now, Waiting::Input(input)));
+        self.count_waiting(node);
+        self.schedule_wake(node);
+    }
+
+    /// An input does not come in.
+    fn miss(&mut self, node: NodeId) {
+        self.observer.on_fact(self.now, &Fact::InputMissed { node });
+    }
+
+    /// Hands an input to a node that is free to take it.
+    pub(super) fn hand_in(&mut self, node: NodeId, input: P::Input) {
         self.call(node, |logic, cluster, ctx| logic.on_input(cluster, ctx, input));
         let depart = self.work(node, None);
         self.drain(node, depart);
@@ -171,9 +190,13 @@ where
         self.call(node, |logic, cluster, ctx| logic.on_crash(cluster, ctx, memory));
         self.drain(node, self.now);
         let waiting = self.processors.as_mut().map(|p| p[node].crash(self.now));
-        for (_, event) in waiting.into_iter().flatten() {
-            if let Event::Mail(envelope) = event {
-                self.end(envelope, Some(DropReason::ReceiverDown));
+        for (_, waiting) in waiting.into_iter().flatten() {
+            match waiting {
+                Waiting::Event(Event::Mail(envelope)) => {
+                    self.end(envelope, Some(DropReason::ReceiverDown));
+                }
+                Waiting::Event(_) => {}
+                Waiting::Input(_) => self.miss(node),
             }
         }
     }
@@ -194,6 +217,7 @@ where
         } else {
             self.call(node, |logic, cluster, ctx| logic.on_restart(cluster, ctx));
         }
-        self.drain(node, self.now);
+        let depart = self.work(node, None);
+        self.drain(node, depart);
     }
 }

@@ -92,8 +92,7 @@ impl<E> Processor<E> {
         self.inbox.len()
     }
 
-    /// Works on something that costs `price`, once it is through with what it does already;
-    /// `message` says whether it is a message.
+    /// Works on something that costs `price`; `message` says whether it is a message.
     pub(super) fn work(&mut self, now: Time, price: Span, message: bool) -> Time {
         let mut price = price;
         for (_, slow) in &self.slowdowns {
@@ -102,8 +101,8 @@ impl<E> Processor<E> {
                 price = price.saturating_add(slow.per_message);
             }
         }
-        // Events wait until it is free, but the workload's inputs come in at any time.
-        self.busy_until = self.busy_until.max(now).saturating_add(price);
+        // Everything waits until it is free, so that nothing is left to do before this.
+        self.busy_until = now.saturating_add(price);
         self.busy_until
     }
 

@@ -49,6 +49,9 @@ fn the_log_of_events_tells_who_learned_of_whom() {
         all.iter().filter(|line| (1.1..=4.0).contains(&time(line))).cloned().collect();
     assert!(inside.len() > 3 && inside.len() < all.len(), "{inside:?}");
     assert_eq!(told("--events-from 1.1s --events-until 4s"), inside);
+    // What chooses among events asks for them.
+    let implied = desk.ok("run three-validators --events-nodes 2");
+    assert!(of_node.iter().all(|line| implied.contains(line)), "{implied}");
     let messages = told("--events-messages --events-until 10s");
     let count = |word: &str| messages.iter().filter(|line| line.contains(word)).count();
     assert!(count(" sends peer_discovery of ") >= 3, "{messages:?}");
@@ -112,6 +115,9 @@ fn has_place(root: &Value, schema: &Value, value: &toml::Value) -> bool {
 fn the_schema_is_json_and_has_a_place_for_every_shipped_key() {
     let desk = Desk::new();
     let schema = json(desk.ok("schema").as_bytes());
+    // Editors propose the cities of the table.
+    let text = schema.to_string();
+    assert!(text.contains("\"Frankfurt\"") && text.contains("\"São Paulo\""));
     assert!(schema["$schema"].as_str().is_some_and(|text| text.contains("json-schema.org")));
     let table = |text: &str| toml::Value::Table(text.parse().expect("TOML"));
     for scenario in SCENARIOS {
@@ -152,6 +158,18 @@ fn a_drawn_topology_can_be_read_again() {
     let again = desk.ok("topology again.toml");
     let lines = |text: &str| text.lines().take(7).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines(&again), lines(&described));
+    // What is there already is not overwritten, not even by half.
+    for missing in ["topology.dot", "topology.svg"] {
+        std::fs::remove_file(desk.path(&format!("drawn/{missing}"))).expect("the file goes");
+        let err = desk.fails(2, "topology three-validators -o drawn");
+        assert!(err.contains("exists already; --force replaces it"), "{err}");
+        assert!(!desk.names("drawn").contains(&missing.to_owned()));
+        desk.ok("topology -o drawn --force");
+    }
+    let drawn = desk.files("drawn");
+    assert_eq!(drawn["topology.svg"], svg.into_bytes());
+    desk.ok("topology three-validators -o drawn --force");
+    assert_ne!(desk.files("drawn"), drawn);
 }
 
 #[test]

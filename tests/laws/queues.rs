@@ -96,12 +96,12 @@ fn departures_of_an_instant_make_room_before_its_arrivals() {
 #[test]
 fn a_processor_handles_one_message_after_another_and_inputs_wait_for_it() {
     // Handling takes 10 ms, links 1 ms. Three messages reach node 1 at 1 ms: it handles them at 1,
-    // 11 and 21 ms. A rumor that node 1 is given at 5 ms leaves when the first is done, at 11 ms,
-    // and is at node 2 at 12 ms; it does not free the processor.
+    // 11 and 21 ms. A rumor that node 1 is given at 5 ms has its turn after them, at 31 ms, and is
+    // at node 2 at 32 ms.
     let body = "[network]\nlatency = \"1ms\"\n[cost]\nmessage = \"10ms\"\n\
                 [[rumors]]\nspread = \"direct\"\nto = 1\ncount = 3\n\
                 [[rumors]]\nspread = \"direct\"\nnode = 1\nto = 2\nat = \"5ms\"";
     let times: Vec<(u64, u64)> =
         ran(&scenario(3, "1s", 1, body)).deliveries().iter().map(|d| (d.node, d.at)).collect();
-    assert_eq!(times, [(1, MS), (1, 11 * MS), (2, 12 * MS), (1, 21 * MS)]);
+    assert_eq!(times, [(1, MS), (1, 11 * MS), (1, 21 * MS), (2, 32 * MS)]);
 }

@@ -16,6 +16,8 @@ pub struct Part {
     /// When each set was first heard of; [`Time::MAX`] for never.
     since: Vec<Time>,
     first: Time,
+    /// Bits that are set.
+    held: u32,
     /// Sets that can be decoded.
     decoded: u32,
     /// One more than the newest set heard of.
@@ -49,6 +51,8 @@ pub struct Received {
     pub decodes: bool,
     /// With it all sets can be decoded.
     pub whole: bool,
+    /// With it the node has every shred: all that still comes is a duplicate.
+    pub full: bool,
     /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
     pub recovered: [u64; SET_WORDS],
 }
@@ -60,6 +64,7 @@ impl Received {
         opens_set: false,
         decodes: false,
         whole: false,
+        full: false,
         recovered: [0; SET_WORDS],
     };
 }
@@ -70,6 +75,7 @@ impl Part {
             seen: Vec::new(),
             since: Vec::new(),
             first: Time::ZERO,
+            held: 0,
             decoded: 0,
             known_sets: 0,
             end_known: false,
@@ -85,6 +91,7 @@ impl Part {
         self.since.clear();
         self.since.resize(sets, Time::MAX);
         self.first = now;
+        self.held = 0;
         self.decoded = 0;
         self.known_sets = 0;
         self.end_known = false;
@@ -110,6 +117,7 @@ impl Part {
         }
         let before: u32 = bits.iter().map(|word| word.count_ones()).sum();
         bits[word] |= bit;
+        self.held += 1;
         match path {
             Path::Turbine => self.tally.turbine += 1,
             Path::Repair => self.tally.repaired += 1,
@@ -122,22 +130,31 @@ impl Part {
         if before + 1 == shape.needed(at.set) {
             self.decode(shape, at.set, recovers, &mut received);
         }
+        received.full = self.is_full(shape);
         received
     }
 
     fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
         let words = shape.words();
         let bits = &mut self.seen[usize::from(set) * words..][..words];
-        let width = shape.width(set) as usize;
-        for (place, word) in bits.iter_mut().enumerate() {
-            let all = mask(width.saturating_sub(place * 64));
-            received.recovered[place] = all & !*word;
-            if recovers {
-                *word = all;
+        let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
+        let lacks_data = |(place, word): (usize, &u64)| {
+            let data = mask(data.saturating_sub(place * 64));
+            word & data != data
+        };
+        // With all data there, nothing is worked out: coding shreds still come by themselves
+        // (Agave, `ledger/src/blockstore_meta.rs`: such a set is full, not recoverable).
+        if bits.iter().enumerate().any(lacks_data) {
+            for (place, word) in bits.iter_mut().enumerate() {
+                let all = mask(width.saturating_sub(place * 64));
+                received.recovered[place] = all & !*word;
+                self.tally.recovered += received.recovered[place].count_ones();
+                if recovers {
+                    *word = all;
+                    self.held += received.recovered[place].count_ones();
+                }
             }
         }
-        let recovered: u32 = received.recovered.iter().map(|word| word.count_ones()).sum();
-        self.tally.recovered += recovered;
         self.decoded += 1;
         self.end_known |= u32::from(set) + 1 == shape.sets();
         received.decodes = true;
@@ -160,6 +177,12 @@ impl Part {
     #[must_use]
     pub const fn first(&self) -> Time {
         self.first
+    }
+
+    /// Whether every shred came or was recovered.
+    #[must_use]
+    pub const fn is_full(&self, shape: &Shape) -> bool {
+        self.held == shape.shreds()
     }
 
     /// What is counted of it.

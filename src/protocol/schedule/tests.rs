@@ -50,8 +50,8 @@ fn the_epoch_schedule_is_that_of_solana() {
 
 #[test]
 fn the_zone_of_the_epoch_schedule_is_not_that_of_trees() {
-    // A total of 1.1875 * 2^62: a tree's rule would accept 59 % of the draws (n << 1 of 2^64), the
-    // schedule's accepts 89 % (3 n of 2^64). By the former the fifth leader would be 2. From Python.
+    // A total of 1.1875 * 2^62: a tree's rule would accept 59 % of the draws (2 n of 2^64), the
+    // schedule's accepts 89 % (3 n). By the former the fifth leader would be 2. From Python.
     let stakes = [1 << 61, (1 << 61) + 5, (1 << 60) - (1 << 58), 7];
     let config = Config { first_epoch: 3, ..Config::default() };
     let expected = [2, 1, 1, 1, 1, 0, 1, 1, 2, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 1, 0, 1];

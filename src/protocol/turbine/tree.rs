@@ -33,12 +33,14 @@ pub enum Tree {
     /// One tree for all shreds of a leader: the leader at the root, below it the others in
     /// increasing order of their numbers, layer by layer, `fanout` children each.
     Kary,
-    /// As "kary", and for the shred with index i the order of the others starts i places later.
+    /// A tree of the others for every shred: for the one with index i their order starts i places
+    /// later. The leader sends to the first, the root.
     Rotated,
     /// The leader sends each shred to one relay, which sends it to all others in increasing order
     /// of their numbers.
     Relay,
-    /// As "kary", with the others in a new random order for every shred.
+    /// A tree of the others for every shred, in a new random order. The leader sends to the first,
+    /// the root.
     Shuffled,
     /// Solana's: for every shred a new order of all nodes but the leader, drawn by stake, exact to
     /// the bit. The leader sends to the first, the root.
@@ -215,12 +217,12 @@ impl Trees {
             Tree::RoundRobin | Tree::Star => {
                 into.extend((0..others).map(|place| self.view.other(key.leader, place)));
             }
-            Tree::Kary | Tree::Rotated | Tree::Shuffled => self.below(key, 0, into),
+            Tree::Kary => self.below(key, 0, into),
             Tree::Relay => into.extend(self.relay(key)),
-            Tree::StakeWeighted if others == 0 => {}
-            Tree::StakeWeighted => {
-                let row = self.row(key);
-                into.push(self.memo.node(row, 0));
+            Tree::Rotated | Tree::Shuffled | Tree::StakeWeighted => {
+                if others > 0 {
+                    into.push(self.node(key, 0));
+                }
             }
         }
     }
@@ -253,7 +255,7 @@ impl Trees {
             Tree::Relay => self.view.others(key.leader) > 1 && self.relay(key) == Some(me),
             Tree::Kary | Tree::Rotated => {
                 let len = self.len(key.leader);
-                let position = self.position(key, me).filter(|position| *position > 0);
+                let position = self.position(key, me).filter(|_| me != key.leader);
                 position.is_some_and(|at| self.layout.is_inner(at, self.fanout, len))
             }
         }
@@ -303,7 +305,7 @@ impl Trees {
 
     /// Whether position 0 is the leader; else it is the first of the others.
     fn leader_is_root(&self) -> bool {
-        self.config.tree != Tree::StakeWeighted
+        self.config.tree == Tree::Kary
     }
 
     /// Number of positions.
@@ -335,9 +337,10 @@ impl Trees {
         }
     }
 
-    /// The node at a position other than the root, in trees that are not drawn.
+    /// The node at a position that is not the leader's, in trees that are not drawn.
     fn turned(&self, key: &ShredKey, position: usize) -> NodeId {
-        let place = (position - 1 + self.turn(key)) % self.view.others(key.leader);
+        let above = usize::from(self.leader_is_root());
+        let place = (position - above + self.turn(key)) % self.view.others(key.leader);
         self.view.other(key.leader, place)
     }
 
@@ -351,7 +354,7 @@ impl Trees {
             return Some(self.memo.place(row, me)? + usize::from(self.leader_is_root()));
         }
         let (place, others) = (self.view.place(key.leader, me)?, self.view.others(key.leader));
-        Some((place + others - self.turn(key)) % others + 1)
+        Some((place + others - self.turn(key)) % others + usize::from(self.leader_is_root()))
     }
 
     /// By how many places the order of the others is turned. Coding shreds start on the other side,

@@ -177,7 +177,7 @@ impl Resolver<'_> {
     /// What the fault does, in words and for the kernel.
     fn action(&self, begin: Time, end: Option<Time>) -> Result<Described, ScenarioError> {
         let everyone = |text: &str, nodes: &NodeSet| {
-            format!("{text} {} of {} nodes", nodes.len(), self.population.count())
+            format!("{text} {} of {}", nodes.len(), many(self.population.count(), "node"))
         };
         Ok(match self.config {
             // How many is known when all faults are.
@@ -217,7 +217,8 @@ impl Resolver<'_> {
             FaultConfig::Churn { nodes, every, downtime, memory, .. } => {
                 let nodes = self.nodes(nodes, "nodes", 0)?;
                 let outages = self.outages(&nodes, *every, downtime, begin, end)?;
-                let text = format!("{}: {} absences", everyone("churn", &nodes), outages.len());
+                let absences = many(outages.len(), "absence");
+                let text = format!("{}: {absences}", everyone("churn", &nodes));
                 (text, FaultAction::Churn { outages, memory: resolved(*memory) })
             }
             FaultConfig::Pause { nodes, .. } => {
@@ -263,7 +264,7 @@ impl Resolver<'_> {
 
     fn describe(&self, paths: &Paths) -> String {
         let arrow = if paths.both_ways { "<->" } else { "->" };
-        format!("on paths {} {arrow} {} nodes", paths.from.len(), paths.to.len())
+        format!("on paths {} {arrow} {}", paths.from.len(), many(paths.to.len(), "node"))
     }
 
     fn distribution(
@@ -351,11 +352,15 @@ impl Resolver<'_> {
             return self.error("factor", message);
         }
         let nodes = self.nodes(nodes, "nodes", 0)?;
-        let count = self.population.count();
-        let text = format!(
-            "slow {} of {count} nodes {factor}-fold, {per_message} more per message",
-            nodes.len()
-        );
+        let of = many(self.population.count(), "node");
+        let mut text = format!("slow {} of {of}", nodes.len());
+        if factor > 1 {
+            text += &format!(" {factor}-fold");
+        }
+        if !per_message.is_zero() {
+            text += if factor > 1 { ", " } else { ": " };
+            text += &format!("{per_message} more per message");
+        }
         Ok((text, FaultAction::Slow(nodes, Slowdown { factor, per_message })))
     }
 
@@ -382,10 +387,13 @@ impl Resolver<'_> {
         };
         let offset = nanos(ahead, "ahead")? - nanos(behind, "behind")?;
         let nodes = self.nodes(nodes, "nodes", 0)?;
-        let text = format!(
-            "clocks of {} nodes: {ahead} ahead, {behind} behind, drift {drift_ppm} ppm",
-            nodes.len()
-        );
+        let wrong = [
+            (!ahead.is_zero()).then(|| format!("{ahead} ahead")),
+            (!behind.is_zero()).then(|| format!("{behind} behind")),
+            (drift_ppm != 0).then(|| format!("drift {drift_ppm} ppm")),
+        ];
+        let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+        let text = format!("clocks of {}: {}", many(nodes.len(), "node"), wrong.join(", "));
         Ok((text, FaultAction::Clock { nodes, offset, drift_ppm }))
     }
 
@@ -435,6 +443,11 @@ impl Resolver<'_> {
             outages.push(Outage { node, leave: at, back: Some(back) });
         }
     }
+}
+
+/// A count of things.
+fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 const fn resolved(memory: MemoryConfig) -> Memory {

@@ -1,9 +1,12 @@
 //! Scenario layer: what a reader should know of a plan that is valid but may not be what was meant.
 
 use super::Plan;
+use crate::base::id::NodeId;
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
 use crate::protocol::ledger::Transaction;
+use crate::protocol::rumor::Style;
+use crate::sim::network::link::{Latency, Profile};
 
 /// One sentence for each key that comes to nothing.
 pub(super) fn of(plan: &Plan) -> Vec<String> {
@@ -43,10 +46,64 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     for (place, at) in scenario.output.peers_at.iter().enumerate() {
         notes.extend(late(format!("output.peers_at[{place}]"), *at));
     }
+    notes.extend(crowded(plan));
     let never = plan.simulation.starts.values().filter(|start| **start > plan.end).count();
     if never > 0 {
         let of = plan.population.count();
-        notes.push(format!("nodes: {never} of {of} nodes start after the end of the run"));
+        let (nodes, start) = if of == 1 { ("node", "starts") } else { ("nodes", "start") };
+        notes.push(format!("nodes: {never} of {of} {nodes} {start} after the end of the run"));
     }
     notes
+}
+
+/// A note about streams so dense that the run is bound to stop for too many pending events.
+fn crowded(plan: &Plan) -> Option<String> {
+    let limit = u64::from(plan.scenario.limits.pending_events);
+    let (latency, nodes) = (mean_latency(plan), plan.population.count() as u64);
+    let under_way = plan.rumors.iter().zip(&plan.streams).map(|(rules, stream)| {
+        // Messages of a rumor: in a flood everybody but the origin spares whom it came from.
+        let messages = match rules.style {
+            Style::Flood => plan.overlay.edge_count().saturating_sub(nodes - 1),
+            Style::ForwardOnce => nodes * u64::from(rules.fanout).min(nodes - 1),
+            Style::Direct => 1,
+            // How much is pushed and pulled depends on who has what; it is not estimated.
+            Style::Push | Style::Pull | Style::PushPull => 0,
+        };
+        // Little's law: as many are under way as are sent within the time that each takes.
+        stream.at_most().min(stream.within(latency)).saturating_mul(messages)
+    });
+    let under_way = under_way.fold(0, u64::saturating_add);
+    (under_way > limit).then(|| {
+        format!(
+            "limits.pending_events: about {under_way} messages with rumors may be under way at a \
+             time, above the limit of {limit}, at which the run stops"
+        )
+    })
+}
+
+/// Mean time that a message takes along some edges of the overlay, without waiting for pipes.
+fn mean_latency(plan: &Plan) -> Span {
+    /// So many edges tell enough.
+    const EDGES: usize = 1_000;
+    let links = &plan.simulation.network.links;
+    let of = |from: NodeId, to: NodeId, own: Option<Span>| {
+        let Profile { latency, jitter, .. } = links.profile(from, to);
+        let base = own.unwrap_or(match latency {
+            Latency::Constant(span) => *span,
+            Latency::PerLink(drawn) | Latency::PerMessage(drawn) => drawn.mean(),
+            // Scenarios have no such links.
+            Latency::Function(_) => Span::ZERO,
+        });
+        base.saturating_add(jitter.as_ref().map_or(Span::ZERO, |jitter| jitter.mean()))
+    };
+    let overlay = &plan.overlay;
+    let spans: Vec<Span> = if overlay.complete {
+        let pairs = NodeId::all(overlay.nodes).zip(NodeId::all(overlay.nodes).skip(1));
+        pairs.take(EDGES).map(|(from, to)| of(from, to, overlay.latency)).collect()
+    } else {
+        let edges = overlay.edges.iter().take(EDGES);
+        edges.map(|edge| of(edge.from, edge.to, edge.latency)).collect()
+    };
+    let sum: u64 = spans.iter().map(|span| span.as_nanos()).sum();
+    Span::from_nanos(sum / spans.len().max(1) as u64)
 }

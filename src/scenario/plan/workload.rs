@@ -9,7 +9,7 @@ pub use self::transactions::TransactionStream;
 use super::{SALT_WORKLOAD, impossible_fanout, limited};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 use crate::protocol::Input;
 use crate::protocol::forward::Submission;
 use crate::protocol::gossip::ChooseFrom;
@@ -38,6 +38,24 @@ const LARGEST: u64 = 1 << 30;
 
 /// Most nodes that all streams together may name; each takes four bytes.
 const MOST_NAMED: usize = 100_000_000;
+
+impl Stream {
+    /// Whether gaps between rumors are drawn, so that by chance there may be none at all.
+    #[must_use]
+    pub const fn is_random(&self) -> bool {
+        self.pace.is_random()
+    }
+
+    /// How many rumors appear at most; of a Poisson stream: are expected.
+    pub(super) fn at_most(&self) -> u64 {
+        self.pace.at_most()
+    }
+
+    /// How many rumors appear within this time at most; of a Poisson stream: are expected.
+    pub(super) fn within(&self, time: Span) -> u64 {
+        self.pace.within(time)
+    }
+}
 
 pub(super) fn resolve(
     scenario: &Scenario,
@@ -197,6 +215,12 @@ impl Workload {
             Running::all(transactions, seed, Purpose::Transactions, |stream| &stream.pace);
         let rumors = Running::all(rumors, seed, Purpose::Workload, |stream| &stream.pace);
         Self { rumors, transactions, next_rumor: 0, next_transaction: 0 }
+    }
+
+    /// The places of the streams of rumors of which none is still to come.
+    pub fn dry(&self) -> impl Iterator<Item = usize> + '_ {
+        let streams = self.rumors.iter().enumerate();
+        streams.filter(|(_, running)| running.due.is_none()).map(|(place, _)| place)
     }
 
     fn next_rumor(&mut self, at: Time, place: usize) -> Option<Injection<Input>> {

@@ -5,7 +5,7 @@ mod great_circle;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::NodeMap;
@@ -68,6 +68,7 @@ pub enum PlacementConfig {
     /// In cities of the built-in table, with their coordinates and regions.
     Cities {
         /// Names of cities; a city named twice gets twice as many nodes.
+        #[schemars(schema_with = "city_names")]
         cities: Vec<String>,
         /// In which order nodes are dealt out.
         #[serde(default)]
@@ -99,6 +100,13 @@ pub enum PlacementConfig {
     /// city's share is 0.001 percentage points with 962 validators, 0.01 with 200, 0.8 with 100 and
     /// 22 with 25, where the first validator alone holds more than any city should.
     SolanaMainnet {},
+}
+
+/// A list of texts, with every city of the table for editors to propose. Other spellings of them
+/// are understood too, so the names are examples and not the only values.
+fn city_names(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = CITIES.iter().map(|city| city.name).collect();
+    json_schema!({"type": "array", "items": {"type": "string", "examples": names}})
 }
 
 impl Default for PlacementConfig {

@@ -1,11 +1,11 @@
 //! Scenario layer, reader: the text of a scenario and where it comes from.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::locate::position;
 use crate::scenario::error::{Location, ScenarioError};
+use crate::scenario::input::{self, InputError};
 
 /// Largest scenario file in bytes. Big tables (latencies, stakes) belong into files of their own.
 pub const MAX_BYTES: u64 = 16 << 20;
@@ -25,34 +25,31 @@ impl Source {
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// If there is no such file, if it cannot be read, is larger than [`MAX_BYTES`] or not UTF-8.
+    /// If there is no such file, if it cannot be read, is no regular file, is larger than
+    /// [`MAX_BYTES`] or not UTF-8.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let refuse = |why: &str| {
-            let name = path.display().to_string();
-            Err(ScenarioError::new("", format!("cannot read the scenario {name:?}: {why}")))
-        };
-        if path.is_dir() {
-            return refuse("it is a directory");
-        }
-        let mut bytes = Vec::new();
-        // One byte more than allowed is enough to know, whatever kind of file this is.
-        let limited = File::open(path).map(|file| file.take(MAX_BYTES + 1));
-        match limited.and_then(|mut file| file.read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return refuse("there is no such file");
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return refuse("permission denied");
-            }
-            Err(error) => return refuse(&error.to_string()),
-        }
-        if bytes.len() as u64 > MAX_BYTES {
-            return refuse("it is larger than 16 MiB");
-        }
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
         let base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { name: path.to_owned(), text, base_dir })
+        Self::of_bytes(path, input::read_up_to(path, MAX_BYTES), base_dir)
+    }
+
+    /// Reads a scenario from a stream, such as the standard input, to its end. `name` stands in
+    /// front of errors; relative paths in the scenario start at the current directory.
+    ///
+    /// # Errors
+    /// If it cannot be read, is larger than [`MAX_BYTES`] or not UTF-8.
+    pub fn read(name: &str, stream: impl Read) -> Result<Self, ScenarioError> {
+        let bytes = input::read_stream(stream, MAX_BYTES);
+        Self::of_bytes(Path::new(name), bytes, PathBuf::new())
+    }
+
+    fn of_bytes(
+        name: &Path,
+        bytes: Result<Vec<u8>, InputError>,
+        base_dir: PathBuf,
+    ) -> Result<Self, ScenarioError> {
+        let bytes = bytes.map_err(|error| error.at("", name))?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(name, &error))?;
+        Ok(Self { name: name.to_owned(), text, base_dir })
     }
 
     /// A scenario that is part of the program; relative paths in it start at the current directory.
@@ -92,21 +89,20 @@ mod tests {
         let path = directory.path().join("s.toml");
         let reason = || Source::load(&path).expect_err("not readable").to_string();
         let name = path.display();
-        let start = format!("cannot read the scenario \"{name}\": ");
-        assert_eq!(reason(), format!("{start}there is no such file"));
+        assert!(reason().starts_with(&format!("{name} cannot be read: ")), "{}", reason());
 
         // Two lines of text, then two characters of three bytes in all, then the bad byte.
         std::fs::write(&path, b"a = 1\nb = '\xC3\xBCx\xFF'").expect("the test can write");
         let expected = format!("{name}:2:8: byte 0xff at offset 14 is not UTF-8");
         assert_eq!(reason(), expected + "; save the file as UTF-8");
 
-        let file = File::create(&path).expect("the test can write");
+        let file = std::fs::File::create(&path).expect("the test can write");
         file.set_len(MAX_BYTES + 1).expect("a sparse file");
-        assert_eq!(reason(), format!("{start}it is larger than 16 MiB"));
+        assert_eq!(reason(), format!("{name} is larger than 16 MiB, the limit"));
         file.set_len(MAX_BYTES).expect("a sparse file");
         assert!(Source::load(&path).is_ok());
 
         let reason = Source::load(directory.path()).expect_err("a directory").to_string();
-        assert!(reason.ends_with(": it is a directory"), "{reason}");
+        assert!(reason.ends_with(" is a directory; expected a file"), "{reason}");
     }
 }

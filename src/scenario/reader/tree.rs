@@ -67,7 +67,8 @@ impl Finding {
 }
 
 /// The text with control characters escaped and at most `limit` characters.
-pub(super) fn one_line(text: &str, limit: usize) -> String {
+#[must_use]
+pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     for (at, c) in text.chars().enumerate() {
         if at == limit {

@@ -9,18 +9,23 @@ use crate::base::time::Span;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
-    /// Time from one row of `timeline.csv` to the next; "0s" leaves the table empty.
-    pub timeline: Span,
+    /// Time from one row of `timeline.csv` to the next; "0s" leaves the table empty. Without it
+    /// "1s", or for runs beyond 27 hours as many whole seconds as keep the table within 100,000
+    /// rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Span>,
     /// Time from one sample of all nodes in `node_timeline.csv` to the next; "0s" leaves the table
-    /// empty.
-    pub node_timeline: Span,
+    /// empty. Without it "5s", or the shortest multiple of that which keeps the table within
+    /// 2,000,000 rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_timeline: Option<Span>,
     /// Whether `peers.csv` lists who knows whom at the end. On a complete overlay of more than
     /// 1,000 nodes the list is left out.
     pub peers: bool,
     /// Further moments at which `peers.csv` lists who knows whom.
     pub peers_at: Vec<Span>,
     /// How many rows `deliveries.csv` gets.
-    pub deliveries: DeliveriesConfig,
+    pub deliveries: RowsConfig,
     /// Only these rumors in `deliveries.csv`, by number; an empty list means all of them.
     pub deliveries_of: Vec<u32>,
     /// Only first receipts from this moment on in `deliveries.csv`.
@@ -29,27 +34,38 @@ pub struct OutputConfig {
     /// Only first receipts up to this moment in `deliveries.csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliveries_until: Option<Span>,
+    /// How many rows `block_arrivals.csv` gets.
+    pub block_arrivals: RowsConfig,
+    /// Only blocks of this slot and later ones in `block_arrivals.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_arrivals_from: Option<u32>,
+    /// Only blocks of slots up to this one in `block_arrivals.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_arrivals_until: Option<u32>,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
         Self {
-            timeline: Span::from_secs(1),
-            node_timeline: Span::from_secs(5),
+            timeline: None,
+            node_timeline: None,
             peers: true,
             peers_at: Vec::new(),
-            deliveries: DeliveriesConfig::default(),
+            deliveries: RowsConfig::default(),
             deliveries_of: Vec::new(),
             deliveries_from: None,
             deliveries_until: None,
+            block_arrivals: RowsConfig::default(),
+            block_arrivals_from: None,
+            block_arrivals_until: None,
         }
     }
 }
 
-/// How much of the deliveries is written.
+/// How much of a table is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum DeliveriesConfig {
+pub enum RowsConfig {
     /// Up to 1,000,000 rows; the summary says how many were left out.
     #[default]
     Auto,

@@ -22,6 +22,7 @@ pub struct RumorConfig {
     pub size: Bytes,
     /// How many rumors. Without it there is one, or with `until` as many as fit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub count: Option<u32>,
     /// Time from one rumor to the next of a constant stream; without it all come at once.
     #[serde(skip_serializing_if = "Option::is_none")]

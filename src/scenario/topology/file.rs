@@ -7,11 +7,12 @@ mod graphml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Edge, Shared, bad_ends, not_a_node, too_long, within_limit};
+use super::{Edge, MAX_EDGES, Shared, bad_ends, not_a_node, too_long, within_limit};
 use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::quantity::{QuantityError, Rate};
 use crate::base::time::Span;
 use crate::scenario::error::ScenarioError;
+use crate::scenario::input;
 
 const KEY: &str = "topology.path";
 
@@ -166,8 +167,7 @@ pub(super) fn read(
                 .hint("edge files end in .csv, .graphml, .xml, .dot or .gv"));
         }
     };
-    let bytes = std::fs::read(base_dir.join(path))
-        .map_err(|error| ScenarioError::new(KEY, format!("cannot read \"{shown}\": {error}")))?;
+    let bytes = input::read(&base_dir.join(path)).map_err(|error| error.at(KEY, path))?;
     let located = |fault: Fault| {
         ScenarioError::new(KEY, format!("{shown}, line {}: {}", fault.line, fault.message))
     };
@@ -271,6 +271,9 @@ fn read_csv(text: &str, nodes: usize) -> Result<Vec<Row>, Fault> {
         let line = line_of(record.position());
         if !more.map_err(|error| Fault::new(line, error.to_string()))? {
             return Ok(rows);
+        }
+        if rows.len() as u64 >= MAX_EDGES {
+            return Err(Fault::new(line, format!("more than {MAX_EDGES} edges")));
         }
         let row = csv_row(&header, &record, nodes, line);
         rows.push(row.map_err(|message| Fault::new(line, message))?);

@@ -39,6 +39,8 @@ pub struct PipeSpec {
 pub struct Pipe {
     spec: PipeSpec,
     free: Time,
+    /// The last time without work: from when, until when.
+    idle: (Time, Time),
     busy: Span,
     /// Start of transmission and bytes of each message that may still wait.
     waiting: VecDeque<(Time, u32)>,
@@ -54,6 +56,7 @@ impl Pipe {
         Self {
             spec,
             free: Time::ZERO,
+            idle: (Time::ZERO, Time::ZERO),
             busy: Span::ZERO,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -81,6 +84,9 @@ impl Pipe {
         if self.last.0 != bytes {
             self.last = (bytes, self.spec.rate.serialisation(bytes));
         }
+        if start > self.free {
+            self.idle = (self.free, start);
+        }
         let work = self.last.1;
         self.busy = self.busy.saturating_add(work);
         self.free = start.saturating_add(work);
@@ -104,15 +110,18 @@ impl Pipe {
     pub fn clear(&mut self, now: Time) {
         self.busy = self.busy_until(now);
         self.free = self.free.min(now);
+        self.idle = (self.free, self.free);
         self.waiting.clear();
         self.waiting_bytes = 0;
     }
 
-    /// Time the pipe has been transmitting up to `now`.
+    /// Time the pipe has been transmitting up to `now`. At most the last stretch of work may begin
+    /// after `now`: a node that works at something sends when it is done.
     #[must_use]
     pub fn busy_until(&self, now: Time) -> Span {
-        // The pipe works without a gap from `now` to `free` if it is busy at all.
-        self.busy.saturating_sub(self.free.since(now))
+        let (idle_from, idle_until) = self.idle;
+        let later = self.free.since(now.max(idle_until)).saturating_add(idle_from.since(now));
+        self.busy.saturating_sub(later)
     }
 }
 
@@ -170,5 +179,18 @@ mod tests {
         assert_eq!(pipe.busy_until(half), Span::from_millis(50));
         assert_eq!(pipe.pass(half, 1), Some(half + Span::from_millis(1)));
         assert_eq!(pipe.busy_until(Time::MAX), Span::from_millis(51));
+    }
+
+    #[test]
+    fn work_that_begins_later_takes_nothing_from_what_was_done() {
+        let mut pipe = pipe(8_000, Buffer::Messages(1_000));
+        let at = |ms| Time::ZERO + Span::from_millis(ms);
+        // Works from 0 to 3 ms and from 10 to 12 ms.
+        (0..3).for_each(|_| assert!(pipe.pass(at(0), 1).is_some()));
+        (0..2).for_each(|_| assert!(pipe.pass(at(10), 1).is_some()));
+        let busy = [2, 3, 5, 10, 11, 12, 99].map(|ms| pipe.busy_until(at(ms)));
+        assert_eq!(busy, [2, 3, 3, 3, 4, 5, 5].map(Span::from_millis));
+        pipe.clear(at(5));
+        assert_eq!(pipe.busy_until(at(99)), Span::from_millis(3));
     }
 }

@@ -1,4 +1,4 @@
-//! Protocol layer: the trees of the latest shreds, so that each is drawn once and not by every node.
+//! Protocol layer: the trees of the latest shreds, so that each is drawn once for all nodes.
 //!
 //! A bounded table in sets of four rows. A set replaces its rows in turn, so what is remembered
 //! depends on nothing but the order of the questions, and what is answered does not even on that.

@@ -163,8 +163,8 @@ fn check_tree(trees: &mut Trees, shred: &ShredKey, nodes: u32) {
         assert!(below.len() <= fanout || !bounded);
         let depth = trees.depth(shred, me).expect("in the tree");
         // A full tree of depth d has at least 1 + F + ... + F^(d-1) nodes above its last layer;
-        // for stakes the leader stands above the root.
-        let above = u32::from(config.tree == Tree::StakeWeighted);
+        // but in the fixed tree the leader stands above the root.
+        let above = u32::from(config.tree != Tree::Kary);
         let full: usize = (0..depth - above).map(|d| fanout.pow(d)).sum();
         assert!(full < nodes as usize || !bounded, "{config:?} {me}: depth {depth}");
         for child in below.into_iter().map(NodeId::new) {
@@ -238,10 +238,11 @@ fn rotated_trees_serve_everyone_equally() {
             depths[me.index()] += rotated.depth(&shred, me).unwrap_or(0);
         }
     }
-    // 13 others, 3 of them served by the leader: 10 messages per shred, and layers of 3, 9 and 1.
+    // 13 others, one of them served by the leader: 12 messages per shred, and layers of 1, 3 and 9
+    // at depths 1, 2 and 3.
     let others = |all: &[u32]| all[..3].iter().chain(&all[4..]).copied().collect::<Vec<_>>();
-    assert!(others(&forwarded.map(|times| times as u32)).iter().all(|times| *times == 10));
-    assert!(others(&depths).iter().all(|sum| *sum == 3 + 9 * 2 + 3));
+    assert!(others(&forwarded.map(|times| times as u32)).iter().all(|times| *times == 12));
+    assert!(others(&depths).iter().all(|sum| *sum == 1 + 3 * 2 + 9 * 3));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::base::distribution::LONGEST_WRITTEN;
 use crate::base::time::Span;
 use crate::scenario::csv_fault::csv_sentence;
 use crate::scenario::error::ScenarioError;
+use crate::scenario::input;
 use crate::scenario::population::Site;
 
 const KEY: &str = "network.matrix";
@@ -20,11 +21,11 @@ pub(super) fn read(
     let name = path.display().to_string();
     let fail = |why: String| ScenarioError::new(KEY, format!("{name}{why}"));
     let broken = |error: csv::Error| ScenarioError::new(KEY, csv_sentence(&name, &error));
+    let bytes = input::read(&path).map_err(|error| error.at(KEY, &path))?;
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
-        .from_path(&path)
-        .map_err(broken)?;
+        .from_reader(bytes.as_slice());
     let columns = columns(reader.headers().map_err(broken)?, sites)
         .map_err(|why| fail(format!(", line 1: {why}")))?;
     let mut table = vec![None; sites.len() * sites.len()];

@@ -38,11 +38,21 @@ impl Pace {
         if self.first > self.last {
             return 0;
         }
+        self.within(self.last.since(self.first))
+    }
+
+    /// Whether gaps are drawn, so that by chance nothing at all may appear.
+    pub(super) const fn is_random(&self) -> bool {
+        matches!(self.gap, Gap::Exponential(_))
+    }
+
+    /// How many appear within this time at most; of a Poisson stream: are expected.
+    pub(super) fn within(&self, time: Span) -> u64 {
         let gap = match &self.gap {
             Gap::Constant(gap) => *gap,
             Gap::Exponential(gap) => gap.mean().max(Span::from_nanos(1)),
         };
-        let fit = self.last.since(self.first).as_nanos().checked_div(gap.as_nanos());
+        let fit = time.as_nanos().checked_div(gap.as_nanos());
         fit.map_or(self.left, |fit| {
             self.left.min(fit.saturating_add(1).saturating_mul(self.burst.into()))
         })
@@ -110,6 +120,10 @@ impl Timing {
             && until < self.at
         {
             return self.error("until", format!("{until} is before at = \"{}\"", self.at));
+        }
+        if self.count == Some(0) {
+            let message = format!("0 {}s never appear; expected at least 1", self.noun);
+            return self.error("count", message);
         }
         let gap = self.gap()?;
         if self.burst == 0 {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::super::super::csv_fault::csv_sentence;
 use super::super::super::error::ScenarioError;
+use super::super::super::input;
+use super::super::MOST_NODES;
 use super::{check_length, fault};
 
 /// Reads stakes from CSV; see [`super::StakeConfig::File`] for the form.
@@ -50,16 +52,22 @@ pub(super) fn from_file(path: &Path, validators: usize) -> Result<Vec<u64>, Scen
 /// All rows that are not blank, with their line numbers.
 fn read_rows(path: &Path) -> Result<Vec<(u64, Vec<String>)>, ScenarioError> {
     let refused = |why: csv::Error| fault("path", csv_sentence(&path.display().to_string(), &why));
+    let bytes = input::read(path).map_err(|error| error.at("nodes.stake.path", path))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(refused)?;
+        .from_reader(bytes.as_slice());
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(refused)?;
         let line = record.position().map_or(0, csv::Position::line);
+        // One more than there can be nodes may be a header.
+        if rows.len() > MOST_NODES as usize {
+            let message =
+                format!("{} has more than {MOST_NODES} stakes, the limit", path.display());
+            return Err(fault("path", message));
+        }
         rows.push((line, record.iter().map(str::to_owned).collect()));
     }
     Ok(rows)
@@ -126,6 +134,7 @@ mod tests {
             ("node,stake\n0,5\n2,7\n", "names node 2; the last validator is 1"),
             ("a,b\n0,5\n1,7\n", "has no column \"stake\""),
             ("1,2,3\n1,2,3\n", "has no column \"stake\""),
+            (&"1\n".repeat(100_002), "has more than 100000 stakes, the limit"),
         ] {
             let error = from_csv(text, 2).expect_err(text);
             assert_eq!(error.key, "nodes.stake.path");

@@ -1,0 +1,197 @@
+//! Command line: what became of blocks, in words.
+
+use super::{count, percent, time};
+use crate::metrics::{BlocksSummary, ChainSummary, ShredsSummary, SlotsSummary, TimeToShare};
+
+/// The paragraph on blocks.
+pub(super) fn blocks(blocks: &BlocksSummary) -> String {
+    let BlocksSummary { made, slots, settled, .. } = blocks;
+    let mut text = format!("\n  blocks ({} made{})\n", count(*made), skipped(slots));
+    text += &spreading(blocks);
+    if let (Some(mean), Some(least)) = (blocks.coverage_mean_ppm, blocks.coverage_min_ppm) {
+        text += &format!(
+            "    coverage {} on average, {} at worst; {} of {} reached every node that was up\n",
+            percent(mean),
+            percent(least),
+            count(blocks.complete),
+            count(*settled)
+        );
+    }
+    text += &shreds(&blocks.shreds);
+    text += &chain(&blocks.chain);
+    if blocks.expired > 0 {
+        text += &format!("    incomplete blocks given up: {}\n", count(blocks.expired));
+    }
+    if blocks.late > 0 {
+        text += &format!("    {} came too late to be followed\n", count(blocks.late));
+    }
+    text
+}
+
+/// Skipped slots and why, as the tail of a sentence.
+fn skipped(slots: &SlotsSummary) -> String {
+    if slots.skipped == 0 {
+        return String::new();
+    }
+    let reasons = [
+        (slots.leader_down, "leader down"),
+        (slots.passed, "chain already past"),
+        (slots.has_shreds, "shreds of the slot already there"),
+        (slots.unexplained, "no reason known"),
+    ];
+    let told: Vec<String> = reasons
+        .into_iter()
+        .filter(|(slots, _)| *slots > 0)
+        .map(|(slots, why)| format!("{why} {}", count(slots)))
+        .collect();
+    let rate = slots.skip_rate_ppm.map_or(String::new(), |rate| format!(", {}", percent(rate)));
+    let (slots, many) = (slots.skipped, if slots.skipped == 1 { "" } else { "s" });
+    format!("; {} slot{many} skipped{rate}: {}", count(slots), told.join(", "))
+}
+
+/// How long it took until so many nodes had a block whole.
+fn spreading(blocks: &BlocksSummary) -> String {
+    let shares = [
+        ("50 %", blocks.to_50_nodes),
+        ("99 %", blocks.to_99_nodes),
+        ("100 %", blocks.to_100_nodes),
+    ];
+    let told: Vec<String> = shares
+        .into_iter()
+        .filter_map(|(share, TimeToShare { reached, mean_ns, .. })| {
+            let blocks = if reached == blocks.made {
+                String::new()
+            } else {
+                format!(" ({} of {})", count(reached), count(blocks.made))
+            };
+            Some(format!("{share} of nodes after {}{blocks}", time(mean_ns?)))
+        })
+        .collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("    whole at {}, on average\n", told.join(", "))
+}
+
+fn shreds(shreds: &ShredsSummary) -> String {
+    let (Some(turbine), Some(recovered), Some(repaired), Some(redundancy)) =
+        (shreds.turbine_ppm, shreds.recovered_ppm, shreds.repaired_ppm, shreds.redundancy_ppm)
+    else {
+        return String::new();
+    };
+    format!(
+        "    shreds: turbine {}, recovered {}, repaired {}; {:.3} duplicates for each of them\n",
+        percent(turbine),
+        percent(recovered),
+        percent(repaired),
+        redundancy as f64 / 1e6
+    )
+}
+
+fn chain(chain: &ChainSummary) -> String {
+    let mut text = format!("    longest chain {} blocks", count(chain.longest));
+    match chain.forks {
+        Some(0) => text += ", no forks",
+        Some(1) => text += ", 1 block off the canonical one",
+        Some(forks) => text += &format!(", {} blocks off the canonical one", count(forks)),
+        None => {}
+    }
+    if chain.reorganisations > 0 {
+        let (times, depth) = (count(chain.reorganisations), count(chain.reorganisation_max));
+        text += &format!("; reorganisations: {times}, at most {depth} deep");
+    }
+    if let Some(agreement) = chain.head_agreement_ppm {
+        text += &format!("; {} of nodes on the same head at the end", percent(agreement));
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{ArrivalsSummary, Latency};
+
+    fn to(reached: u64, millis: u64) -> TimeToShare {
+        let nanos = (reached > 0).then_some(millis * 1_000_000);
+        TimeToShare { reached, mean_ns: nanos, max_ns: nanos }
+    }
+
+    fn summary() -> BlocksSummary {
+        BlocksSummary {
+            made: 75,
+            whole_pairs: 1_000,
+            late: 0,
+            expired: 0,
+            settled: 70,
+            complete: 69,
+            coverage_mean_ppm: Some(999_000),
+            coverage_min_ppm: Some(930_000),
+            first_shred: Latency::default(),
+            whole: Latency::default(),
+            to_50_nodes: to(75, 143),
+            to_90_nodes: to(75, 200),
+            to_99_nodes: to(74, 312),
+            to_100_nodes: to(0, 0),
+            shreds: ShredsSummary {
+                turbine: 80,
+                recovered: 15,
+                repaired: 5,
+                duplicate: 10,
+                turbine_ppm: Some(800_000),
+                recovered_ppm: Some(150_000),
+                repaired_ppm: Some(50_000),
+                redundancy_ppm: Some(100_000),
+            },
+            arrivals: ArrivalsSummary::default(),
+            slots: SlotsSummary {
+                made: 75,
+                skipped: 3,
+                leader_down: 2,
+                passed: 1,
+                skip_rate_ppm: Some(38_461),
+                ..SlotsSummary::default()
+            },
+            chain: ChainSummary {
+                longest: 73,
+                canonical: Some(73),
+                forks: Some(2),
+                reorganisations: 5,
+                reorganisation_max: 1,
+                head_agreement_ppm: Some(985_000),
+            },
+        }
+    }
+
+    #[test]
+    fn blocks_are_told_in_a_few_lines() {
+        let expected = "
+  blocks (75 made; 3 slots skipped, 3.85 %: leader down 2, chain already past 1)
+    whole at 50 % of nodes after 143.0 ms, 99 % of nodes after 312.0 ms (74 of 75), on average
+    coverage 99.90 % on average, 93.00 % at worst; 69 of 70 reached every node that was up
+    shreds: turbine 80.00 %, recovered 15.00 %, repaired 5.00 %; 0.100 duplicates for each of them
+    longest chain 73 blocks, 2 blocks off the canonical one; reorganisations: 5, at most 1 deep; \
+                        98.50 % of nodes on the same head at the end
+";
+        assert_eq!(blocks(&summary()), expected);
+    }
+
+    #[test]
+    fn what_did_not_happen_is_not_told() {
+        let (slots, chain) = (SlotsSummary::default(), ChainSummary::default());
+        let nothing = BlocksSummary {
+            made: 0,
+            coverage_mean_ppm: None,
+            to_50_nodes: to(0, 0),
+            to_99_nodes: to(0, 0),
+            shreds: ShredsSummary { turbine_ppm: None, ..summary().shreds },
+            slots,
+            chain,
+            ..summary()
+        };
+        assert_eq!(blocks(&nothing), "\n  blocks (0 made)\n    longest chain 0 blocks\n");
+        let troubled = BlocksSummary { expired: 1_200, late: 3, ..nothing };
+        let text = blocks(&troubled);
+        assert!(text.contains("incomplete blocks given up: 1,200\n"), "{text}");
+        assert!(text.contains("3 came too late"), "{text}");
+    }
+}

@@ -1,0 +1,293 @@
+//! Metrics layer, collector: what became of each slot (`slots.csv`).
+
+use serde::Serialize;
+
+use super::super::figures::ppm;
+use super::super::table::{Column, RowSink, TableSpec, Unit};
+use crate::base::id::{NodeId, NodeSet};
+use crate::base::slot::Slot;
+use crate::base::time::{Span, Time};
+use crate::fact::Decline;
+
+/// `slots.csv`.
+pub static SLOTS: TableSpec = TableSpec {
+    name: "slots",
+    doc: "One row per slot, in order, up to the last one that somebody led or declined to lead; at \
+          most 1,000,000. The chain may lag behind the clock, so a slot counts as skipped only if a \
+          block of a later slot was made. No rows in a run without blocks.",
+    columns: &[
+        Column::new("slot", Unit::Slot, "The slot."),
+        Column::new("leader", Unit::Node, "Who was to lead it; empty for nobody, or if unknown."),
+        Column::new("outcome", Unit::Text, OUTCOME),
+        Column::new("reason", Unit::Text, REASON),
+        Column::new("blocks", Unit::Count, "Blocks made for it; more than one is equivocation."),
+        Column::new("skipped", Unit::Flag, SKIPPED),
+        Column::new("canonical", Unit::Flag, CANONICAL),
+    ],
+};
+
+const OUTCOME: &str = "`made`: its leader made a block; `declined`: the leader could have and did \
+                       not; `none`: neither.";
+const REASON: &str = "Why no block was made. `passed`: the leader's chain had reached that slot; \
+                      `has_shreds`: the leader had shreds of a block of that slot; `leader_down`: \
+                      the leader was down when the slot was to begin. Empty otherwise.";
+const SKIPPED: &str = "Whether somebody was to lead it, nobody did, and a block of a later slot was \
+                       made.";
+const CANONICAL: &str = "Whether a block of it is part of the chain that most stake builds on at \
+                         the end; empty without a block, or if that cannot be told.";
+
+/// Most slots that are looked at, 16 bytes each.
+const MOST_SLOTS: usize = 1_000_000;
+
+/// What became of the slots up to the last one with a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct SlotsSummary {
+    /// Slots with a block.
+    pub made: u64,
+    /// Slots that somebody was to lead, without a block, before one with a block.
+    pub skipped: u64,
+    /// Skipped because the leader's chain had reached that slot.
+    pub passed: u64,
+    /// Skipped because the leader had shreds of a block of that slot.
+    pub has_shreds: u64,
+    /// Skipped because the leader was down when the slot was to begin.
+    pub leader_down: u64,
+    /// Skipped for no reason that is known.
+    pub unexplained: u64,
+    /// Skipped slots as a share of them and those with a block.
+    pub skip_rate_ppm: Option<u64>,
+}
+
+/// What is known of a slot.
+#[derive(Clone, Copy, Default)]
+struct Record {
+    leader: Option<NodeId>,
+    blocks: u32,
+    declined: Option<Decline>,
+    /// Whether the leader was down when the slot was to begin.
+    down: bool,
+    /// Whether a block of it is canonical.
+    canonical: bool,
+}
+
+impl Record {
+    const fn outcome(&self) -> &'static str {
+        match (self.blocks, self.declined) {
+            (1.., _) => "made",
+            (0, Some(_)) => "declined",
+            (0, None) => "none",
+        }
+    }
+
+    const fn reason(&self) -> Option<&'static str> {
+        match (self.blocks, self.declined, self.down) {
+            (0, Some(reason), _) => Some(reason.name()),
+            (0, None, true) => Some("leader_down"),
+            _ => None,
+        }
+    }
+}
+
+/// Follows slots.
+pub(super) struct Slots {
+    records: Vec<Record>,
+    /// How many slots the schedule covers; zero without one.
+    scheduled: usize,
+    slot_time: Span,
+    /// How many slots have begun by the schedule.
+    begun: usize,
+    /// The last slot that was led or declined, and the last one with a block.
+    reached: Option<usize>,
+    made: Option<usize>,
+}
+
+impl Slots {
+    pub(super) fn new(leaders: &[Option<NodeId>], slot_time: Span) -> Self {
+        let leaders = &leaders[..leaders.len().min(MOST_SLOTS)];
+        let record = |leader: &Option<NodeId>| Record { leader: *leader, ..Record::default() };
+        Self {
+            records: leaders.iter().map(record).collect(),
+            scheduled: leaders.len(),
+            slot_time,
+            begun: 0,
+            reached: None,
+            made: None,
+        }
+    }
+
+    pub(super) fn on_made(&mut self, slot: Slot, node: NodeId) {
+        let place = slot.number() as usize;
+        if let Some(record) = self.record(slot, node) {
+            record.blocks += 1;
+            self.made = self.made.max(Some(place));
+        }
+    }
+
+    pub(super) fn on_declined(&mut self, slot: Slot, node: NodeId, reason: Decline) {
+        if let Some(record) = self.record(slot, node) {
+            record.declined.get_or_insert(reason);
+        }
+    }
+
+    /// Nodes come or go at `at`: looks who is down at the slots that were to begin before.
+    pub(super) fn pass(&mut self, at: Time, up: &NodeSet) {
+        if self.slot_time.is_zero() {
+            return;
+        }
+        while self.begun < self.scheduled && self.nominal(self.begun) < at {
+            let record = &mut self.records[self.begun];
+            record.down = record.leader.is_some_and(|leader| !up.contains(leader));
+            self.begun += 1;
+        }
+    }
+
+    /// The run is over: writes all rows. `canonical` are the slots of canonical blocks; `None` if
+    /// that cannot be told.
+    pub(super) fn fill(
+        &mut self,
+        canonical: Option<impl Iterator<Item = Slot>>,
+        sink: &mut impl RowSink,
+    ) -> SlotsSummary {
+        let told = canonical.is_some();
+        for slot in canonical.into_iter().flatten() {
+            if let Some(record) = self.records.get_mut(slot.number() as usize) {
+                record.canonical = true;
+            }
+        }
+        let mut summary = SlotsSummary::default();
+        for place in 0..self.reached.map_or(0, |last| last + 1) {
+            let record = &self.records[place];
+            let skipped = self.is_skipped(place);
+            summary.count(record, skipped);
+            sink.row(
+                &SLOTS,
+                &[
+                    place.into(),
+                    record.leader.into(),
+                    record.outcome().into(),
+                    record.reason().into(),
+                    record.blocks.into(),
+                    skipped.into(),
+                    (told && record.blocks > 0).then_some(record.canonical).into(),
+                ],
+            );
+        }
+        summary.skip_rate_ppm = ppm(summary.skipped, summary.skipped + summary.made);
+        summary
+    }
+
+    fn is_skipped(&self, place: usize) -> bool {
+        let record = &self.records[place];
+        let had_leader = record.leader.is_some() || self.scheduled == 0;
+        had_leader && record.blocks == 0 && Some(place) < self.made
+    }
+
+    /// The record of a slot that a node led or declined; `None` beyond the last that is looked at.
+    fn record(&mut self, slot: Slot, node: NodeId) -> Option<&mut Record> {
+        let place = slot.number() as usize;
+        if place >= MOST_SLOTS {
+            return None;
+        }
+        if place >= self.records.len() {
+            self.records.resize(place + 1, Record::default());
+        }
+        self.reached = self.reached.max(Some(place));
+        let record = &mut self.records[place];
+        record.leader.get_or_insert(node);
+        Some(record)
+    }
+
+    /// When a slot is to begin.
+    const fn nominal(&self, place: usize) -> Time {
+        Time::from_nanos(self.slot_time.as_nanos().saturating_mul(place as u64))
+    }
+}
+
+impl SlotsSummary {
+    fn count(&mut self, record: &Record, skipped: bool) {
+        self.made += u64::from(record.blocks > 0);
+        if skipped {
+            self.skipped += 1;
+            match (record.declined, record.down) {
+                (Some(Decline::Passed), _) => self.passed += 1,
+                (Some(Decline::HasShreds), _) => self.has_shreds += 1,
+                (None, true) => self.leader_down += 1,
+                (None, false) => self.unexplained += 1,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::table::{Cell, MemorySink};
+    use super::*;
+
+    const fn node(number: u32) -> NodeId {
+        NodeId::new(number)
+    }
+
+    const fn slot(number: u32) -> Slot {
+        Slot::new(number)
+    }
+
+    fn texts(sink: &MemorySink, column: &str) -> Vec<String> {
+        sink.column(&SLOTS, column).expect("a column").map(Cell::to_string).collect()
+    }
+
+    #[test]
+    fn every_slot_has_an_outcome_and_a_reason_and_the_rest_is_not_skipped() {
+        // Slot 0 is that of genesis; 1 and 2 are led by node 0, 3 to 8 by node 1.
+        let leaders = [None, Some(0), Some(0)].into_iter().chain([Some(1); 6]);
+        let leaders: Vec<_> = leaders.map(|leader| leader.map(node)).collect();
+        let mut slots = Slots::new(&leaders, Span::from_nanos(100));
+        let mut up = NodeSet::full(2);
+        slots.on_made(slot(1), node(0));
+        slots.on_made(slot(1), node(0));
+        // Node 1 is down from 300 up to 399: slot 3, at the moment itself, but not slot 4.
+        slots.pass(Time::from_nanos(300), &up);
+        up.remove(node(1));
+        slots.pass(Time::from_nanos(399), &up);
+        up.insert(node(1));
+        slots.on_declined(slot(5), node(1), Decline::HasShreds);
+        slots.on_made(slot(6), node(1));
+        slots.on_declined(slot(7), node(1), Decline::Passed);
+        slots.pass(Time::from_nanos(5_000), &up);
+        let mut sink = MemorySink::new();
+        let summary = slots.fill(Some([slot(6)].into_iter()), &mut sink);
+        assert_eq!(texts(&sink, "slot"), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+        assert_eq!(texts(&sink, "leader"), ["", "0", "0", "1", "1", "1", "1", "1"]);
+        let outcomes = ["none", "made", "none", "none", "none", "declined", "made", "declined"];
+        assert_eq!(texts(&sink, "outcome"), outcomes);
+        let reasons = ["", "", "", "leader_down", "", "has_shreds", "", "passed"];
+        assert_eq!(texts(&sink, "reason"), reasons);
+        assert_eq!(texts(&sink, "blocks"), ["0", "2", "0", "0", "0", "0", "1", "0"]);
+        assert_eq!(texts(&sink, "skipped"), ["0", "0", "1", "1", "1", "1", "0", "0"]);
+        assert_eq!(texts(&sink, "canonical"), ["", "0", "", "", "", "", "1", ""]);
+        let expected = SlotsSummary {
+            made: 2,
+            skipped: 4,
+            passed: 0,
+            has_shreds: 1,
+            leader_down: 1,
+            unexplained: 2,
+            skip_rate_ppm: Some(666_666),
+        };
+        assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn without_a_schedule_slots_are_those_that_were_reached() {
+        let mut slots = Slots::new(&[], Span::ZERO);
+        slots.pass(Time::from_nanos(1), &NodeSet::empty(1));
+        slots.on_made(slot(2), node(5));
+        slots.on_made(slot(3), node(6));
+        slots.on_made(slot(u32::MAX), node(6));
+        let mut sink = MemorySink::new();
+        let summary = slots.fill(None::<std::iter::Empty<Slot>>, &mut sink);
+        assert_eq!(texts(&sink, "leader"), ["", "", "5", "6"]);
+        assert_eq!(texts(&sink, "skipped"), ["1", "1", "0", "0"]);
+        assert_eq!(texts(&sink, "canonical"), [""; 4]);
+        assert_eq!((summary.made, summary.unexplained), (2, 2));
+    }
+}

@@ -1,0 +1,184 @@
+//! Metrics layer: one block that is followed, and its row in `blocks.csv`.
+
+use super::super::figures::{mean, ppm};
+use super::super::spread::Spread;
+use super::super::table::{Cell, Column, RowSink, TableSpec, Unit};
+use super::{Shreds, hex};
+use crate::base::id::{NodeId, NodeSet};
+use crate::base::slot::Slot;
+use crate::base::time::{Span, Time};
+
+/// `blocks.csv`.
+pub static BLOCKS: TableSpec = TableSpec {
+    name: "blocks",
+    doc: "One row per block, in the order of being made. Times but `made_ns` are since then. Nodes \
+          and stake that have a block whole are measured against all nodes and all stake of the \
+          cluster, the leader having it from the start. A node that forgot everything is not \
+          counted a second time. A block after which 1,024 more were made is written down as it \
+          was then. No rows in a run without blocks.",
+    columns: &[
+        Column::new("slot", Unit::Slot, "Its slot."),
+        Column::new("block", Unit::Text, "First 16 hexadecimal digits of its hash."),
+        Column::new("parent", Unit::Text, "The same of the block it stands on."),
+        Column::new("height", Unit::Count, "Blocks from genesis to it."),
+        Column::new("leader", Unit::Node, "Who made it."),
+        Column::new("made_ns", Unit::Nanoseconds, "When."),
+        Column::new("size_bytes", Unit::Bytes, "Bytes, serialised."),
+        Column::new("data_shreds", Unit::Count, "Data shreds it was cut into."),
+        Column::new("coding_shreds", Unit::Count, "Coding shreds added to them."),
+        Column::new("transactions", Unit::Count, "Transactions in it."),
+        Column::new("up", Unit::Count, "Nodes that were up when it was made."),
+        Column::new("first_shreds", Unit::Count, "Nodes that got a shred, the leader not counted."),
+        Column::new("whole", Unit::Count, "Nodes that had it whole, the leader included."),
+        Column::new("coverage_ppm", Unit::PartsPerMillion, COVERAGE),
+        Column::new("first_shred_mean_ns", Unit::Nanoseconds, "Mean time until the first shred."),
+        Column::new("to_50_nodes_ns", Unit::Nanoseconds, "Until 50 % of the nodes had it."),
+        Column::new("to_67_nodes_ns", Unit::Nanoseconds, "Until 67 % of the nodes had it."),
+        Column::new("to_80_nodes_ns", Unit::Nanoseconds, "Until 80 % of the nodes had it."),
+        Column::new("to_90_nodes_ns", Unit::Nanoseconds, "Until 90 % of the nodes had it."),
+        Column::new("to_95_nodes_ns", Unit::Nanoseconds, "Until 95 % of the nodes had it."),
+        Column::new("to_99_nodes_ns", Unit::Nanoseconds, "Until 99 % of the nodes had it."),
+        Column::new("to_100_nodes_ns", Unit::Nanoseconds, "Until all nodes had it."),
+        Column::new("to_50_stake_ns", Unit::Nanoseconds, "Until nodes with 50 % of stake had it."),
+        Column::new("to_67_stake_ns", Unit::Nanoseconds, "Until nodes with 67 % of stake had it."),
+        Column::new("to_80_stake_ns", Unit::Nanoseconds, "Until nodes with 80 % of stake had it."),
+        Column::new("to_90_stake_ns", Unit::Nanoseconds, "Until nodes with 90 % of stake had it."),
+        Column::new("to_95_stake_ns", Unit::Nanoseconds, "Until nodes with 95 % of stake had it."),
+        Column::new("to_99_stake_ns", Unit::Nanoseconds, "Until nodes with 99 % of stake had it."),
+        Column::new("to_100_stake_ns", Unit::Nanoseconds, "Until nodes with all stake had it."),
+        Column::new("turbine", Unit::Count, TURBINE),
+        Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
+        Column::new("repaired", Unit::Count, "Those that answered a repair request."),
+        Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
+        Column::new("expired", Unit::Count, "How often a node gave it up."),
+        Column::new("canonical", Unit::Flag, CANONICAL),
+    ],
+};
+
+const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
+const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader or down a tree; this \
+                       and the next three are sums over nodes.";
+const CANONICAL: &str = "Whether it is part of the chain that most stake builds on at the end; empty \
+                         if that cannot be told, or if the row was written before the end.";
+
+/// A block as it was made.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    pub(super) at: Time,
+    pub(super) leader: NodeId,
+    pub(super) slot: Slot,
+    pub(super) block: u64,
+    pub(super) parent: u64,
+    pub(super) height: u32,
+}
+
+/// What is in a block.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    pub(super) bytes: u32,
+    pub(super) data: u32,
+    pub(super) coding: u32,
+    pub(super) transactions: u32,
+}
+
+/// A block that is followed.
+pub(super) struct Tracked {
+    pub(super) made: Made,
+    /// Its place in the chain's list.
+    pub(super) link: Option<usize>,
+    /// `None` until it is told.
+    pub(super) size: Option<Size>,
+    /// Nodes that were up when it was made.
+    pub(super) audience: NodeSet,
+    /// Those of them that have it whole.
+    pub(super) reached: u64,
+    /// Who has a shred of it, and who has it whole; the leader is in both.
+    first: NodeSet,
+    whole: NodeSet,
+    /// Sum of the times until the first shred.
+    first_sum: u128,
+    pub(super) nodes: Spread,
+    stake: Spread,
+    pub(super) shreds: Shreds,
+    pub(super) expired: u64,
+}
+
+impl Tracked {
+    /// A block that only its leader has. `total` and `own` are the stake of all and of the leader.
+    pub(super) fn new(
+        made: Made,
+        link: Option<usize>,
+        up: &NodeSet,
+        nodes: usize,
+        (total, own): (u64, u64),
+    ) -> Self {
+        let mut audience = up.clone();
+        let mut whole = NodeSet::empty(nodes);
+        // Who makes a block is up, whatever was heard of it.
+        audience.insert(made.leader);
+        whole.insert(made.leader);
+        Self {
+            made,
+            link,
+            size: None,
+            audience,
+            reached: 1,
+            first: whole.clone(),
+            whole,
+            first_sum: 0,
+            nodes: Spread::new(nodes as u64, 1),
+            stake: Spread::new(total, own),
+            shreds: Shreds::default(),
+            expired: 0,
+        }
+    }
+
+    /// A shred reached a node: how long it took, if it was the node's first.
+    pub(super) fn on_first_shred(&mut self, at: Time, node: NodeId) -> Option<Span> {
+        let after = at.since(self.made.at);
+        let fresh = self.first.insert(node);
+        self.first_sum += if fresh { u128::from(after.as_nanos()) } else { 0 };
+        fresh.then_some(after)
+    }
+
+    /// A node has the block: how long it took, if it is for the first time.
+    pub(super) fn on_whole(&mut self, at: Time, node: NodeId, stake: u64) -> Option<Span> {
+        let after = at.since(self.made.at);
+        if !self.whole.insert(node) {
+            return None;
+        }
+        self.reached += u64::from(self.audience.contains(node));
+        self.nodes.add(1, after);
+        self.stake.add(stake, after);
+        Some(after)
+    }
+
+    /// Writes the block down; `canonical` is `None` if that cannot be told.
+    pub(super) fn row(&self, canonical: Option<bool>, sink: &mut impl RowSink) {
+        let Made { at, leader, slot, block, parent, height } = self.made;
+        let first_shreds = self.first.len() as u64 - 1;
+        let mut cells: Vec<Cell<'_>> = vec![
+            slot.number().into(),
+            hex(block).into(),
+            hex(parent).into(),
+            height.into(),
+            leader.into(),
+            at.into(),
+            self.size.map(|size| size.bytes).into(),
+            self.size.map(|size| size.data).into(),
+            self.size.map(|size| size.coding).into(),
+            self.size.map(|size| size.transactions).into(),
+            self.audience.len().into(),
+            first_shreds.into(),
+            self.nodes.held.into(),
+            ppm(self.reached, self.audience.len() as u64).into(),
+            mean(self.first_sum, first_shreds).into(),
+        ];
+        cells.extend(self.nodes.times.map(Cell::from));
+        cells.extend(self.stake.times.map(Cell::from));
+        let Shreds { turbine, recovered, repaired, duplicate } = self.shreds;
+        cells.extend([turbine, recovered, repaired, duplicate, self.expired].map(Cell::from));
+        cells.push(canonical.into());
+        sink.row(&BLOCKS, &cells);
+    }
+}

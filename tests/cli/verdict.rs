@@ -1,0 +1,47 @@
+//! The verdict of a run: rumors that never appear do not pass in silence.
+
+use super::{Desk, json};
+
+/// Two nodes and one stream of rumors.
+fn stream(rest: &str) -> String {
+    format!("name = \"s\"\nduration = \"5s\"\nnodes.count = 2\n[[rumors]]\n{rest}")
+}
+
+fn verdict(text: &str, code: i32) -> String {
+    let desk = Desk::new();
+    desk.write("s.toml", text);
+    let said = desk.call("run s.toml -o here");
+    assert_eq!(said.code, code, "{text}: {}{}", said.out, said.err);
+    let manifest = json(&desk.files("here")["manifest.json"]);
+    let verdict = manifest["verdict"].as_str().expect("a text").to_owned();
+    assert!(said.out.contains(&format!("\n  verdict  {verdict}\n")), "{}", said.out);
+    verdict
+}
+
+const DOWN: &str = "[[faults]]\nkind = \"crash\"\nnodes = 0\nat = \"1s\"\nfor = \"1s\"\n";
+
+#[test]
+fn rumors_that_never_appear_fail_the_run() {
+    assert_eq!(verdict(&stream(""), 0), "pass");
+    assert_eq!(
+        verdict(&stream("at = \"6s\"\n"), 1),
+        "failed: rumors[0] never appeared: due after the end of the run"
+    );
+    let second = stream("[[rumors]]\nat = \"6s\"\n");
+    let expected = "failed: rumors[1] never appeared: due after the end of the run";
+    assert_eq!(verdict(&second, 1), expected);
+    let missed = "their nodes were down, or too busy to take them";
+    let down = stream(&format!("at = \"1500ms\"\ncount = 3\n{DOWN}"));
+    assert_eq!(verdict(&down, 1), format!("failed: none of 3 rumors appeared: {missed}"));
+    // Due at 0.5, 1 (the crash comes first), 1.5, 2 (it is back before) and 2.5 s.
+    let some = stream(&format!("at = \"500ms\"\nevery = \"500ms\"\ncount = 5\n{DOWN}"));
+    let expected = format!("pass (warning: 2 of 5 rumors never appeared: {missed})");
+    assert_eq!(verdict(&some, 0), expected);
+}
+
+#[test]
+fn rumors_that_chance_left_out_are_a_warning() {
+    // One in an hour on average: that one comes within 5 s is as likely as one in 720.
+    let expected = "pass (warning: by chance no rumor of rumors[0] appeared)";
+    assert_eq!(verdict(&stream("per_second = 0.00028\n"), 0), expected);
+}
