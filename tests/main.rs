@@ -12,4 +12,5 @@ mod malformed;
 mod mutations;
 mod smoke;
 mod tidy;
+mod transactions;
 mod workload;
