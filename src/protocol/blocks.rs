@@ -256,3 +256,6 @@ fn desk<'a>(
     let (slot, head) = (leading.slot(ctx.now()), leading.chain().head().body);
     forward::Desk { cluster, contacts, registry: slots.registry, slot, head }
 }
+
+#[cfg(test)]
+mod tests;

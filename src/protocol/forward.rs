@@ -329,6 +329,3 @@ impl Forward {
         self.targets.iter().for_each(|&to| ctx.send(to, message));
     }
 }
-
-#[cfg(test)]
-mod tests;
