@@ -381,6 +381,40 @@ pub enum Fact {
         /// How many blocks of its former chain it left; zero if the new head stands on the old.
         reorganised: u32,
     },
+    /// A node asked a peer for something that it lacks.
+    RepairRequested {
+        /// The node.
+        node: NodeId,
+        /// The slot; `None` if it only knows the block's name.
+        slot: Option<Slot>,
+        /// What it asked for.
+        kind: RepairKind,
+        /// How many shreds it named.
+        shreds: u32,
+    },
+    /// A node answered a repair request.
+    RepairServed {
+        /// The node that answered.
+        node: NodeId,
+        /// Shreds in the answer.
+        shreds: u32,
+        /// Their payload bytes.
+        bytes: u32,
+    },
+    /// A node left a repair request without an answer.
+    RepairRefused {
+        /// The node that was asked.
+        node: NodeId,
+        /// Why.
+        reason: RepairRefusal,
+    },
+    /// A shred reached a node in answer to a repair request.
+    RepairAnswered {
+        /// The node that had asked.
+        node: NodeId,
+        /// Whether it did not have the shred yet.
+        fresh: bool,
+    },
     /// A node refused a whole block.
     BlockRefused {
         /// The node.
@@ -410,6 +444,45 @@ pub enum Fact {
         /// Its leader, in this node's eyes.
         leader: NodeId,
     },
+}
+
+/// What a repair request asks for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum RepairKind {
+    /// All that is missing of a block (the classroom's style).
+    Chunks,
+    /// A whole block (the classroom's style).
+    Block,
+    /// One data shred of a slot.
+    Window,
+    /// The last data shred of a slot that the other has.
+    Highest,
+    /// The highest shreds of a slot and of its ancestors.
+    Orphan,
+}
+
+impl RepairKind {
+    /// All kinds in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Chunks, Self::Block, Self::Window, Self::Highest, Self::Orphan];
+}
+
+/// Why a repair request got no answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum RepairRefusal {
+    /// The node has nothing of what was asked for.
+    Unknown,
+    /// Its budget for answers was used up.
+    Budget,
+    /// It had looked at as many requests as it does in one go.
+    Overload,
+}
+
+impl RepairRefusal {
+    /// All reasons in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Budget, Self::Overload];
 }
 
 /// Why a node did not lead a slot of its own.
@@ -489,6 +562,18 @@ impl Fact {
                 let (tag, what) = step.canonical()?;
                 [pair(node, node), tagged(tag, transaction), what]
             }
+            Self::RepairRequested { node, slot, kind, shreds } => {
+                let slot = slot.map_or(u64::from(u32::MAX), |slot| slot.number().into());
+                let what = slot << 8 | u64::from(kind as u8);
+                [pair(node, node), tagged(0xD0, shreds), what]
+            }
+            Self::RepairServed { node, shreds, bytes } => {
+                [pair(node, node), tagged(0xD1, shreds), bytes.into()]
+            }
+            Self::RepairRefused { node, reason } => {
+                [pair(node, node), tagged(0xD2, reason as u32), 0]
+            }
+            // Repair answers that arrive are message outcomes already.
             _ => return None,
         })
     }
@@ -600,6 +685,12 @@ mod tests {
             assert_eq!(kind as usize, i);
         }
         for (i, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+        }
+        for (i, kind) in RepairKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, reason) in RepairRefusal::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, i);
         }
     }

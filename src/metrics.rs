@@ -20,6 +20,7 @@ mod node_timeline;
 mod nodes;
 mod peers;
 mod plan;
+mod repair;
 mod rumors;
 mod spread;
 pub mod table;
@@ -38,6 +39,7 @@ use self::faults::Faults;
 use self::node_timeline::NodeTimeline;
 use self::nodes::Nodes;
 use self::peers::Peers;
+use self::repair::Repair;
 use self::rumors::{Meant, Rumors};
 use self::table::{RowSink, TableSpec};
 use self::timeline::{Progress, Timeline};
@@ -59,6 +61,7 @@ pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
 pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
 pub use spread::TimeToShare;
 pub use timeline::TIMELINE;
@@ -80,6 +83,7 @@ pub const TABLES: &[&TableSpec] = &[
     &SLOTS,
     &CONVERGENCE,
     &FAULTS,
+    &REPAIR,
     &PEERS,
     &TOPOLOGY,
 ];
@@ -109,6 +113,8 @@ pub struct Summary {
     pub registry: Option<RegistrySummary>,
     /// Rumors.
     pub rumors: RumorsSummary,
+    /// Repair; `None` if nobody repairs anything.
+    pub repair: Option<RepairSummary>,
     /// Rows of `deliveries.csv`.
     pub deliveries: DeliveriesSummary,
     /// Transactions; `None` if the workload has none.
@@ -133,6 +139,7 @@ impl Summary {
         ("peers", "how often a peer was added, given up, refused or given up for good"),
         ("registry", "who knows the validators and when all did; null without gossip of them"),
         ("rumors", "how far and how fast rumors spread"),
+        ("repair", "requests for missing shreds and what they brought; null without repair"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
@@ -168,6 +175,7 @@ pub struct Recorder<S: RowSink> {
     blocks: Option<Blocks>,
     convergence: Option<Convergence>,
     faults: Faults,
+    repair: Option<Repair>,
     peers: Peers,
     timeline: Timeline,
     node_timeline: NodeTimeline,
@@ -186,6 +194,7 @@ impl<S: RowSink> Recorder<S> {
                 .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
+            repair: plan.repair.then(|| Repair::new(count)),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
@@ -224,6 +233,9 @@ impl<S: RowSink> Recorder<S> {
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
+        if let Some(repair) = &self.repair {
+            repair.fill(sink);
+        }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
         (self.summary(ending, blocks, faults), self.sink)
@@ -249,6 +261,7 @@ impl<S: RowSink> Recorder<S> {
             peers: self.peers.summary(),
             registry: self.convergence.as_ref().map(Convergence::summary),
             rumors: self.rumors.summary(),
+            repair: self.repair.as_ref().map(Repair::summary),
             deliveries: self.deliveries.summary(),
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
@@ -307,7 +320,11 @@ impl<S: RowSink> Recorder<S> {
                 let meant = Meant { audience, direct };
                 self.rumors.on_injected(at, node, (rumor, size, meant), &mut self.sink);
             }
-            // The rest is dealt out before.
+            Fact::RepairRequested { .. }
+            | Fact::RepairServed { .. }
+            | Fact::RepairRefused { .. }
+            | Fact::RepairAnswered { .. } => self.on_repair_fact(fact),
+            // The rest is dealt out before, or concerns nobody here.
             Fact::FaultEnded { .. }
             | Fact::Sent(_)
             | Fact::Duplicated(_)
@@ -325,6 +342,21 @@ impl<S: RowSink> Recorder<S> {
             | Fact::BlockRefused { .. }
             | Fact::Transaction { .. }
             | Fact::LeaderPredicted { .. } => {}
+        }
+    }
+}
+
+impl<S: RowSink> Recorder<S> {
+    fn on_repair_fact(&mut self, fact: &Fact) {
+        let Some(repair) = &mut self.repair else { return };
+        match *fact {
+            Fact::RepairRequested { node, kind, shreds, .. } => {
+                repair.on_requested(node, kind, shreds);
+            }
+            Fact::RepairServed { node, shreds, bytes } => repair.on_served(node, shreds, bytes),
+            Fact::RepairRefused { node, reason } => repair.on_refused(node, reason),
+            Fact::RepairAnswered { node, fresh } => repair.on_answered(node, fresh),
+            _ => {}
         }
     }
 }

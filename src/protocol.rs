@@ -17,6 +17,7 @@ pub mod mempool;
 pub mod peers;
 pub mod poh;
 pub mod price;
+pub mod repair;
 pub mod rumor;
 pub mod schedule;
 pub mod setting;
@@ -68,6 +69,8 @@ pub struct Validator {
     discovery: Option<Box<Discovery>>,
     gossip: Option<Box<Gossip>>,
     blocks: Option<Box<Blocks>>,
+    /// Blocks that it sends again in each round of gossip.
+    recent_blocks: usize,
 }
 
 impl Validator {
@@ -100,6 +103,7 @@ impl Validator {
                 .blocks
                 .as_ref()
                 .map(|settings| Box::new(Blocks::new(settings, cluster, me))),
+            recent_blocks: settings.gossip.recent_blocks as usize,
         }
     }
 
@@ -150,7 +154,7 @@ impl Protocol for Validator {
         }
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -188,6 +192,11 @@ impl Protocol for Validator {
                     blocks.on_forward(cluster, contacts, ctx, from, message);
                 }
             }
+            Message::Repair(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair(cluster, &self.peers, ctx, from, message);
+                }
+            }
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
@@ -204,7 +213,10 @@ impl Protocol for Validator {
             }
             Timer::Gossip(timer) => {
                 if let Some(gossip) = &mut self.gossip {
-                    gossip.on_timer(&self.peers, ctx, timer);
+                    let chosen = gossip.on_timer(&self.peers, ctx, timer);
+                    if let Some(blocks) = &self.blocks {
+                        blocks.resend(ctx, self.recent_blocks, chosen);
+                    }
                 }
             }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
@@ -223,6 +235,11 @@ impl Protocol for Validator {
                 if let Some(blocks) = &mut self.blocks {
                     let contacts = contacts(&self.peers, self.gossip.as_deref());
                     blocks.on_forward_timer(cluster, contacts, ctx);
+                }
+            }
+            Timer::Repair(timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.on_repair_timer(&self.peers, ctx, timer);
                 }
             }
         }
@@ -257,7 +274,7 @@ impl Protocol for Validator {
         self.join(ctx);
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
-            blocks.on_start(cluster, ctx);
+            blocks.on_start(cluster, &self.peers, ctx);
         }
     }
 
@@ -305,6 +322,8 @@ pub enum Message {
     Turbine(turbine::Message),
     /// A transaction on its way to a leader.
     Forward(forward::Message),
+    /// Of repair.
+    Repair(repair::Message),
 }
 
 /// All alarms.
@@ -324,6 +343,8 @@ pub enum Timer {
     Leading(leading::Timer),
     /// Of forwarding.
     Forward(forward::Timer),
+    /// Of repair.
+    Repair(repair::Timer),
 }
 
 /// All bodies.
@@ -339,6 +360,8 @@ pub enum Body {
     Block(Box<Block>),
     /// A transaction.
     Transaction(Transaction),
+    /// Of repair.
+    Repair(repair::Body),
 }
 
 impl Payload<Body> for Message {
@@ -349,6 +372,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
             Self::Forward(_) => MessageKind::Transaction,
+            Self::Repair(message) => message.kind(),
         }
     }
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
@@ -358,6 +382,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
             Self::Forward(message) => message.size(bodies),
+            Self::Repair(message) => message.size(bodies),
         }
     }
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
@@ -367,6 +392,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
             Self::Forward(message) => message.content(bodies),
+            Self::Repair(message) => message.content(bodies),
         }
     }
     fn body(&self) -> Option<BodyId> {
@@ -376,11 +402,12 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
             Self::Forward(message) => Some(message.body),
+            Self::Repair(message) => message.body(),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) | Self::Forward(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Forward(_) | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -416,7 +443,7 @@ macro_rules! wire {
     };
 }
 
-wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor);
+wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor, repair: Repair);
 
 impl From<turbine::Message> for Message {
     fn from(message: turbine::Message) -> Self {

@@ -11,6 +11,7 @@ use crate::metrics::{
     self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
 use crate::protocol::block::Block;
+use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::leading::Registry;
 use crate::protocol::ledger::Accounts;
@@ -239,6 +240,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         deliveries: delivery_rows(plan),
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
+        repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),

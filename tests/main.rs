@@ -10,6 +10,7 @@ mod extremes;
 mod laws;
 mod malformed;
 mod mutations;
+mod repair;
 mod smoke;
 mod tidy;
 mod transactions;

@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     include_str!("malformed/rumors.txt"),
     include_str!("malformed/transactions.txt"),
     include_str!("malformed/faults.txt"),
+    include_str!("malformed/repair.txt"),
 ];
 
 fn source(text: &str) -> Source {
@@ -256,4 +257,19 @@ fn what_is_bound_to_be_too_much_is_accepted_with_a_note() {
     assert!(notes(&flood.replace("410", "411")).is_empty());
     let burst = flood.replace("every = \"1ms\"", "count = 51");
     assert_eq!(notes(&burst), notes(flood), "all at once");
+}
+
+#[test]
+fn keys_of_repair_that_nobody_reads_get_a_note() {
+    let notes = |text: &str| shipped::plan(&source(text), &[]).expect("a valid scenario").notes;
+    let text = "[repair]\nstyle = \"solana\"\nbackoff = 3\ndelay = \"1s\"";
+    let not_read = "repair.backoff: not read with repair.style = \"solana\"";
+    let no_blocks = "repair.style: there are no blocks to repair (blocks.content = \"off\")";
+    assert_eq!(notes(text), [no_blocks, not_read]);
+    let blocks = "[blocks]\ncontent = \"synthetic\"\n";
+    assert_eq!(notes(&format!("{blocks}{text}")), [not_read]);
+    assert_eq!(
+        notes(&format!("{blocks}[gossip]\nrecent_blocks = 5")),
+        ["gossip.recent_blocks: without rounds of gossip no block is sent again"]
+    );
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 value; printed as 64 hexadecimal digits.
@@ -76,40 +77,39 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A running SHA-256 over small records, which are collected before they are hashed.
+/// A running SHA-256 over records of half a block. Every second record completes a block, which is
+/// hashed at once: the rounds of a block depend on each other, and the processor fills their gaps
+/// with the simulation's own work, which it could not do for many blocks in a row.
 #[derive(Clone)]
 pub struct RunningDigest {
-    hasher: Sha256,
-    pending: Box<[u64; Self::CAPACITY]>,
-    filled: usize,
+    state: [u32; 8],
+    /// The block being filled.
+    block: [u8; 2 * Self::BYTES],
     records: u64,
 }
 
 impl RunningDigest {
     /// Words of one record: 32 bytes.
     pub const WORDS: usize = 4;
-    const CAPACITY: usize = 64 * Self::WORDS;
+    const BYTES: usize = 8 * Self::WORDS;
 
     /// A digest of no record yet.
     #[must_use]
-    pub fn new() -> Self {
-        Self {
-            hasher: Sha256::new(),
-            pending: Box::new([0; Self::CAPACITY]),
-            filled: 0,
-            records: 0,
-        }
+    pub const fn new() -> Self {
+        Self { state: INITIAL, block: [0; 2 * Self::BYTES], records: 0 }
     }
 
     /// Adds one record: its words in little-endian order.
     #[inline]
     pub fn record(&mut self, record: [u64; Self::WORDS]) {
-        self.pending[self.filled..self.filled + Self::WORDS].copy_from_slice(&record);
-        self.filled += Self::WORDS;
+        let half = self.records as usize % 2 * Self::BYTES;
+        let place = &mut self.block[half..half + Self::BYTES];
+        for (bytes, word) in place.chunks_exact_mut(8).zip(record) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         self.records += 1;
-        if self.filled == Self::CAPACITY {
-            absorb(&mut self.hasher, &self.pending[..]);
-            self.filled = 0;
+        if self.records.is_multiple_of(2) {
+            compress256(&mut self.state, &[self.block]);
         }
     }
 
@@ -122,20 +122,34 @@ impl RunningDigest {
     /// The digest of all records up to now; more may follow.
     #[must_use]
     pub fn value(&self) -> Digest {
-        let mut hasher = self.hasher.clone();
-        absorb(&mut hasher, &self.pending[..self.filled]);
-        Digest(hasher.finalize().into())
+        // FIPS 180-4, section 5.1.1: a one, zeros, the length in bits. A record that is left over
+        // fills half a block, so the padding always fits into the same one.
+        let left = self.records as usize % 2 * Self::BYTES;
+        let mut last = self.block;
+        last[left..].fill(0);
+        last[left] = 0x80;
+        last[56..].copy_from_slice(&(self.records * Self::BYTES as u64 * 8).to_be_bytes());
+        let mut state = self.state;
+        compress256(&mut state, &[last]);
+        let mut value = [0; 32];
+        for (bytes, word) in value.chunks_exact_mut(4).zip(state) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        Digest(value)
     }
 }
 
-/// Hashes words in little-endian order.
-fn absorb(hasher: &mut Sha256, words: &[u64]) {
-    let mut bytes = [0; RunningDigest::CAPACITY * 8];
-    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.to_le_bytes());
-    }
-    hasher.update(&bytes[..words.len() * 8]);
-}
+/// FIPS 180-4, section 5.3.3: the state before the first block.
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 impl Default for RunningDigest {
     fn default() -> Self {

@@ -27,6 +27,8 @@ pub struct RecorderPlan {
     /// Whether nodes learn the validator registry by gossip: who knows what is then tracked, with
     /// four bytes per node and validator.
     pub gossip: bool,
+    /// Whether nodes repair blocks.
+    pub repair: bool,
     /// How many rumors are followed at once, at least one. A rumor that falls out because of newer
     /// ones is written down as it is; receipts after that count as late.
     pub rumor_window: usize,
@@ -68,6 +70,7 @@ impl RecorderPlan {
             deliveries: DeliveryRows::Auto,
             faults: Vec::new(),
             gossip: false,
+            repair: false,
             rumor_window: Self::RUMOR_WINDOW,
             transaction_window: 0,
             blocks: false,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::block::{Block, ShredAt};
-use super::blockstore::{Blockstore, Path};
+use super::blockstore::{Blockstore, Path, Received};
 use super::chain::Link;
 use super::cluster::Cluster;
 use super::contacts::Contacts;
@@ -13,6 +13,7 @@ use super::leading::{self, BlocksConfig, Leading, Made, SlotsConfig};
 use super::mempool;
 use super::peers::Peers;
 use super::price::Work;
+use super::repair::{self, Repair, View};
 use super::turbine::{self, Turbine};
 use crate::base::id::NodeId;
 use crate::fact::{Fact, Status};
@@ -20,8 +21,8 @@ use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
 /// Everything these parts ask of their node.
-pub trait Ctx: turbine::Ctx + leading::Ctx + forward::Ctx {}
-impl<C: turbine::Ctx + leading::Ctx + forward::Ctx> Ctx for C {}
+pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx {}
+impl<C: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx> Ctx for C {}
 
 /// What nodes do about blocks; the same for all of them.
 #[derive(Clone, Debug)]
@@ -36,6 +37,16 @@ pub struct Settings {
     pub forward: forward::Config,
     /// How transactions wait at a node.
     pub mempool: mempool::Config,
+    /// How nodes get what is missing.
+    pub repair: Arc<repair::Settings>,
+}
+
+impl Settings {
+    /// Whether nodes ask for what is missing.
+    #[must_use]
+    pub fn repairs(&self) -> bool {
+        self.repair.config.style != repair::Style::Off
+    }
 }
 
 /// One node's parts that have to do with blocks.
@@ -45,6 +56,7 @@ pub struct Blocks {
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,
+    repair: Option<Repair>,
 }
 
 impl Blocks {
@@ -60,6 +72,7 @@ impl Blocks {
             turbine: Turbine::new(Arc::clone(turbine)),
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
+            repair: Repair::new(&settings.repair, cluster.seed, me),
         }
     }
 
@@ -95,8 +108,11 @@ impl Blocks {
     }
 
     /// The node starts, or comes back.
-    pub fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
+    pub fn on_start(&mut self, cluster: &mut Cluster, peers: &Peers, ctx: &mut impl Ctx) {
         self.leading.on_start(cluster, ctx);
+        if let Some(repair) = &mut self.repair {
+            repair.on_start(&view(&self.store, &self.leading, peers), ctx);
+        }
     }
 
     /// A message of block propagation arrived.
@@ -116,12 +132,35 @@ impl Blocks {
                 self.receive(cluster, peers, ctx, (block, at), Path::Turbine, 0);
             }
             turbine::Message::Proposal { block } => {
-                self.turbine.on_proposal(&mut self.store, ctx, block);
+                if self.store.knows(block) || self.open(ctx, block) {
+                    self.turbine.on_proposal(&mut self.store, block);
+                }
             }
         }
     }
 
-    /// A shred came in; a block that it completes joins the chain.
+    /// A message of repair arrived.
+    pub fn on_repair(
+        &mut self,
+        cluster: &mut Cluster,
+        peers: &Peers,
+        ctx: &mut impl Ctx,
+        from: NodeId,
+        message: repair::Message,
+    ) {
+        let Some(repair) = &mut self.repair else { return };
+        let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
+        let view = view(&self.store, &self.leading, peers);
+        let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
+            return;
+        };
+        let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
+        let fresh = self.receive(cluster, peers, ctx, (body, at), Path::Repair, 0);
+        let node = ctx.me();
+        ctx.observe(Fact::RepairAnswered { node, fresh });
+    }
+
+    /// A shred came in; a block that it completes joins the chain. True if it is new to the node.
     #[inline]
     fn receive(
         &mut self,
@@ -131,11 +170,55 @@ impl Blocks {
         (body, at): (BodyId, ShredAt),
         path: Path,
         hops: u8,
-    ) {
+    ) -> bool {
         let places = (&mut *cluster, &mut self.store, peers);
-        if self.turbine.receive(places, ctx, (body, at), path, hops) {
+        let (received, opened) = match self.turbine.receive(places, ctx, (body, at), path, hops) {
+            Some(received) => (received, false),
+            None if !self.open(ctx, body) => return false,
+            None => {
+                let places = (&mut *cluster, &mut self.store, peers);
+                let received = self.turbine.receive(places, ctx, (body, at), path, hops);
+                (received.unwrap_or(Received::DUPLICATE), true)
+            }
+        };
+        if !received.fresh {
+            return false;
+        }
+        if received.whole {
             self.on_whole(cluster, ctx, body);
         }
+        if let Some(repair) = &mut self.repair {
+            let view = view(&self.store, &self.leading, peers);
+            repair.on_shred(&view, ctx, body, &received, opened);
+        }
+        true
+    }
+
+    /// The first that the node hears of a block: makes room for it, unless it has been in the chain
+    /// for so long that the store has forgotten it.
+    fn open(&mut self, ctx: &mut impl Ctx, body: BodyId) -> bool {
+        let fresh = !self.leading.chain().has(Shelf::<Block>::body(ctx, body).id());
+        if fresh {
+            self.turbine.open(&mut self.store, ctx, body);
+        }
+        fresh
+    }
+
+    /// An alarm of repair.
+    pub fn on_repair_timer(&mut self, peers: &Peers, ctx: &mut impl Ctx, timer: repair::Timer) {
+        let Some(repair) = &mut self.repair else { return };
+        self.turbine.expire(&mut self.store, ctx);
+        repair.on_timer(&view(&self.store, &self.leading, peers), ctx, timer);
+    }
+
+    /// Sends the last blocks of the node's chain to some peers again, the oldest of them first.
+    pub fn resend(&self, ctx: &mut impl Ctx, count: usize, to: &[NodeId]) {
+        if to.is_empty() {
+            return;
+        }
+        let newest = self.leading.chain().canonical().take(count).filter_map(|link| link.body);
+        let newest: Vec<BodyId> = newest.collect();
+        newest.into_iter().rev().for_each(|body| self.turbine.resend(ctx, body, to));
     }
 
     /// A block is whole: the node pays for checking all of it, and if nothing is wrong with it, it
@@ -230,6 +313,7 @@ impl Blocks {
         let made = self.leading.on_timer(&mut desk, ctx, timer);
         self.after_switch(ctx, &before);
         if let Some(Made { body, length }) = made {
+            self.turbine.make_room(&mut self.store, ctx);
             self.turbine.begin(cluster, contacts.peers, ctx, body, length);
         }
     }
@@ -239,10 +323,18 @@ impl Blocks {
         self.turbine.on_crash();
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
+        if let Some(repair) = &mut self.repair {
+            repair.on_crash();
+        }
         if memory == Memory::Lost {
             self.store.clear(|body| Shelf::<Block>::release(ctx, body));
         }
     }
+}
+
+/// What repair may read of the other parts.
+fn view<'a>(store: &'a Blockstore, leading: &'a Leading, peers: &'a Peers) -> View<'a> {
+    View { store, chain: leading.chain(), peers }
 }
 
 /// What forwarding looks at.

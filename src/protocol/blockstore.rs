@@ -2,14 +2,15 @@
 //! all it needs. Storage of blocks that are whole or given up is used again.
 
 mod part;
+#[cfg(test)]
+mod tests;
 
-use self::part::Part;
-use super::block::{Block, ShredAt};
+use super::block::{Block, BlockId, ShredAt};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::sim::body::BodyId;
 
-pub use self::part::{Received, Tally};
+pub use self::part::{Part, Received, Tally};
 
 /// How a shred came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +48,7 @@ pub struct Blockstore {
 /// A block of which a node has a shred at least.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    id: BlockId,
     body: BodyId,
     slot: Slot,
     /// Place of its part in the pool, or [`Entry::SETTLED`].
@@ -103,6 +105,38 @@ impl Blockstore {
         self.entries.iter().rev().find(|entry| entry.slot == slot).map(|entry| entry.body)
     }
 
+    /// The block of this name, if the node has a shred of it.
+    #[must_use]
+    pub fn by_id(&self, id: BlockId) -> Option<BodyId> {
+        self.entries.iter().rev().find(|entry| entry.id == id).map(|entry| entry.body)
+    }
+
+    /// All blocks of a slot that the node has a shred of, newest first.
+    pub fn versions(&self, slot: Slot) -> impl Iterator<Item = BodyId> + '_ {
+        let of_slot = move |entry: &&Entry| entry.slot == slot;
+        self.entries.iter().rev().filter(of_slot).map(|entry| entry.body)
+    }
+
+    /// Whether the node has a data shred, received or recovered.
+    #[must_use]
+    pub fn has_data(&self, body: BodyId, block: &Block, index: u32) -> bool {
+        let Some(place) = self.find(body) else { return false };
+        let entry = &self.entries[place];
+        let at = || block.shape.data_at(index);
+        index < block.shape.data()
+            && (entry.whole || self.parts[entry.part as usize].has(&block.shape, at()))
+    }
+
+    /// One more than the number of the last data shred that the node has; zero for none.
+    #[must_use]
+    pub fn data_end(&self, body: BodyId, block: &Block) -> u32 {
+        match self.find(body).map(|place| self.entries[place]) {
+            None => 0,
+            Some(entry) if entry.whole => block.shape.data(),
+            Some(entry) => self.parts[entry.part as usize].data_end(),
+        }
+    }
+
     /// Blocks that are not whole yet.
     #[must_use]
     pub const fn partial(&self) -> usize {
@@ -114,28 +148,29 @@ impl Blockstore {
         self.entries.iter().filter(|entry| !entry.whole).map(|entry| (entry.body, entry.slot))
     }
 
-    /// Puts in a block of the node's own, all of it at once. The caller holds the body.
-    pub fn insert_own(&mut self, body: BodyId, slot: Slot) {
-        self.entries.push(Entry { body, slot, part: Entry::SETTLED, whole: true });
+    /// The incomplete blocks and what there is of them, oldest first.
+    pub fn parts(&self) -> impl Iterator<Item = (BodyId, &Part)> + '_ {
+        let incomplete = self.entries.iter().filter(|entry| !entry.whole);
+        incomplete.map(|entry| (entry.body, &self.parts[entry.part as usize]))
     }
 
-    /// Makes room for a new block and puts it in without a shred. The caller holds the body, and
-    /// gives back those that `expire` is called with.
-    pub fn open(
-        &mut self,
-        now: Time,
-        body: BodyId,
-        block: &Block,
-        mut expire: impl FnMut(Expired, bool),
-    ) {
-        self.make_room(now, &mut expire);
+    /// Puts in a block of the node's own, all of it at once. The caller holds the body, and calls
+    /// [`Blockstore::make_room`] from time to time.
+    pub fn insert_own(&mut self, body: BodyId, slot: Slot, id: BlockId) {
+        self.entries.push(Entry { id, body, slot, part: Entry::SETTLED, whole: true });
+    }
+
+    /// Puts in a new block without a shred. The caller holds the body, and has called
+    /// [`Blockstore::make_room`] for it.
+    pub fn open(&mut self, now: Time, body: BodyId, block: &Block) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.parts.push(Part::new());
             (self.parts.len() - 1) as u32
         });
         self.parts[place as usize].begin(now, &block.shape);
         self.partial += 1;
-        self.entries.push(Entry { body, slot: block.slot, part: place, whole: false });
+        let (id, slot) = (block.id(), block.slot);
+        self.entries.push(Entry { id, body, slot, part: place, whole: false });
     }
 
     /// A shred of a known block arrived.
@@ -169,7 +204,7 @@ impl Blockstore {
     /// What is counted of a block that is not settled.
     #[must_use]
     pub fn tally(&self, body: BodyId) -> Option<(Time, Tally)> {
-        self.part(body).map(|part| (part.first(), part.tally()))
+        self.unsettled(body).map(|part| (part.first(), part.tally()))
     }
 
     /// Forgets which shreds of a block came, if all did.
@@ -193,6 +228,12 @@ impl Blockstore {
     /// What repair needs to know of an incomplete block; `None` if it is whole or unknown.
     #[must_use]
     pub fn part(&self, body: BodyId) -> Option<&Part> {
+        self.unsettled(body).filter(|_| !self.is_whole(body))
+    }
+
+    /// What is kept of a block whose shreds are told apart, whole or not.
+    #[must_use]
+    pub fn unsettled(&self, body: BodyId) -> Option<&Part> {
         let entry = &self.entries[self.find(body)?];
         (entry.part != Entry::SETTLED).then(|| &self.parts[entry.part as usize])
     }
@@ -206,15 +247,26 @@ impl Blockstore {
         self.partial = 0;
     }
 
-    /// Gives up what is too old, by the limits. The second argument of `expire` is false for a
-    /// whole block that merely leaves the history.
-    fn make_room(&mut self, now: Time, expire: &mut impl FnMut(Expired, bool)) {
+    /// Gives up what is too old, by the limits, so that there is room for another block. Gives
+    /// every block that it drops to `expire`, whose second argument is false for a whole one that
+    /// merely leaves the history; the caller gives the body back.
+    pub fn make_room(&mut self, now: Time, expire: impl FnMut(Expired, bool)) {
+        self.trim(now, self.limits.partial.saturating_sub(1), expire);
+    }
+
+    /// Gives up what is older than the limits allow; the arguments are those of
+    /// [`Blockstore::make_room`].
+    pub fn expire(&mut self, now: Time, expire: impl FnMut(Expired, bool)) {
+        self.trim(now, self.limits.partial, expire);
+    }
+
+    /// Keeps at most so many incomplete blocks.
+    fn trim(&mut self, now: Time, partial: usize, mut expire: impl FnMut(Expired, bool)) {
         loop {
             let outdated = |entry: &Entry| {
-                let first = (entry.part != Entry::SETTLED && !entry.whole)
-                    .then(|| self.parts[entry.part as usize].first());
+                let first = (!entry.whole).then(|| self.parts[entry.part as usize].first());
                 first.is_some_and(|first| {
-                    self.partial >= self.limits.partial || now.since(first) > self.limits.expiry
+                    self.partial > partial || now.since(first) > self.limits.expiry
                 })
             };
             let Some(place) = self.entries.iter().position(outdated) else { break };

@@ -93,6 +93,12 @@ impl Chain {
         self.connected.contains_key(&id) || self.waiting.iter().any(|link| link.id == id)
     }
 
+    /// Whole blocks whose parent is not there yet, in the order in which they became whole.
+    #[must_use]
+    pub fn waiting(&self) -> &[Link] {
+        &self.waiting
+    }
+
     /// Parents that are not there, of blocks that wait for them: oldest first, each once.
     pub fn missing(&self) -> impl Iterator<Item = BlockId> + '_ {
         let parents = self.waiting.iter().enumerate().filter(|(place, link)| {
@@ -205,6 +211,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::body::Bodies;
 
     fn link(id: u64, parent: u64, height: u32, slot: u32) -> Link {
         let next_slot = Slot::new(slot).next();
@@ -252,5 +259,72 @@ mod tests {
             chain.add(link(10_000 + id, 20_000 + id, 990, 990));
         }
         assert_eq!(chain.missing().count(), 10);
+    }
+
+    /// Links with bodies, each held once: what is dropped plus what is kept is all there was.
+    struct Bodied {
+        chain: Chain,
+        bodies: Bodies<()>,
+        dropped: Vec<BodyId>,
+    }
+
+    impl Bodied {
+        fn new(depth: u32) -> Self {
+            let chain = Chain::new(BlockId(0), depth);
+            Self { chain, bodies: Bodies::new(), dropped: Vec::new() }
+        }
+
+        fn add(&mut self, id: u64, parent: u64, height: u32) -> BodyId {
+            let body = self.bodies.store(());
+            let added =
+                self.chain.add(Link { body: Some(body), ..link(id, parent, height, height) });
+            self.dropped.extend(added.dropped);
+            body
+        }
+    }
+
+    #[test]
+    fn bodies_far_below_the_head_are_given_back_once_and_genesis_stays() {
+        let mut bodied = Bodied::new(10);
+        let all: Vec<BodyId> =
+            (1..=1_000).map(|height| bodied.add(height, height - 1, height as u32)).collect();
+        // The head is at 1,000: 990 and above are kept.
+        assert_eq!(bodied.dropped, all[..989]);
+        assert!(
+            bodied.chain.link(BlockId(0)).is_some() && bodied.chain.link(BlockId(989)).is_none()
+        );
+        let heights: Vec<u32> = bodied.chain.canonical().map(|link| link.height).collect();
+        assert_eq!(heights, (990..=1_000).rev().collect::<Vec<u32>>());
+        let mut rest = bodied.chain.clear();
+        rest.sort();
+        assert_eq!(rest, all[989..]);
+        assert_eq!((bodied.chain.head().id, bodied.chain.canonical().count()), (BlockId(0), 1));
+    }
+
+    #[test]
+    fn forks_and_waiting_blocks_that_fall_behind_are_given_back_too() {
+        let mut bodied = Bodied::new(5);
+        let fork = bodied.add(100, 0, 1);
+        let waiting = bodied.add(200, 199, 3);
+        for height in 1..=9 {
+            bodied.add(height, height - 1, height as u32);
+        }
+        // The head is at 9: what is below 4 goes.
+        assert!(bodied.dropped.contains(&fork) && bodied.dropped.contains(&waiting));
+        assert_eq!((bodied.dropped.len(), bodied.chain.waiting().len()), (5, 0));
+        // The same block again, and one that is too old, are given back at once.
+        let (again, old) = (bodied.add(9, 8, 9), bodied.add(300, 3, 3));
+        assert_eq!(bodied.dropped[5..], [again, old]);
+    }
+
+    #[test]
+    fn of_too_many_waiting_blocks_the_one_that_came_first_goes() {
+        let mut bodied = Bodied::new(3);
+        let first = bodied.add(10, 9, 10);
+        for id in 11..14 {
+            bodied.add(id, id + 100, id as u32);
+        }
+        assert_eq!((bodied.dropped.as_slice(), bodied.chain.waiting().len()), (&[first][..], 3));
+        assert!(!bodied.chain.has(BlockId(10)) && bodied.chain.has(BlockId(13)));
     }
 }

@@ -107,23 +107,27 @@ impl Gossip {
         }
     }
 
-    /// An alarm went off.
+    /// An alarm went off. The nodes that it spoke to if that was a round, for others who have
+    /// something to tell the same nodes.
     pub fn on_timer(
         &mut self,
         peers: &Peers,
         ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
         timer: Timer,
-    ) {
+    ) -> &[NodeId] {
+        self.chosen.clear();
         match timer {
             Timer::Round => {
                 self.round(peers, ctx);
                 ctx.after(self.config.interval, Timer::Round);
+                &self.chosen
             }
             Timer::Refresh => {
                 self.publish(peers, ctx);
                 if let Some(refresh) = self.config.refresh {
                     ctx.after(refresh, Timer::Refresh);
                 }
+                &[]
             }
         }
     }

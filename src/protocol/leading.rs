@@ -18,6 +18,7 @@ use super::cluster::Cluster;
 use super::contacts::Contacts;
 use super::mempool::Mempool;
 use super::schedule::Kind;
+use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::fact::Fact;
@@ -137,6 +138,12 @@ impl Leading {
                 self.chain.head().next_slot.plus(u32::try_from(passed).unwrap_or(u32::MAX))
             }
         }
+    }
+
+    /// Whether the slot that the node is in by its own count is its own.
+    #[must_use]
+    pub fn is_leading(&self, cluster: &mut Cluster, me: NodeId, now: Time) -> bool {
+        cluster.schedule.leader(self.slot(now)) == Some(me)
     }
 
     /// The node starts, or comes back.

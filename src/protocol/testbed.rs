@@ -137,7 +137,9 @@ impl Protocol for Node {
     fn on_timer(&mut self, (): &mut (), ctx: &mut Outbox<Self>, timer: Timer) {
         match (timer, &mut self.discovery, &mut self.gossip) {
             (Timer::Discovery(timer), Some(part), _) => part.on_timer(&mut self.peers, ctx, timer),
-            (Timer::Gossip(timer), _, Some(part)) => part.on_timer(&self.peers, ctx, timer),
+            (Timer::Gossip(timer), _, Some(part)) => {
+                part.on_timer(&self.peers, ctx, timer);
+            }
             _ => {}
         }
     }

@@ -210,8 +210,8 @@ impl Turbine {
         }
     }
 
-    /// A shred came, by whatever path. Opens the block if it is new, passes the shred on, and says
-    /// if the block is whole now.
+    /// A shred came, by whatever path: passes it on, and says what it changed. `None` if the node
+    /// has not heard of the block yet; then nothing is done.
     #[inline]
     pub fn receive(
         &mut self,
@@ -220,49 +220,56 @@ impl Turbine {
         (body, at): (BodyId, ShredAt),
         path: Path,
         hops: u8,
-    ) -> bool {
-        let now = ctx.now();
-        let received = match store.receive(now, body, ctx.body(body), at, path) {
-            Some(received) => received,
-            None => {
-                self.open(store, ctx, body);
-                let block = ctx.body(body);
-                store.receive(now, body, block, at, path).unwrap_or(Received::DUPLICATE)
+    ) -> Option<Received> {
+        let received = store.receive(ctx.now(), body, ctx.body(body), at, path)?;
+        if received.fresh {
+            cluster.prices.charge_shred(ctx);
+            if path == Path::Turbine && self.config.forward_received {
+                self.pass_on(cluster, peers, ctx, body, at, hops);
             }
-        };
-        if !received.fresh {
-            return false;
+            if received.decodes {
+                self.on_decoded(cluster, peers, ctx, (body, at.set), &received, hops);
+            }
+            if received.whole {
+                self.on_whole((cluster, store, peers), ctx, body, hops);
+            }
         }
-        cluster.prices.charge_shred(ctx);
-        if path == Path::Turbine && self.config.forward_received {
-            self.pass_on(cluster, peers, ctx, body, at, hops);
-        }
-        if received.decodes {
-            self.on_decoded(cluster, peers, ctx, (body, at.set), &received, hops);
-        }
-        if received.whole {
-            self.on_whole((cluster, store, peers), ctx, body, hops);
-        }
-        received.whole
+        Some(received)
     }
 
-    /// The leader's announcement came ahead of the shreds: makes room for the block, and tells how
-    /// many shreds there are.
-    pub fn on_proposal(&self, store: &mut Blockstore, ctx: &mut impl Ctx, body: BodyId) {
-        if !store.knows(body) {
-            self.open(store, ctx, body);
-        }
+    /// The leader's announcement of a block that the node has heard of came: it tells how many
+    /// shreds there are.
+    pub fn on_proposal(&self, store: &mut Blockstore, body: BodyId) {
         store.learn_end(body);
     }
 
     /// The first that a node hears of a block: makes room for it.
-    fn open(&self, store: &mut Blockstore, ctx: &mut impl Ctx, body: BodyId) {
-        let node = ctx.me();
+    pub fn open(&self, store: &mut Blockstore, ctx: &mut impl Ctx, body: BodyId) {
+        self.make_room(store, ctx);
+        let (node, now) = (ctx.me(), ctx.now());
         ctx.hold(body);
         let block: &Block = ctx.body(body);
         let fact = Fact::BlockFirstShred { node, slot: block.slot, block: block.id().0 };
+        store.open(now, body, block);
+        ctx.observe(fact);
+    }
+
+    /// Makes room for a new block in the store.
+    pub fn make_room(&self, store: &mut Blockstore, ctx: &mut impl Ctx) {
         let mut dropped = Vec::new();
-        store.open(ctx.now(), body, block, |expired, given_up| dropped.push((expired, given_up)));
+        store.make_room(ctx.now(), |expired, given_up| dropped.push((expired, given_up)));
+        Self::give_back(ctx, dropped);
+    }
+
+    /// Gives up what has become too old.
+    pub fn expire(&self, store: &mut Blockstore, ctx: &mut impl Ctx) {
+        let mut dropped = Vec::new();
+        store.expire(ctx.now(), |expired, given_up| dropped.push((expired, given_up)));
+        Self::give_back(ctx, dropped);
+    }
+
+    fn give_back(ctx: &mut impl Ctx, dropped: Vec<(Expired, bool)>) {
+        let node = ctx.me();
         for (Expired { body, tally }, given_up) in dropped {
             if given_up {
                 let Facts { slot, id, .. } = Facts::of(ctx.body(body));
@@ -271,7 +278,6 @@ impl Turbine {
             }
             ctx.release(body);
         }
-        ctx.observe(fact);
     }
 
     /// Passes a received shred on, as far as its order allows that already.
@@ -339,10 +345,20 @@ impl Turbine {
             ctx.observe(Fact::BlockWhole { node, slot, block: id.0, first });
             ctx.observe(counted(node, id, tally));
         }
+        let later = self.config.forward_received && self.config.order != Order::ChunkMajor;
+        let repaired =
+            |at: &ShredAt| store.unsettled(body).is_some_and(|part| part.is_repaired(&shape, *at));
+        // What repair brought is not passed on in any order.
+        let shreds: Vec<ShredAt> = if later {
+            let all = (0..shape.shreds()).map(|ordinal| shape.at(ordinal));
+            all.filter(|at| !repaired(at)).collect()
+        } else {
+            Vec::new()
+        };
         store.settle_full(body, ctx.body(body));
-        if self.config.forward_received && self.config.order != Order::ChunkMajor {
-            let shreds = (0..shape.shreds()).map(move |ordinal| shape.at(ordinal));
-            self.receiver_major(cluster, peers, ctx, body, shreds, hops.saturating_add(1).max(2));
+        if later {
+            let hops = hops.saturating_add(1).max(2);
+            self.receiver_major(cluster, peers, ctx, body, shreds.into_iter(), hops);
         }
     }
 

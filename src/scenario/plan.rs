@@ -103,7 +103,7 @@ impl Plan {
             gossip: scenario.gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window,
-            blocks: blocks::resolve(scenario, count, population.validators().count())?,
+            blocks: blocks::resolve(scenario, &population.stakes)?,
         };
         let simulation = SimulationPlan {
             seed,

@@ -23,7 +23,7 @@ use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, forward, gossip, ledger, mempool, turbine};
+use crate::protocol::{discovery, forward, gossip, ledger, mempool, repair, turbine};
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,8 @@ pub struct Scenario {
     pub blocks: BlocksConfig,
     /// How a block is cut into shreds, and how these reach everybody.
     pub turbine: turbine::Config,
+    /// How nodes get what is missing of blocks.
+    pub repair: repair::Config,
     /// The ledger: accounts, and how long transactions are valid.
     pub ledger: ledger::Config,
     /// Transactions that wait at a node for a block.
@@ -112,6 +114,7 @@ impl Default for Scenario {
             slots: SlotsConfig::default(),
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
+            repair: repair::Config::default(),
             ledger: ledger::Config::default(),
             mempool: mempool::Config::default(),
             forward: forward::Config::default(),

@@ -43,6 +43,7 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "chunked-trees",
     "erasure-coding",
     "solana-cluster",
+    "repair",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.

@@ -341,7 +341,7 @@ const RANK_MASK: u64 = (1 << (OFFSET_SHIFT - 32)) - 1;
 const _: () = assert!(RADIX_FROM as u64 <= RANK_MASK, "ranks of small runs are exact");
 
 /// Sorts keys by the time within the bucket, stably: they come in the order of scheduling.
-fn radix_sort(keys: &mut Vec<u64>, scratch: &mut Vec<u64>) {
+fn radix_sort(keys: &mut [u64], scratch: &mut Vec<u64>) {
     const DIGIT: u32 = WIDTH_BITS.div_ceil(2);
     const RADIX: usize = 1 << DIGIT;
     let digit = |key: u64, pass: u32| (key >> (OFFSET_SHIFT + DIGIT * pass)) as usize % RADIX;
@@ -350,20 +350,23 @@ fn radix_sort(keys: &mut Vec<u64>, scratch: &mut Vec<u64>) {
         counts[0][digit(key, 0)] += 1;
         counts[1][digit(key, 1)] += 1;
     }
-    scratch.clear();
-    scratch.resize(keys.len(), 0);
-    for (pass, counts) in (0..).zip(counts.iter_mut()) {
+    // Every place is written before it is read: what is left there from earlier does no harm.
+    scratch.resize(scratch.len().max(keys.len()), 0);
+    let scratch = &mut scratch[..keys.len()];
+    let [low, high] = &mut counts;
+    let deal = |pass: u32, counts: &mut [u32; RADIX], from: &[u64], to: &mut [u64]| {
         let mut start = 0;
         for count in counts.iter_mut() {
             start += std::mem::replace(count, start);
         }
-        for &key in keys.iter() {
+        for &key in from {
             let place = &mut counts[digit(key, pass)];
-            scratch[*place as usize] = key;
+            to[*place as usize] = key;
             *place += 1;
         }
-        std::mem::swap(keys, scratch);
-    }
+    };
+    deal(0, low, keys, scratch);
+    deal(1, high, scratch, keys);
 }
 
 #[cfg(test)]

@@ -50,55 +50,83 @@ impl Payload<()> for Shred {
     }
 }
 
-/// The tree of each shred, made once, when its leader sends it.
-struct Trees(Vec<u16>);
+/// The tree of each shred, made once, when its leader sends it. A child of the root and all its
+/// children (positions p, p + F, p + 2F, ...) stand side by side: one line of the cache.
+struct Trees {
+    families: Vec<[u16; Self::DEPTH]>,
+    shuffled: Vec<u16>,
+}
 
 impl Trees {
     const WIDTH: usize = NODES as usize - 1;
+    const DEPTH: usize = Self::WIDTH.div_ceil(FANOUT);
+
+    fn new() -> Self {
+        Self { families: vec![[0; Self::DEPTH]; TREES * FANOUT], shuffled: Vec::new() }
+    }
 
     fn grow(&mut self, gid: u32) -> NodeId {
         let leader = leader(u64::from(gid) / SHREDS);
         let start = Self::start(gid);
-        let tree = &mut self.0[start..start + Self::WIDTH];
+        let families = &mut self.families[start..start + FANOUT];
         let others = (0..NODES).filter(|&node| node != leader);
-        tree.iter_mut().zip(others).for_each(|(place, node)| *place = node as u16);
+        self.shuffled.clear();
+        self.shuffled.extend(others.map(|node| node as u16));
         let mut stream = Sm64(mix64(42 ^ 0x7EEE_0000_0000 ^ u64::from(gid)));
         for i in (1..Self::WIDTH).rev() {
-            tree.swap(i, stream.below(i as u64 + 1) as usize);
+            self.shuffled.swap(i, stream.below(i as u64 + 1) as usize);
         }
-        NodeId::new(tree[0].into())
+        for (depth, nodes) in self.shuffled[1..].chunks(FANOUT).enumerate() {
+            families.iter_mut().zip(nodes).for_each(|(family, &node)| family[depth] = node);
+        }
+        NodeId::new(self.shuffled[0].into())
     }
 
     const fn start(gid: u32) -> usize {
-        gid as usize % TREES * Self::WIDTH
+        gid as usize % TREES * FANOUT
     }
 
-    fn tree(&self, gid: u32) -> &[u16] {
-        &self.0[Self::start(gid)..Self::start(gid) + Self::WIDTH]
+    /// Calls `each` with the position of every child, and which node stands there.
+    fn children(&self, gid: u32, position: usize, mut each: impl FnMut(usize, NodeId)) {
+        let families = &self.families[Self::start(gid)..Self::start(gid) + FANOUT];
+        if position == 0 {
+            for (child, family) in (1..).zip(families) {
+                each(child, NodeId::new(family[0].into()));
+            }
+        } else if let Some(family) = families.get(position - 1) {
+            let children = (position..Self::WIDTH).step_by(FANOUT);
+            for (child, &node) in children.zip(family).skip(1) {
+                each(child, NodeId::new(node.into()));
+            }
+        }
     }
+}
+
+/// What a node holds of one slot: number and count beside the marks of the shreds, so that a shred
+/// touches one or two lines of the cache.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    number: u32,
+    count: u32,
+    marks: [u64; SHREDS as usize / 64 + 1],
 }
 
 #[derive(Default)]
 struct Node {
-    /// A bitmap of each of four slots.
-    marks: [[u64; SHREDS as usize / 64 + 1]; 4],
-    counts: [u32; 4],
-    slots: [u32; 4],
+    slots: [Slot; 4],
     halves: u64,
 }
 
 impl Node {
     fn mark(&mut self, gid: u32) {
-        let (slot, shred) = (gid / SHREDS as u32, gid as usize % SHREDS as usize);
-        let place = slot as usize % 4;
-        if self.slots[place] != slot {
-            self.slots[place] = slot;
-            self.counts[place] = 0;
-            self.marks[place].fill(0);
+        let (number, shred) = (gid / SHREDS as u32, gid as usize % SHREDS as usize);
+        let slot = &mut self.slots[number as usize % 4];
+        if slot.number != number {
+            *slot = Slot { number, ..Slot::default() };
         }
-        self.marks[place][shred / 64] |= 1 << (shred % 64);
-        self.counts[place] += 1;
-        self.halves += u64::from(self.counts[place] == SHREDS as u32 / 2);
+        slot.marks[shred / 64] |= 1 << (shred % 64);
+        slot.count += 1;
+        self.halves += u64::from(slot.count == SHREDS as u32 / 2);
     }
 }
 
@@ -113,15 +141,8 @@ impl Protocol for Node {
     fn on_message(&mut self, trees: &mut Trees, ctx: &mut Outbox<Self>, _: NodeId, shred: Shred) {
         let Shred { gid, position } = shred;
         self.mark(gid);
-        let (first, step, most) = match position as usize {
-            0 => (1, 1, FANOUT),
-            p if p <= FANOUT => (p + FANOUT, FANOUT, usize::MAX),
-            _ => return,
-        };
-        let tree = trees.tree(gid);
-        let children = (first..Trees::WIDTH).step_by(step).take(most);
-        children.for_each(|child| {
-            ctx.send(NodeId::new(tree[child].into()), Shred { gid, position: child as u32 });
+        trees.children(gid, position as usize, |child, node| {
+            ctx.send(node, Shred { gid, position: child as u32 });
         });
     }
     fn on_timer(&mut self, _: &mut Trees, _: &mut Outbox<Self>, (): ()) {}
@@ -224,9 +245,8 @@ pub(crate) fn run(slots: u64) -> Measured {
         input: gid as u32,
     });
     let nodes = NodeMap::build(NODES as usize, |_| Node::default());
-    let trees = Trees(vec![0; TREES * Trees::WIDTH]);
     let plan = SimulationPlan::new(Seed(42), network());
-    let mut simulation = Simulation::new(plan, nodes, trees, workload, Sums::default());
+    let mut simulation = Simulation::new(plan, nodes, Trees::new(), workload, Sums::default());
     let start = ProcessTime::now();
     simulation.run_until(Time::ZERO + Span::from_secs(60)).expect("within the limits");
     let seconds = start.elapsed().as_secs_f64();

@@ -65,6 +65,12 @@ fn a_block_with_a_flaw_is_paid_for_and_refused() {
         slots: Arc::default(),
         blocks: Arc::default(),
         turbine: Arc::default(),
+        repair: Arc::new(repair::Settings {
+            config: repair::Config::default(),
+            slot: Span::from_millis(400),
+            weights: repair::peer::Weights::new(&NodeMap::filled(2, 5)),
+            most_listed: 1,
+        }),
         forward: forward::Config::default(),
         mempool: mempool::Config::default(),
     };

@@ -15,13 +15,20 @@ pub struct Part {
     seen: Vec<u64>,
     /// When each set was first heard of; [`Time::MAX`] for never.
     since: Vec<Time>,
+    /// Bits of the shreds that came as answers to repair requests; empty before the first.
+    repaired: Vec<u64>,
     first: Time,
     /// Bits that are set.
     held: u32,
+    last: Time,
     /// Sets that can be decoded.
     decoded: u32,
     /// One more than the newest set heard of.
     known_sets: u32,
+    /// One more than the number of the last data shred that came or was recovered.
+    data_end: u32,
+    /// Data shreds that came or were recovered.
+    data_held: u32,
     /// Shreds that made it known which one is the last.
     end_known: bool,
     tally: Tally,
@@ -53,6 +60,12 @@ pub struct Received {
     pub whole: bool,
     /// With it the node has every shred: all that still comes is a duplicate.
     pub full: bool,
+    /// It is the first that brings data, and with it the name of the block's parent.
+    pub first_data: bool,
+    /// It brings data beyond the last that was there.
+    pub extends: bool,
+    /// When its set was first heard of.
+    pub since: Time,
     /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
     pub recovered: [u64; SET_WORDS],
 }
@@ -65,6 +78,9 @@ impl Received {
         decodes: false,
         whole: false,
         full: false,
+        first_data: false,
+        extends: false,
+        since: Time::ZERO,
         recovered: [0; SET_WORDS],
     };
 }
@@ -74,10 +90,14 @@ impl Part {
         Self {
             seen: Vec::new(),
             since: Vec::new(),
+            repaired: Vec::new(),
             first: Time::ZERO,
             held: 0,
+            last: Time::ZERO,
             decoded: 0,
             known_sets: 0,
+            data_end: 0,
+            data_held: 0,
             end_known: false,
             tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0 },
         }
@@ -90,10 +110,14 @@ impl Part {
         self.seen.resize(sets * shape.words(), 0);
         self.since.clear();
         self.since.resize(sets, Time::MAX);
+        self.repaired.clear();
         self.first = now;
         self.held = 0;
+        self.last = now;
         self.decoded = 0;
         self.known_sets = 0;
+        self.data_end = 0;
+        self.data_held = 0;
         self.end_known = false;
         self.tally = Tally::default();
     }
@@ -120,18 +144,36 @@ impl Part {
         self.held += 1;
         match path {
             Path::Turbine => self.tally.turbine += 1,
-            Path::Repair => self.tally.repaired += 1,
+            Path::Repair => self.note_repaired(set * words + word, bit),
         }
+        self.last = now;
         let mut received = Received { fresh: true, ..Received::DUPLICATE };
         if before == 0 {
             received.opens_set = self.hear_of(now, at.set);
         }
-        self.end_known |= !shape.is_coding(at) && shape.index(at) + 1 == shape.data();
+        received.since = self.since[set];
+        let before_end = self.data_end;
+        if !shape.is_coding(at) {
+            self.data_end = before_end.max(shape.index(at) + 1);
+            // A decoded set has all of its data already.
+            self.data_held += u32::from(before < shape.needed(at.set));
+        }
         if before + 1 == shape.needed(at.set) {
             self.decode(shape, at.set, recovers, &mut received);
         }
         received.full = self.is_full(shape);
+        received.first_data = before_end == 0 && self.data_end > 0;
+        received.extends = self.data_end > before_end;
+        self.end_known |= self.data_end == shape.data();
         received
+    }
+
+    /// Counts a repaired shred and remembers which one it is.
+    #[cold]
+    fn note_repaired(&mut self, word: usize, bit: u64) {
+        self.tally.repaired += 1;
+        self.repaired.resize(self.seen.len(), 0);
+        self.repaired[word] |= bit;
     }
 
     fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
@@ -147,6 +189,8 @@ impl Part {
         if bits.iter().enumerate().any(lacks_data) {
             for (place, word) in bits.iter_mut().enumerate() {
                 let all = mask(width.saturating_sub(place * 64));
+                let data = mask(data.saturating_sub(place * 64));
+                self.data_held += (data & !*word).count_ones();
                 received.recovered[place] = all & !*word;
                 self.tally.recovered += received.recovered[place].count_ones();
                 if recovers {
@@ -156,7 +200,8 @@ impl Part {
             }
         }
         self.decoded += 1;
-        self.end_known |= u32::from(set) + 1 == shape.sets();
+        let last = ShredAt { set, place: (shape.needed(set) - 1) as u8 };
+        self.data_end = self.data_end.max(shape.index(last) + 1);
         received.decodes = true;
         received.whole = self.decoded == shape.sets();
     }
@@ -185,6 +230,12 @@ impl Part {
         self.held == shape.shreds()
     }
 
+    /// When the last shred came that the node did not have.
+    #[must_use]
+    pub const fn last(&self) -> Time {
+        self.last
+    }
+
     /// What is counted of it.
     #[must_use]
     pub const fn tally(&self) -> Tally {
@@ -201,6 +252,14 @@ impl Part {
     #[must_use]
     pub fn since(&self, set: u16) -> Time {
         self.since[usize::from(set)]
+    }
+
+    /// When a set was first heard of; for one beyond the newest set, of which a node may know from
+    /// the leader's proposal alone, when that one was, or else the block.
+    #[must_use]
+    pub fn observed(&self, set: u16) -> Time {
+        let newest = self.known_sets.checked_sub(1);
+        newest.map_or(self.first, |newest| self.since[newest.min(set.into()) as usize])
     }
 
     /// Whether the node knows which shred is the last: it has it, or decoded the last set, or was
@@ -241,14 +300,23 @@ impl Part {
             .map(move |place| ShredAt { set, place })
     }
 
-    /// The number of the last data shred that came, if one came.
+    /// One more than the number of the last data shred that came or was recovered; zero for none.
     #[must_use]
-    pub fn highest_data(&self, shape: &Shape) -> Option<u32> {
-        (0..self.known_sets as u16).rev().find_map(|set| {
-            let places = (0..shape.needed(set) as u8).rev();
-            let mut held = places.map(|place| ShredAt { set, place });
-            held.find(|at| self.has(shape, *at)).map(|at| shape.index(at))
-        })
+    pub const fn data_end(&self) -> u32 {
+        self.data_end
+    }
+
+    /// Whether no data shred is missing before the last that came.
+    #[must_use]
+    pub const fn is_gapless(&self) -> bool {
+        self.data_held == self.data_end
+    }
+
+    /// Whether a shred came as the answer to a repair request.
+    #[must_use]
+    pub fn is_repaired(&self, shape: &Shape, at: ShredAt) -> bool {
+        let word = usize::from(at.set) * shape.words() + usize::from(at.place) / 64;
+        self.repaired.get(word).is_some_and(|bits| bits >> (at.place % 64) & 1 == 1)
     }
 }
 

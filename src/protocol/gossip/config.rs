@@ -69,6 +69,10 @@ pub struct Config {
     pub refresh: Option<Span>,
     /// From whom the random peers are drawn.
     pub choose_from: ChooseFrom,
+    /// How many blocks, the last of its chain, a node sends to the same random peers in each round,
+    /// chunk after chunk in turn (the classroom: 5); 0 for none. "forward-once" has no rounds.
+    #[schemars(range(max = 65_536))]
+    pub recent_blocks: u32,
 }
 
 impl Default for Config {
@@ -81,6 +85,7 @@ impl Default for Config {
             phase: Phase::Random,
             refresh: None,
             choose_from: ChooseFrom::Peers,
+            recent_blocks: 0,
         }
     }
 }

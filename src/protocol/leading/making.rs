@@ -40,9 +40,10 @@ impl Leading {
         let block = Block::upon(parent, ledger, shape, desk.cluster.crypto, hashes);
         charge(desk.cluster, ctx, &block);
         announce(ctx, node, &block, &expired);
+        let id = block.id();
         let body = ctx.store(block);
         ctx.hold(body);
-        desk.store.insert_own(body, slot);
+        desk.store.insert_own(body, slot, id);
         Some(Made { body, length })
     }
 }

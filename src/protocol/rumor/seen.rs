@@ -2,6 +2,10 @@
 
 /// A set of rumor numbers within a window below the highest one.
 pub(super) struct Seen {
+    /// The latest 64 numbers that begin at a multiple of 64. Nearly every rumor that arrives is
+    /// one of them, and they stand in the node itself, not one step further in memory.
+    latest: u64,
+    /// All before, 64 to a word, in a ring.
     words: Box<[u64]>,
     /// One above the highest number ever inserted.
     top: u32,
@@ -13,7 +17,7 @@ impl Seen {
     pub(super) fn new(window: usize) -> Self {
         // A power of two, so that the ring has no gap where numbers wrap around it.
         let words = window.div_ceil(64).max(1).next_power_of_two();
-        Self { words: vec![0; words].into_boxed_slice(), top: 0, count: 0 }
+        Self { latest: 0, words: vec![0; words].into_boxed_slice(), top: 0, count: 0 }
     }
 
     /// Numbers inserted since the start.
@@ -29,33 +33,39 @@ impl Seen {
         } else if (self.top - rumor) as usize > self.words.len() * 64 {
             return false;
         }
-        let (word, bit) = self.place(rumor);
-        let fresh = self.words[word] & bit == 0;
-        self.words[word] |= bit;
+        let bit = 1 << (rumor % 64);
+        let word = if rumor / 64 == (self.top - 1) / 64 {
+            &mut self.latest
+        } else {
+            let place = self.place(rumor / 64);
+            &mut self.words[place]
+        };
+        let fresh = *word & bit == 0;
+        *word |= bit;
         self.count += u32::from(fresh);
         fresh
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
+        self.latest = 0;
         self.words.fill(0);
         self.count = 0;
     }
 
-    #[inline]
-    fn place(&self, rumor: u32) -> (usize, u64) {
-        ((rumor / 64) as usize & (self.words.len() - 1), 1 << (rumor % 64))
+    /// Where the 64 numbers from `64 * number` on stand in the ring.
+    const fn place(&self, number: u32) -> usize {
+        number as usize & (self.words.len() - 1)
     }
 
     /// Moves the window up to a new highest number.
     fn rise(&mut self, rumor: u32) {
-        let steps = rumor - self.top + 1;
-        if steps as usize >= self.words.len() * 64 {
-            self.words.fill(0);
-        } else {
-            for passed in self.top..=rumor {
-                let (word, bit) = self.place(passed);
-                self.words[word] &= !bit;
+        let (old, new) = (self.top.saturating_sub(1) / 64, rumor / 64);
+        if new > old {
+            self.words[self.place(old)] = std::mem::take(&mut self.latest);
+            // Of the numbers passed over none is had.
+            for passed in (old + 1..new).take(self.words.len()) {
+                self.words[self.place(passed)] = 0;
             }
         }
         self.top = rumor + 1;

@@ -97,7 +97,7 @@ impl Message {
         let block = Block::unwrap(bodies.body(block));
         // 44 bits: the ones above tell the faults apart.
         let slot = u64::from(block.slot.number()) % (1 << 27);
-        Some(slot << ORDINAL_BITS | u64::from(block.shape.ordinal(at)) % (1 << ORDINAL_BITS))
+        Some(slot << ORDINAL_BITS | (u64::from(block.shape.ordinal(at)) % (1 << ORDINAL_BITS)))
     }
 }
 

@@ -3,31 +3,34 @@
 use std::sync::Arc;
 
 use super::refused;
+use crate::base::id::NodeMap;
 use crate::base::quantity::Bytes;
 use crate::protocol::blocks::Settings;
-use crate::protocol::gossip;
 use crate::protocol::leading::{BlocksConfig, Content, Registry};
 use crate::protocol::schedule::Kind;
 use crate::protocol::turbine::tree::Tree;
+use crate::protocol::{gossip, repair};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
 
 /// What nodes do about blocks; `None` if there are none.
 pub(super) fn resolve(
     scenario: &Scenario,
-    nodes: usize,
-    validators: usize,
+    stakes: &NodeMap<u64>,
 ) -> Result<Option<Settings>, ScenarioError> {
+    let nodes = stakes.len();
+    let validators = stakes.values().filter(|stake| **stake > 0).count() as u32;
     let (slots, turbine) = (&scenario.slots, &scenario.turbine);
     slots.check().map_err(|error| refused("slots", &error))?;
     turbine.check().map_err(|error| refused("turbine", &error))?;
     let blocks = BlocksConfig { cut: turbine.cut(), ..scenario.blocks.clone() };
     blocks.check().map_err(|error| refused("blocks", &error))?;
     let (ledger, mempool, forward) = (&scenario.ledger, &scenario.mempool, &scenario.forward);
-    ledger.check(validators as u32).map_err(|error| refused("ledger", &error))?;
+    ledger.check(validators).map_err(|error| refused("ledger", &error))?;
     mempool.check().map_err(|error| refused("mempool", &error))?;
     let epoch = (slots.schedule == Kind::Epoch).then_some(slots.slots_per_epoch);
     forward.check(epoch).map_err(|error| refused("forward", &error))?;
+    scenario.repair.check().map_err(|error| refused("repair", &error))?;
     if blocks.content == Content::Off {
         return Ok(None);
     }
@@ -54,7 +57,49 @@ pub(super) fn resolve(
         turbine: Arc::new(turbine.clone()),
         forward: *forward,
         mempool: *mempool,
+        repair: Arc::new(repair(scenario, stakes)?),
     }))
+}
+
+/// The largest payload of a datagram, if the network has no limit of its own.
+const LARGEST_PAYLOAD: u64 = 65_507;
+
+/// How nodes get what is missing. A request and its answer have to fit into a message.
+fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings, ScenarioError> {
+    let config = scenario.repair.clone();
+    let limit = scenario.network.message_limit;
+    let listing = u64::from(repair::Body::HEAD + repair::Body::ENTRY);
+    let request = match config.style {
+        repair::Style::Off => 0,
+        repair::Style::Classroom => listing,
+        repair::Style::Solana => repair::Message::WINDOW_BYTES.into(),
+    };
+    let turbine = &scenario.turbine;
+    let shred = turbine.chunk_size.0 + turbine.data_overhead.0;
+    let answer = shred + u64::from(repair::Message::NONCE_BYTES);
+    let refuse = |what: &str, size: u64, limit: Bytes| {
+        let size = Bytes(size);
+        let message =
+            format!("{what} of {size} is above network.message_limit, {limit}; none would arrive");
+        Err(ScenarioError::new("repair.style", message))
+    };
+    if let (true, Some(limit)) = (config.style != repair::Style::Off, limit) {
+        if request > limit.0 {
+            return refuse("a request", request, limit);
+        }
+        if answer > limit.0 {
+            return refuse("an answer", answer, limit);
+        }
+    }
+    let room = limit.map_or(LARGEST_PAYLOAD, |limit| limit.0.min(LARGEST_PAYLOAD));
+    let most_listed =
+        room.saturating_sub(repair::Body::HEAD.into()) / u64::from(repair::Body::ENTRY);
+    Ok(repair::Settings {
+        config,
+        slot: scenario.slots.duration,
+        weights: repair::peer::Weights::new(stakes),
+        most_listed: most_listed.max(1) as usize,
+    })
 }
 
 /// Slots are numbered with 32 bits.

@@ -4,8 +4,11 @@ use super::Plan;
 use crate::base::id::NodeId;
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
+use crate::protocol::leading::Content;
 use crate::protocol::ledger::Transaction;
 use crate::protocol::rumor::Style;
+use crate::protocol::{gossip, repair};
+use crate::scenario::schema::Scenario;
 use crate::sim::network::link::{Latency, Profile};
 
 /// One sentence for each key that comes to nothing.
@@ -52,6 +55,33 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
         let of = plan.population.count();
         let (nodes, start) = if of == 1 { ("node", "starts") } else { ("nodes", "start") };
         notes.push(format!("nodes: {never} of {of} {nodes} {start} after the end of the run"));
+    }
+    notes.extend(of_repair(scenario));
+    notes
+}
+
+/// Keys about missing blocks that nobody reads.
+fn of_repair(scenario: &Scenario) -> Vec<String> {
+    let config = &scenario.repair;
+    let mut notes = Vec::new();
+    let (blocks, style) = (scenario.blocks.content != Content::Off, config.style);
+    if !blocks && style != repair::Style::Off {
+        notes.push("repair.style: there are no blocks to repair (blocks.content = \"off\")".into());
+    }
+    let unread = config.unread();
+    let name = match style {
+        repair::Style::Off => "off",
+        repair::Style::Classroom => "classroom",
+        repair::Style::Solana => "solana",
+    };
+    let read = |key| format!("repair.{key}: not read with repair.style = \"{name}\"");
+    notes.extend(unread.into_iter().map(read));
+    let rounds = !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
+    // A preset may set it for scenarios without blocks.
+    if blocks && scenario.gossip.recent_blocks > 0 && !rounds {
+        notes.push(
+            "gossip.recent_blocks: without rounds of gossip no block is sent again".to_owned(),
+        );
     }
     notes
 }
