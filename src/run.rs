@@ -149,6 +149,7 @@ fn cluster(plan: &Plan) -> Cluster {
         genesis: Block::genesis(plan.seed, held, &ledger),
         accounts,
         crypto,
+        crds: plan.crds().map(Box::new),
         prices: plan.scenario.cost.protocol(),
     }
 }
@@ -241,6 +242,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
+        gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),

@@ -12,6 +12,7 @@ mod malformed;
 mod mutations;
 mod repair;
 mod smoke;
+mod solana;
 mod tidy;
 mod transactions;
 mod workload;

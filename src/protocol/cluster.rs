@@ -2,6 +2,7 @@
 //! for all nodes. No node's private state is ever here.
 
 use super::block::Block;
+use super::crds::Shared;
 use super::ledger::Accounts;
 use super::price::Prices;
 use super::rumor::Rules;
@@ -34,6 +35,8 @@ pub struct Cluster {
     pub crypto: Suite,
     /// What operations cost.
     pub prices: Prices,
+    /// What all nodes share of gossip by Solana's rules; `None` if there is none.
+    pub crds: Option<Box<Shared>>,
 }
 
 impl Cluster {

@@ -2,6 +2,7 @@
 //! them.
 
 use super::cluster::Cluster;
+use super::crds::Crds;
 use super::gossip::Gossip;
 use super::leading::Registry;
 use super::peers::Peers;
@@ -16,17 +17,21 @@ pub struct Contacts<'a> {
     pub peers: &'a Peers,
     /// What gossip told it of the validators; `None` if it does not gossip.
     pub gossip: Option<&'a Gossip>,
+    /// The same by Solana's rules.
+    pub crds: Option<&'a Crds>,
 }
 
 impl Contacts<'_> {
     /// Whether it knows the address of a node: that of a peer, or one that gossip brought.
     #[must_use]
-    pub fn knows(&self, node: NodeId) -> bool {
-        self.has_heard_of(node) || self.peers.contains(node)
+    pub fn knows(&self, cluster: &Cluster, node: NodeId) -> bool {
+        self.has_heard_of(cluster, node) || self.peers.contains(node)
     }
 
-    fn has_heard_of(&self, node: NodeId) -> bool {
+    fn has_heard_of(&self, cluster: &Cluster, node: NodeId) -> bool {
+        let by_crds = self.crds.zip(cluster.crds.as_ref());
         self.gossip.is_some_and(|gossip| gossip.version_of(node) > 0)
+            || by_crds.is_some_and(|(crds, shared)| crds.has_contact_of(shared, node))
     }
 
     /// The leaders of `count` slots from `first` on, in this node's eyes, each told to `each`.
@@ -44,7 +49,8 @@ impl Contacts<'_> {
             Registry::Genesis => Vec::new(),
             Registry::Gossip => {
                 let staked = cluster.stakes.iter().map(|(node, stake)| (node, *stake));
-                staked.filter(|(node, stake)| *stake > 0 && self.has_heard_of(*node)).collect()
+                let heard = |node| self.has_heard_of(cluster, node);
+                staked.filter(|(node, stake)| *stake > 0 && heard(*node)).collect()
             }
         };
         for slot in (0..count).map(|ahead| first.plus(ahead)) {

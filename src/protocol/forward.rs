@@ -294,12 +294,14 @@ impl Forward {
                 return;
             }
             seen.push(leader);
-            if contacts.knows(leader) {
+        });
+        for leader in seen.drain(..) {
+            if contacts.knows(desk.cluster, leader) {
                 targets.push(leader);
             } else {
                 strangers += 1;
             }
-        });
+        }
         if strangers > 0 {
             self.choose_peers(contacts, Some(strangers), from);
         }

@@ -30,6 +30,7 @@ fn cluster() -> Cluster {
         stakes,
         identities,
         rumors: Vec::new(),
+        crds: None,
         crypto,
         prices: Prices { poh: nanos(1_000), hash_kilobyte: nanos(1_000), ..Prices::default() },
     }

@@ -10,11 +10,11 @@ use super::{SALT_WORKLOAD, impossible_fanout, limited};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::{Span, Time};
-use crate::protocol::Input;
 use crate::protocol::forward::Submission;
-use crate::protocol::gossip::ChooseFrom;
+use crate::protocol::gossip::{self, ChooseFrom};
 use crate::protocol::rumor::{Injected, Rules, Style};
 use crate::protocol::setting::SHORTEST_ROUND;
+use crate::protocol::{Input, crds};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::Population;
 use crate::scenario::schema::Scenario;
@@ -70,7 +70,8 @@ pub(super) fn resolve(
     }
     let (mut rumors, mut named) = (0_u64, 0);
     for (place, config) in scenario.rumors.iter().enumerate() {
-        let resolver = Resolver { config, population, seed, end, place };
+        let gossip = &scenario.gossip;
+        let resolver = Resolver { config, gossip, population, seed, end, place };
         all.0.push(resolver.rules()?);
         let stream = resolver.stream()?;
         resolver.timing().add(&mut rumors, &stream.pace)?;
@@ -98,6 +99,7 @@ pub(super) fn followed(streams: &[TransactionStream], limits: &LimitsConfig) -> 
 
 struct Resolver<'a> {
     config: &'a RumorConfig,
+    gossip: &'a gossip::Config,
     population: &'a Population,
     seed: Seed,
     end: Time,
@@ -123,6 +125,9 @@ impl Resolver<'_> {
             return self
                 .error("interval", format!("{found} is too short; expected at least {least}"));
         }
+        if config.spread == Style::Gossip {
+            self.check_gossip()?;
+        }
         let others = self.population.count() - 1;
         let chosen = rounds || config.spread == Style::ForwardOnce;
         let everyone = config.choose_from == ChooseFrom::Membership;
@@ -138,6 +143,21 @@ impl Resolver<'_> {
             choose_from: config.choose_from,
             echo: config.echo,
         })
+    }
+
+    /// A rumor that spreads by gossip is a value of it.
+    fn check_gossip(&self) -> Result<(), ScenarioError> {
+        if self.gossip.style != gossip::Style::Solana {
+            return self.error("spread", "\"gossip\" needs [gossip] style = \"solana\"");
+        }
+        let rules = self.gossip.solana.unwrap_or_default();
+        let (size, least, most) = (self.config.size, crds::Config::VALUE_HEAD, rules.value_limit);
+        if size.0 < least.into() || size > most {
+            let message =
+                format!("{size} is no size of a gossip value; expected {least}B to {most}");
+            return self.error("size", message);
+        }
+        Ok(())
     }
 
     fn stream(&self) -> Result<Stream, ScenarioError> {
