@@ -3,10 +3,14 @@
 //! The kernel states transport facts, protocols state the rest. Metrics and checkers listen; they
 //! return nothing and hold no reference to a simulation, so they cannot steer it.
 
+mod ledger;
+
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Time;
+
+pub use self::ledger::{Flaw, Loss, Refusal, Step};
 
 /// What a message is about; the names in every table and report.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -487,7 +491,7 @@ pub enum Fact {
         /// The node that was asked.
         node: NodeId,
         /// Why.
-        reason: Refusal,
+        reason: RepairRefusal,
     },
     /// A shred reached a node in answer to a repair request.
     RepairAnswered {
@@ -495,6 +499,35 @@ pub enum Fact {
         node: NodeId,
         /// Whether it did not have the shred yet.
         fresh: bool,
+    },
+    /// A node refused a whole block.
+    BlockRefused {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// Why.
+        reason: Flaw,
+    },
+    /// Something happened to a transaction at a node.
+    Transaction {
+        /// The node.
+        node: NodeId,
+        /// The transaction's number: 0, 1, 2 ... in the order of the workload.
+        transaction: u32,
+        /// What.
+        step: Step,
+    },
+    /// A node with a transaction to send on worked out who leads a coming slot.
+    LeaderPredicted {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// Its leader, in this node's eyes.
+        leader: NodeId,
     },
 }
 
@@ -523,7 +556,7 @@ impl RepairKind {
 /// Why a repair request got no answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
-pub enum Refusal {
+pub enum RepairRefusal {
     /// The node has nothing of what was asked for.
     Unknown,
     /// Its budget for answers was used up.
@@ -532,7 +565,7 @@ pub enum Refusal {
     Overload,
 }
 
-impl Refusal {
+impl RepairRefusal {
     /// All reasons in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Unknown, Self::Budget, Self::Overload];
 }
@@ -608,6 +641,13 @@ impl Fact {
             Self::ShredsCounted { node, turbine, recovered, repaired, .. } => {
                 let others = u64::from(recovered) << 32 | u64::from(repaired);
                 [pair(node, node), tagged(0xB7, turbine), others]
+            }
+            Self::BlockRefused { node, slot, block, reason } => {
+                [of_slot(node, slot), tagged(0xB8, reason as u32), block]
+            }
+            Self::Transaction { node, transaction, step } => {
+                let (tag, what) = step.canonical()?;
+                [pair(node, node), tagged(tag, transaction), what]
             }
             Self::RepairRequested { node, slot, kind, shreds } => {
                 let slot = slot.map_or(u64::from(u32::MAX), |slot| slot.number().into());
@@ -740,7 +780,7 @@ mod tests {
         for (i, kind) in RepairKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, i);
         }
-        for (i, reason) in Refusal::ALL.into_iter().enumerate() {
+        for (i, reason) in RepairRefusal::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, i);
         }
     }

@@ -28,6 +28,7 @@ mod ticks;
 mod timeline;
 mod topology;
 mod traffic;
+mod transactions;
 mod values;
 
 use serde::Serialize;
@@ -44,6 +45,7 @@ use self::rumors::{Meant, Rumors};
 use self::table::{RowSink, TableSpec};
 use self::timeline::{Progress, Timeline};
 use self::traffic::Traffic;
+use self::transactions::Transactions;
 use self::values::Values;
 use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
@@ -67,6 +69,7 @@ pub use spread::TimeToShare;
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
+pub use transactions::{LostCounts, RefusedCounts, TRANSACTIONS, TransactionsSummary};
 pub use values::{GOSSIP_VALUES, ValueCounts, ValuesSummary};
 
 /// All tables of a run, in the order in which people read them.
@@ -77,6 +80,7 @@ pub const TABLES: &[&TableSpec] = &[
     &NODE_TIMELINE,
     &RUMORS,
     &DELIVERIES,
+    &TRANSACTIONS,
     &BLOCKS,
     &BLOCK_ARRIVALS,
     &SLOTS,
@@ -119,6 +123,8 @@ pub struct Summary {
     pub repair: Option<RepairSummary>,
     /// Rows of `deliveries.csv`.
     pub deliveries: DeliveriesSummary,
+    /// Transactions; `None` if the workload has none.
+    pub transactions: Option<TransactionsSummary>,
     /// Blocks; `None` if none are made in such a run.
     pub blocks: Option<BlocksSummary>,
     /// Faults.
@@ -145,6 +151,7 @@ impl Summary {
         ("rumors", "how far and how fast rumors spread"),
         ("repair", "requests for missing shreds and what they brought; null without repair"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
+        ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
     ];
@@ -174,6 +181,7 @@ pub struct Recorder<S: RowSink> {
     nodes: Nodes,
     rumors: Rumors,
     deliveries: Deliveries,
+    transactions: Option<Transactions>,
     blocks: Option<Blocks>,
     convergence: Option<Convergence>,
     values: Option<Values>,
@@ -193,6 +201,8 @@ impl<S: RowSink> Recorder<S> {
         Self {
             sink,
             traffic: Traffic::new(),
+            transactions: (plan.transaction_window > 0)
+                .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
@@ -228,6 +238,9 @@ impl<S: RowSink> Recorder<S> {
         self.traffic.fill(sink);
         self.nodes.fill(end, busy, census, sink);
         self.rumors.fill(sink);
+        if let Some(transactions) = &mut self.transactions {
+            transactions.fill(sink);
+        }
         let blocks = self.blocks.as_mut().map(|blocks| blocks.fill(end, sink));
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
@@ -266,6 +279,7 @@ impl<S: RowSink> Recorder<S> {
             rumors: self.rumors.summary(),
             repair: self.repair.as_ref().map(Repair::summary),
             deliveries: self.deliveries.summary(),
+            transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
             faults,
         }
@@ -289,6 +303,9 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.on_fact(at, fact, &mut self.sink);
+        }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
         }
@@ -351,7 +368,10 @@ impl<S: RowSink> Recorder<S> {
             | Fact::ShredsCounted { .. }
             | Fact::BlockSent { .. }
             | Fact::BlockExpired { .. }
-            | Fact::HeadChanged { .. } => {}
+            | Fact::HeadChanged { .. }
+            | Fact::BlockRefused { .. }
+            | Fact::Transaction { .. }
+            | Fact::LeaderPredicted { .. } => {}
         }
     }
 }

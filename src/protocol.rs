@@ -6,9 +6,11 @@ pub mod blocks;
 pub mod blockstore;
 pub mod chain;
 pub mod cluster;
+pub mod contacts;
 pub mod content;
 pub mod crds;
 pub mod discovery;
+pub mod forward;
 pub mod gossip;
 pub mod leading;
 pub mod ledger;
@@ -30,9 +32,12 @@ use std::sync::Arc;
 use self::block::Block;
 use self::blocks::Blocks;
 use self::cluster::Cluster;
+use self::contacts::Contacts;
 use self::crds::Crds;
 use self::discovery::Discovery;
+use self::forward::Submission;
 use self::gossip::Gossip;
+use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use crate::base::id::NodeId;
@@ -99,7 +104,10 @@ impl Validator {
             gossip,
             crds,
             rumors: Rumors::new(seed, me, settings.rumor_window),
-            blocks: settings.blocks.as_ref().map(|own| Box::new(Blocks::new(own, seed, me))),
+            blocks: settings
+                .blocks
+                .as_ref()
+                .map(|settings| Box::new(Blocks::new(settings, cluster, me))),
             recent_blocks: settings.gossip.recent_blocks as usize,
         }
     }
@@ -220,6 +228,13 @@ impl Protocol for Validator {
                     blocks.on_turbine(cluster, &self.peers, ctx, message);
                 }
             }
+            Message::Forward(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_forward(cluster, contacts, ctx, from, message);
+                }
+            }
             Message::Repair(message) => {
                 if let Some(blocks) = &mut self.blocks {
                     blocks.on_repair(cluster, &self.peers, ctx, from, message);
@@ -260,7 +275,16 @@ impl Protocol for Validator {
             }
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    blocks.on_leading_timer(cluster, &self.peers, ctx, timer);
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_leading_timer(cluster, contacts, ctx, timer);
+                }
+            }
+            Timer::Forward(forward::Timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_forward_timer(cluster, contacts, ctx);
                 }
             }
             Timer::Repair(timer) => {
@@ -274,6 +298,13 @@ impl Protocol for Validator {
     fn on_input(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, input: Input) {
         match input {
             Input::Rumor(injected) => self.inject(cluster, ctx, injected),
+            Input::Transaction(submission) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_submission(cluster, contacts, ctx, submission);
+                }
+            }
         }
     }
 
@@ -320,11 +351,22 @@ impl Protocol for Validator {
     }
 }
 
+/// What a node knows of others.
+const fn contacts<'a>(
+    peers: &'a Peers,
+    gossip: Option<&'a Gossip>,
+    crds: Option<&'a Crds>,
+) -> Contacts<'a> {
+    Contacts { peers, gossip, crds }
+}
+
 /// What the workload hands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// Something to spread.
     Rumor(Injected),
+    /// Something from a client.
+    Transaction(Submission),
 }
 
 /// All messages: small, the long parts in bodies.
@@ -340,6 +382,8 @@ pub enum Message {
     Rumor(rumor::Message),
     /// Of block propagation.
     Turbine(turbine::Message),
+    /// A transaction on its way to a leader.
+    Forward(forward::Message),
     /// Of repair.
     Repair(repair::Message),
 }
@@ -361,6 +405,8 @@ pub enum Timer {
     Turbine(turbine::Timer),
     /// Of leading.
     Leading(leading::Timer),
+    /// Of forwarding.
+    Forward(forward::Timer),
     /// Of repair.
     Repair(repair::Timer),
 }
@@ -378,6 +424,8 @@ pub enum Body {
     Rumor(rumor::Body),
     /// A block.
     Block(Box<Block>),
+    /// A transaction.
+    Transaction(Transaction),
     /// Of repair.
     Repair(repair::Body),
 }
@@ -390,6 +438,7 @@ impl Payload<Body> for Message {
             Self::Crds(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
+            Self::Forward(_) => MessageKind::Transaction,
             Self::Repair(message) => message.kind(),
         }
     }
@@ -400,6 +449,7 @@ impl Payload<Body> for Message {
             Self::Crds(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
+            Self::Forward(message) => message.size(bodies),
             Self::Repair(message) => message.size(bodies),
         }
     }
@@ -410,6 +460,7 @@ impl Payload<Body> for Message {
             Self::Crds(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
+            Self::Forward(message) => message.content(bodies),
             Self::Repair(message) => message.content(bodies),
         }
     }
@@ -420,12 +471,17 @@ impl Payload<Body> for Message {
             Self::Crds(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
+            Self::Forward(message) => Some(message.body),
             Self::Repair(message) => message.body(),
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) | Self::Crds(_) | Self::Repair(_) => None,
+            Self::Discovery(_)
+            | Self::Gossip(_)
+            | Self::Crds(_)
+            | Self::Forward(_)
+            | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -478,6 +534,30 @@ impl From<turbine::Timer> for Timer {
 impl From<leading::Timer> for Timer {
     fn from(timer: leading::Timer) -> Self {
         Self::Leading(timer)
+    }
+}
+
+impl From<forward::Message> for Message {
+    fn from(message: forward::Message) -> Self {
+        Self::Forward(message)
+    }
+}
+
+impl From<forward::Timer> for Timer {
+    fn from(timer: forward::Timer) -> Self {
+        Self::Forward(timer)
+    }
+}
+
+impl Part<Body> for Transaction {
+    fn wrap(self) -> Body {
+        Body::Transaction(self)
+    }
+    fn unwrap(body: &Body) -> &Self {
+        match body {
+            Body::Transaction(transaction) => transaction,
+            other => unreachable!("messages refer to bodies of their part: {other:?}"),
+        }
     }
 }
 

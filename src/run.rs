@@ -10,9 +10,11 @@ use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
     self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
 };
+use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::leading::Registry;
+use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
@@ -129,6 +131,10 @@ fn cluster(plan: &Plan) -> Cluster {
     let (stakes, identities) = (&population.stakes, &population.identities);
     let turbine = &plan.scenario.turbine;
     let everyone = NodeId::all(population.count()).collect();
+    let (crypto, ledger) = (plan.scenario.crypto, plan.scenario.ledger);
+    let accounts = Accounts::new(crypto, plan.seed, stakes, identities, ledger.accounts);
+    // Where there are no blocks, nobody asks for balances.
+    let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
         Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
@@ -140,8 +146,10 @@ fn cluster(plan: &Plan) -> Cluster {
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
+        genesis: Block::genesis(plan.seed, held, &ledger),
+        accounts,
+        crypto,
         crds: plan.crds().map(Box::new),
-        crypto: plan.scenario.crypto,
         prices: plan.scenario.cost.protocol(),
     }
 }
@@ -236,6 +244,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
         gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
         rumor_window: plan.validators.rumor_window.max(1),
+        transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),

@@ -366,6 +366,14 @@ where
         self.outbox.bodies.len()
     }
 
+    /// A body that a node holds, for a look at what it knows.
+    ///
+    /// # Panics
+    /// If nothing refers to it any more.
+    pub fn body(&self, id: body::BodyId) -> &P::Body {
+        self.outbox.bodies.body(id)
+    }
+
     /// Messages under way, counted one by one in the queue and the inboxes; and their bytes.
     pub fn count_in_flight(&self) -> (u64, u64) {
         let inboxes = self.processors.iter().flat_map(NodeMap::values).flat_map(Processor::waiting);

@@ -14,4 +14,5 @@ mod repair;
 mod smoke;
 mod solana;
 mod tidy;
+mod transactions;
 mod workload;

@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     include_str!("malformed/topology.txt"),
     include_str!("malformed/network.txt"),
     include_str!("malformed/rumors.txt"),
+    include_str!("malformed/transactions.txt"),
     include_str!("malformed/faults.txt"),
     include_str!("malformed/repair.txt"),
 ];

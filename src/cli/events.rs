@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
-use crate::fact::{Census, Decline, Fact, Observer, World};
+use crate::fact::{Census, Decline, Fact, Observer, Step, World};
 
 /// Prints facts that concern chosen nodes within a window.
 pub(super) struct EventLog<W> {
@@ -112,7 +112,7 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
         }
         Fact::InputMissed { node } => (
             vec![node],
-            format!("node {node} is down or too busy and misses a rumor of the workload"),
+            format!("node {node} is down or too busy and misses something of the workload"),
         ),
         Fact::RumorInjected { node, rumor, size, .. } => {
             (vec![node], format!("rumor {rumor} of {size} B appears at node {node}"))
@@ -120,8 +120,34 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
         Fact::RumorReceived { node, rumor, from, hops, first: true } => {
             (vec![node], format!("node {node} hears rumor {rumor} from node {from}, hop {hops}"))
         }
+        Fact::BlockRefused { node, slot, reason, .. } => (
+            vec![node],
+            format!("node {node} refuses the block of slot {slot} ({})", reason.name()),
+        ),
+        Fact::Transaction { node, transaction, step } => {
+            (vec![node], format!("transaction {transaction} {}", step_text(node, step)))
+        }
         _ => return None,
     })
+}
+
+/// What happened to a transaction at a node.
+fn step_text(node: NodeId, step: Step) -> String {
+    let words = |name: &str| name.replace('_', " ");
+    match step {
+        Step::Submitted { size } => format!("of {size} B comes in at node {node}"),
+        Step::Received { leads: true } => format!("waits at node {node}, which leads soon"),
+        Step::Received { leads: false } => format!("waits at node {node}"),
+        Step::Forwarded { copies, strangers: 0 } => {
+            format!("goes from node {node} to {copies} others")
+        }
+        Step::Forwarded { copies, strangers } => format!(
+            "goes from node {node} to {copies} others, as it cannot reach {strangers} leaders"
+        ),
+        Step::Included { block } => format!("is in block {block:016x} of node {node}"),
+        Step::Refused(reason) => format!("is refused by node {node} ({})", words(reason.name())),
+        Step::Dropped(loss) => format!("does not wait at node {node} ({})", words(loss.name())),
+    }
 }
 
 /// A fact about blocks in words, and whom it concerns. `leader` made the latest block.

@@ -34,6 +34,8 @@ pub struct RecorderPlan {
     /// How many rumors are followed at once, at least one. A rumor that falls out because of newer
     /// ones is written down as it is; receipts after that count as late.
     pub rumor_window: usize,
+    /// How many transactions are followed at once, as rumors are; zero if there are none.
+    pub transaction_window: usize,
     /// Whether blocks are made. Without, all that is told of them is left empty.
     pub blocks: bool,
     /// How many blocks are followed at once, at least one. A block that falls out because of newer
@@ -73,6 +75,7 @@ impl RecorderPlan {
             repair: false,
             gossip_values: false,
             rumor_window: Self::RUMOR_WINDOW,
+            transaction_window: 0,
             blocks: false,
             block_window: Self::BLOCK_WINDOW,
             block_arrivals: ArrivalRows::Auto,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::table::{Cell, Column, RowSink, TableSpec, Unit};
 use crate::base::id::{NodeId, NodeMap};
-use crate::fact::{Refusal, RepairKind};
+use crate::fact::{RepairKind, RepairRefusal};
 
 /// `repair.csv`.
 pub static REPAIR: TableSpec = TableSpec {
@@ -61,7 +61,7 @@ struct Counts {
     served: u64,
     shreds: u64,
     bytes: u64,
-    refused: [u64; Refusal::ALL.len()],
+    refused: [u64; RepairRefusal::ALL.len()],
 }
 
 impl Repair {
@@ -81,7 +81,7 @@ impl Repair {
         counts.bytes += u64::from(bytes);
     }
 
-    pub(super) fn on_refused(&mut self, node: NodeId, reason: Refusal) {
+    pub(super) fn on_refused(&mut self, node: NodeId, reason: RepairRefusal) {
         self.nodes[node].refused[reason as usize] += 1;
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let [asker, other] = [0, 1].map(NodeId::new);
         repair.on_requested(asker, RepairKind::Window, 1);
         repair.on_requested(asker, RepairKind::Chunks, 30);
-        repair.on_refused(other, Refusal::Budget);
+        repair.on_refused(other, RepairRefusal::Budget);
         repair.on_served(other, 30, 36_210);
         (0..30).for_each(|i| repair.on_answered(asker, i % 3 == 0));
         let mut sink = MemorySink::new();

@@ -1,14 +1,19 @@
-//! Protocol layer: a block as the network sees it: who made it on what, how large it is, and into
-//! how many shreds of which sizes it is cut. Stored once per run and shared by all nodes; a node
-//! uses of it only what the messages it has received would tell it.
+//! Protocol layer: a block as the network sees it: who made it on what, how large it is, into how
+//! many shreds of which sizes it is cut, and what its content does to the ledger. Stored once per
+//! run and shared by all nodes; a node uses of it only what the messages it has received would tell
+//! it, and pays for what it would have to work out.
 
 mod shape;
 
 use std::fmt;
 
+use super::ledger::{self, Bank};
 use crate::base::digest::Digest;
 use crate::base::id::NodeId;
+use crate::base::rng::Seed;
 use crate::base::slot::Slot;
+use crate::crypto::Suite;
+use crate::fact::Flaw;
 
 pub use self::shape::{Cut, Shape, ShredAt};
 
@@ -29,12 +34,12 @@ impl fmt::Debug for BlockId {
     }
 }
 
-/// A block.
+/// A block, with all that every node would come to know of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Block {
     /// The slot it was made in.
     pub slot: Slot,
-    /// Blocks from genesis to it, itself included.
+    /// Blocks from genesis to it.
     pub height: u32,
     /// Who made it.
     pub leader: NodeId,
@@ -46,9 +51,72 @@ pub struct Block {
     pub bytes: u32,
     /// How it is cut into shreds.
     pub shape: Shape,
+    /// Everything in it.
+    pub ledger: ledger::Block,
+    /// Hashes of proof of history from its parent to it.
+    pub poh_hashes: u64,
+    /// The state of the ledger after it.
+    pub bank: Bank,
+    /// What is wrong with it, if anything. Everybody who checks it finds the same, so it is worked
+    /// out once.
+    pub flaw: Option<Flaw>,
 }
 
 impl Block {
+    /// The block that all nodes begin with, and the state of the ledger at that.
+    #[must_use]
+    pub fn genesis(seed: Seed, accounts: u32, config: &ledger::Config) -> Self {
+        let ledger = ledger::Block::genesis(seed);
+        let shape = Cut::default().shape(size(&ledger));
+        let bank = Bank::genesis(accounts, config);
+        Self::of(ledger, shape, 0, bank, None)
+    }
+
+    /// A block upon its parent: executes its transactions and checks everything about it.
+    #[must_use]
+    pub fn upon(
+        parent: &Self,
+        ledger: ledger::Block,
+        shape: Shape,
+        suite: Suite,
+        slot_hashes: u32,
+    ) -> Self {
+        let (bank, verdicts) = parent.bank.execute(ledger.slot(), ledger.transactions());
+        let flaw = if parent.flaw.is_some() {
+            Some(Flaw::Parent)
+        } else if !ledger.verify_hash() {
+            Some(Flaw::Hash)
+        } else if !ledger.verify_poh(suite, &parent.ledger, slot_hashes) {
+            Some(Flaw::Poh)
+        } else {
+            verdicts.iter().any(Result::is_err).then_some(Flaw::Transactions)
+        };
+        let hashes = ledger.poh().counter.saturating_sub(parent.ledger.poh().counter);
+        Self::of(ledger, shape, hashes, bank, flaw)
+    }
+
+    fn of(
+        ledger: ledger::Block,
+        shape: Shape,
+        poh_hashes: u64,
+        bank: Bank,
+        flaw: Option<Flaw>,
+    ) -> Self {
+        Self {
+            slot: ledger.slot(),
+            height: ledger.height(),
+            leader: ledger.leader(),
+            hash: ledger.hash(),
+            parent: ledger.parent(),
+            bytes: size(&ledger),
+            shape,
+            ledger,
+            poh_hashes,
+            bank,
+            flaw,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> BlockId {
@@ -59,5 +127,52 @@ impl Block {
     #[must_use]
     pub fn parent_id(&self) -> BlockId {
         BlockId(self.parent.low_u64())
+    }
+}
+
+#[cfg(test)]
+impl Block {
+    /// A block whose content does not matter, for tests that change the fields they are about.
+    pub(crate) fn blank() -> Self {
+        Self::genesis(Seed(0), 0, &ledger::Config::default())
+    }
+}
+
+/// Bytes of a block; the scenario reader refuses blocks of 4 GiB and more.
+fn size(block: &ledger::Block) -> u32 {
+    u32::try_from(block.bytes()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::Content;
+    use super::super::ledger::sample::transfer;
+    use super::*;
+
+    const HASHES: u32 = 10;
+
+    fn upon(parent: &Block, slot: u32, ledger: impl Fn(ledger::Block) -> ledger::Block) -> Block {
+        let transactions = [transfer(slot, (0, 1), 60, 0)].into();
+        let content = Content { transactions, filler: 0 };
+        let slot = Slot::new(slot);
+        let made = ledger::Block::produce(&parent.ledger, slot, NodeId::new(1), content, HASHES);
+        let shape = Cut::default().shape(300);
+        Block::upon(parent, ledger(made), shape, Suite::Real, HASHES)
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_block_is_found_and_passed_on_to_its_children() {
+        let genesis = Block::genesis(Seed(1), 2, &ledger::Config::default());
+        let first = upon(&genesis, 3, |block| block);
+        assert_eq!((first.flaw, first.height, first.poh_hashes), (None, 1, 30));
+        assert_eq!(first.bank.balance(ledger::AccountId(0)), Some(40));
+        // The header of 96 bytes and one transaction of 180.
+        assert_eq!((first.bytes, first.parent_id()), (276, genesis.id()));
+        let short = upon(&first, 4, |block| block);
+        assert_eq!(short.flaw, Some(Flaw::Transactions), "40 are left of 100");
+        assert_eq!(upon(&short, 5, |block| block).flaw, Some(Flaw::Parent));
+        let liar = upon(&genesis, 3, ledger::Block::with_false_poh);
+        assert_eq!(liar.flaw, Some(Flaw::Poh));
+        assert_eq!(upon(&genesis, 3, ledger::Block::with_false_hash).flaw, Some(Flaw::Hash));
     }
 }

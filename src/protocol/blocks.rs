@@ -3,22 +3,26 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, BlockId, ShredAt};
+use super::block::{Block, ShredAt};
 use super::blockstore::{Blockstore, Path, Received};
+use super::chain::Link;
 use super::cluster::Cluster;
+use super::contacts::Contacts;
+use super::forward::{self, Forward, Submission};
 use super::leading::{self, BlocksConfig, Leading, Made, SlotsConfig};
+use super::mempool;
 use super::peers::Peers;
+use super::price::Work;
 use super::repair::{self, Repair, View};
 use super::turbine::{self, Turbine};
 use crate::base::id::NodeId;
-use crate::base::rng::Seed;
 use crate::fact::{Fact, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
 /// Everything these parts ask of their node.
-pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx {}
-impl<C: turbine::Ctx + leading::Ctx + repair::Ctx> Ctx for C {}
+pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx {}
+impl<C: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx> Ctx for C {}
 
 /// What nodes do about blocks; the same for all of them.
 #[derive(Clone, Debug)]
@@ -29,6 +33,10 @@ pub struct Settings {
     pub blocks: Arc<BlocksConfig>,
     /// How blocks reach everybody.
     pub turbine: Arc<turbine::Config>,
+    /// How transactions reach leaders.
+    pub forward: forward::Config,
+    /// How transactions wait at a node.
+    pub mempool: mempool::Config,
     /// How nodes get what is missing.
     pub repair: Arc<repair::Settings>,
 }
@@ -46,21 +54,25 @@ pub struct Blocks {
     store: Blockstore,
     turbine: Turbine,
     leading: Leading,
+    forward: Forward,
+    settings: Arc<SlotsConfig>,
     repair: Option<Repair>,
 }
 
 impl Blocks {
     /// A node that knows nothing but genesis.
     #[must_use]
-    pub fn new(settings: &Settings, seed: Seed, me: NodeId) -> Self {
+    pub fn new(settings: &Settings, cluster: &Cluster, me: NodeId) -> Self {
         let turbine = &settings.turbine;
-        let genesis = BlockId(leading::genesis_hash().low_u64());
+        let genesis = cluster.genesis.id();
         let (slots, blocks) = (Arc::clone(&settings.slots), Arc::clone(&settings.blocks));
         Self {
             store: Blockstore::new(turbine.limits(), turbine.forward_recovered),
-            leading: Leading::new(slots, blocks, genesis, turbine.history),
+            leading: Leading::new(Arc::clone(&slots), blocks, genesis, turbine.history),
             turbine: Turbine::new(Arc::clone(turbine)),
-            repair: Repair::new(&settings.repair, seed, me),
+            forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
+            settings: slots,
+            repair: Repair::new(&settings.repair, cluster.seed, me),
         }
     }
 
@@ -76,6 +88,12 @@ impl Blocks {
         &self.leading
     }
 
+    /// The transactions that wait at the node.
+    #[must_use]
+    pub const fn forward(&self) -> &Forward {
+        &self.forward
+    }
+
     /// What the node says of its blocks at a sample; all else is left at its default.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -84,6 +102,7 @@ impl Blocks {
             slot: head.next_slot.minus(1).number(),
             height: head.height,
             partial_blocks: self.store.partial() as u32,
+            mempool: self.forward.pool().len() as u32,
             ..Status::default()
         }
     }
@@ -166,7 +185,7 @@ impl Blocks {
             return false;
         }
         if received.whole {
-            self.leading.on_block(cluster, ctx, body);
+            self.on_whole(cluster, ctx, body);
         }
         if let Some(repair) = &mut self.repair {
             let view = view(&self.store, &self.leading, peers);
@@ -202,6 +221,73 @@ impl Blocks {
         newest.into_iter().rev().for_each(|body| self.turbine.resend(ctx, body, to));
     }
 
+    /// A block is whole: the node pays for checking all of it, and if nothing is wrong with it, it
+    /// joins the chain.
+    fn on_whole(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+        let block: &Block = Shelf::<Block>::body(ctx, body);
+        let transactions = block.ledger.transactions().len() as u64;
+        let (slot, id, flaw) = (block.slot, block.id().0, block.flaw);
+        let works = [
+            Work::Poh(block.poh_hashes),
+            Work::Verify(transactions),
+            Work::Execute(transactions),
+            Work::Hash(block.bytes.into()),
+        ];
+        works.into_iter().for_each(|work| cluster.prices.charge(ctx, work));
+        if let Some(reason) = flaw {
+            let node = ctx.me();
+            ctx.observe(Fact::BlockRefused { node, slot, block: id, reason });
+            return;
+        }
+        let before = *self.leading.chain().head();
+        self.leading.on_block(cluster, ctx, body);
+        self.after_switch(ctx, &before);
+    }
+
+    /// Tells the waiting transactions if the node builds on another block than `before`.
+    fn after_switch(&mut self, ctx: &mut impl Ctx, before: &Link) {
+        let chain = self.leading.chain();
+        if chain.head().id != before.id {
+            self.forward.on_switch(chain, before, ctx);
+        }
+    }
+
+    /// A client hands something in.
+    pub fn on_submission(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        submission: Submission,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_input(&mut desk, ctx, submission);
+    }
+
+    /// A transaction arrived.
+    pub fn on_forward(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        from: NodeId,
+        message: forward::Message,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_message(&mut desk, ctx, from, message);
+    }
+
+    /// An alarm of forwarding.
+    pub fn on_forward_timer(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.on_timer(&mut desk, ctx);
+    }
+
     /// An alarm of block propagation.
     pub fn on_turbine_timer(
         &mut self,
@@ -217,20 +303,25 @@ impl Blocks {
     pub fn on_leading_timer(
         &mut self,
         cluster: &mut Cluster,
-        peers: &Peers,
+        contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         timer: leading::Timer,
     ) {
-        let made = self.leading.on_timer(cluster, &mut self.store, ctx, timer);
+        let before = *self.leading.chain().head();
+        let (store, pool) = (&mut self.store, self.forward.pool_mut());
+        let mut desk = leading::Desk { cluster, store, pool, contacts };
+        let made = self.leading.on_timer(&mut desk, ctx, timer);
+        self.after_switch(ctx, &before);
         if let Some(Made { body, length }) = made {
             self.turbine.make_room(&mut self.store, ctx);
-            self.turbine.begin(cluster, peers, ctx, body, length);
+            self.turbine.begin(cluster, contacts.peers, ctx, body, length);
         }
     }
 
     /// The node crashed. What a real one has on disk survives, unless it forgets everything.
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
         self.turbine.on_crash();
+        self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(repair) = &mut self.repair {
             repair.on_crash();
@@ -245,3 +336,18 @@ impl Blocks {
 fn view<'a>(store: &'a Blockstore, leading: &'a Leading, peers: &'a Peers) -> View<'a> {
     View { store, chain: leading.chain(), peers }
 }
+
+/// What forwarding looks at.
+fn desk<'a>(
+    leading: &Leading,
+    slots: &SlotsConfig,
+    cluster: &'a mut Cluster,
+    contacts: Contacts<'a>,
+    ctx: &impl Ctx,
+) -> forward::Desk<'a> {
+    let (slot, head) = (leading.slot(ctx.now()), leading.chain().head().body);
+    forward::Desk { cluster, contacts, registry: slots.registry, slot, head }
+}
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,25 @@ impl Chain {
         left.height - a.height
     }
 
+    /// What became of the chain since `left` was its head: the blocks that it no longer has, and
+    /// those that it has now, each newest first, as far as they are kept.
+    #[must_use]
+    pub fn since(&self, left: &Link) -> (Vec<BodyId>, Vec<BodyId>) {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        let (mut a, mut b) = (Some(*left), Some(self.head));
+        while let (Some(old), Some(new)) = (a, b)
+            && old.id != new.id
+        {
+            let (step, list) =
+                if old.height >= new.height { (&mut a, &mut gone) } else { (&mut b, &mut come) };
+            *step = step.and_then(|link| {
+                list.extend(link.body.filter(|_| self.connected.contains_key(&link.id)));
+                self.connected.get(&link.parent).copied()
+            });
+        }
+        (gone, come)
+    }
+
     /// Adds a whole block, whose body the caller holds for the tree, and every block that waited
     /// for it.
     pub fn add(&mut self, link: Link) -> Added {

@@ -1,7 +1,9 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::block::Block;
 use super::crds::Shared;
+use super::ledger::Accounts;
 use super::price::Prices;
 use super::rumor::Rules;
 use super::schedule::Schedule;
@@ -25,6 +27,10 @@ pub struct Cluster {
     pub schedule: Schedule,
     /// The trees of shreds; `None` if nodes choose among their own peers instead.
     pub trees: Option<Trees>,
+    /// The block that all nodes begin with, and the state of the ledger at that.
+    pub genesis: Block,
+    /// Who the accounts belong to.
+    pub accounts: Accounts,
     /// How signatures are made and checked.
     pub crypto: Suite,
     /// What operations cost.

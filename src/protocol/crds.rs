@@ -107,6 +107,13 @@ impl Crds {
         self.validators
     }
 
+    /// Whether the node has the contact info of another, or of itself.
+    #[must_use]
+    pub fn has_contact_of(&self, shared: &Shared, node: NodeId) -> bool {
+        let key = shared.layout.key(node, Place::CONTACT_INFO);
+        self.store.version(key) > 0
+    }
+
     /// The node joins the network: at its start, when it connects (if that is later), and after
     /// each restart. The main loop begins.
     pub fn connect(&mut self, shared: &Shared, ctx: &mut (impl Local + Alarm<Timer>)) {

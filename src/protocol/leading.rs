@@ -6,6 +6,7 @@
 //! (Agave, `poh/src/poh_recorder.rs`).
 
 mod config;
+mod making;
 
 use std::sync::Arc;
 
@@ -14,12 +15,13 @@ use super::block::{Block, BlockId};
 use super::blockstore::Blockstore;
 use super::chain::{Chain, Link};
 use super::cluster::Cluster;
+use super::contacts::Contacts;
+use super::mempool::Mempool;
 use super::schedule::Kind;
-use crate::base::digest::Digest;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
-use crate::fact::{Decline, Fact};
+use crate::fact::Fact;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Alarm, Local, Memory, Shelf};
 
@@ -31,6 +33,8 @@ impl<C: Local + Alarm<Timer> + Shelf<Block>> Ctx for C {}
 const TICKS: u64 = 64;
 /// Most ticks a leader waits for the blocks of the one before (Agave: two slots).
 const MOST_GRACE: u64 = 2 * TICKS;
+/// The first slot that anybody leads: slot 0 is that of genesis.
+const FIRST: Slot = Slot::new(1);
 /// How far a node looks for its next slot in one go, where leaders are cheap to tell.
 const HORIZON: u32 = 65_536;
 /// The same where every slot costs thousands of hashes.
@@ -72,6 +76,18 @@ pub struct Made {
     pub length: Span,
 }
 
+/// What a leader looks at when its slot begins.
+pub struct Desk<'a> {
+    /// What all nodes know.
+    pub cluster: &'a mut Cluster,
+    /// What the node holds of each block.
+    pub store: &'a mut Blockstore,
+    /// The transactions that wait at it.
+    pub pool: &'a mut Mempool,
+    /// What it knows of others.
+    pub contacts: Contacts<'a>,
+}
+
 /// One node's part in making blocks, and its chain.
 pub struct Leading {
     slots: Arc<SlotsConfig>,
@@ -102,7 +118,7 @@ impl Leading {
             resets: 0,
             reset_at: Time::ZERO,
             leads: None,
-            undecided: Slot::ZERO,
+            undecided: FIRST,
         }
     }
 
@@ -137,8 +153,7 @@ impl Leading {
                 let now = self.slots.slot_at(ctx.now());
                 let begun = self.slots.begins(now) < ctx.now();
                 let first = if begun { now.next() } else { now };
-                // Slot 0 is that of genesis.
-                self.undecided = first.max(Slot::ZERO.next());
+                self.undecided = first.max(FIRST);
                 self.await_slot(cluster, ctx);
             }
             Start::Poh => {
@@ -152,7 +167,7 @@ impl Leading {
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
         self.leads = None;
         if memory == Memory::Lost {
-            self.undecided = Slot::ZERO;
+            self.undecided = FIRST;
             self.chain.clear().into_iter().for_each(|body| ctx.release(body));
         }
     }
@@ -160,36 +175,44 @@ impl Leading {
     /// An alarm of this part: the block that the node makes now, if any.
     pub fn on_timer(
         &mut self,
-        cluster: &mut Cluster,
-        store: &mut Blockstore,
+        desk: &mut Desk<'_>,
         ctx: &mut impl Ctx,
         timer: Timer,
     ) -> Option<Made> {
         match timer {
             Timer::Slot(slot) => {
-                let made = self.lead(store, ctx, slot, self.slots.duration);
+                let leads = self.leads_by_clock(desk, ctx, slot);
+                let made = leads.then(|| self.lead(desk, ctx, slot, self.slots.duration)).flatten();
                 if let Some(made) = made {
-                    self.adopt(cluster, ctx, made.body);
+                    self.adopt(desk.cluster, ctx, made.body);
                 }
                 self.undecided = slot.next();
-                self.await_slot(cluster, ctx);
+                self.await_slot(desk.cluster, ctx);
                 made
             }
             Timer::Look { resets, slot } => {
                 if resets == self.resets && self.leads.is_none() {
                     self.undecided = slot;
-                    self.aim(cluster, ctx);
+                    self.aim(desk.cluster, ctx);
                 }
                 None
             }
             Timer::Lead { resets, .. } if resets != self.resets || self.leads.is_some() => None,
-            Timer::Lead { slot, waited, .. } => self.try_lead(store, ctx, slot, waited),
+            Timer::Lead { slot, waited, .. } => self.try_lead(desk, ctx, slot, waited),
             Timer::End(slot) => {
                 let (_, body) = self.leads.take_if(|(led, _)| *led == slot)?;
-                self.adopt(cluster, ctx, body);
+                self.adopt(desk.cluster, ctx, body);
                 None
             }
         }
+    }
+
+    /// Whether the node leads a slot for which its alarm went off. With the schedule from genesis
+    /// it had found that out before, unless the alarm was there to look further; with stakes from
+    /// gossip it draws now, from all that it has heard of by now.
+    fn leads_by_clock(&self, desk: &mut Desk<'_>, ctx: &impl Ctx, slot: Slot) -> bool {
+        let registry = self.slots.registry;
+        desk.contacts.leader(registry, desk.cluster, slot) == Some(ctx.me())
     }
 
     /// A block of another node is whole: it joins the chain. `body` is held by the store.
@@ -226,9 +249,16 @@ impl Leading {
     /// Sets the alarm for the next slot that the node leads by the clock.
     fn await_slot(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         let from = self.undecided;
-        let window = cluster.schedule.next_window(ctx.me(), from, self.horizon());
-        // With no slot in sight the alarm is there to look further.
-        let slot = window.map_or(from.plus(self.horizon()), |(first, _)| first.max(from));
+        let slot = match self.slots.registry {
+            Registry::Gossip if !cluster.is_validator(ctx.me()) => return,
+            // What it hears until then decides.
+            Registry::Gossip => from,
+            Registry::Genesis => {
+                let window = cluster.schedule.next_window(ctx.me(), from, self.horizon());
+                // With no slot in sight the alarm is there to look further.
+                window.map_or(from.plus(self.horizon()), |(first, _)| first.max(from))
+            }
+        };
         ctx.after(self.slots.begins(slot).since(ctx.now()), Timer::Slot(slot));
     }
 
@@ -273,14 +303,14 @@ impl Leading {
     /// is on its way, the node gives that its grace first (Agave 4.4, pull request 13186).
     fn try_lead(
         &mut self,
-        store: &mut Blockstore,
+        desk: &mut Desk<'_>,
         ctx: &mut impl Ctx,
         slot: Slot,
         waited: bool,
     ) -> Option<Made> {
         let head = self.chain.head().id;
-        let pending =
-            store.incomplete().any(|(body, of)| of < slot && ctx.body(body).parent_id() == head);
+        let upon = |(body, of)| of < slot && ctx.body(body).parent_id() == head;
+        let pending = desk.store.incomplete().any(upon);
         if pending && !waited {
             let timer = Timer::Lead { resets: self.resets, slot, waited: true };
             ctx.after(self.length().scaled(MOST_GRACE, TICKS), timer);
@@ -288,69 +318,9 @@ impl Leading {
         }
         self.undecided = slot.next();
         let length = self.length();
-        let made = self.lead(store, ctx, slot, length)?;
+        let made = self.lead(desk, ctx, slot, length)?;
         self.leads = Some((slot, made.body));
         ctx.after(length, Timer::End(slot));
         Some(made)
-    }
-
-    /// Makes the block of a slot, or says why not.
-    fn lead(
-        &mut self,
-        store: &mut Blockstore,
-        ctx: &mut impl Ctx,
-        slot: Slot,
-        length: Span,
-    ) -> Option<Made> {
-        let (node, head) = (ctx.me(), *self.chain.head());
-        let declined = if head.next_slot > slot {
-            Some(Decline::Passed)
-        } else if store.of_slot(slot).is_some() {
-            Some(Decline::HasShreds)
-        } else {
-            None
-        };
-        if let Some(reason) = declined {
-            ctx.observe(Fact::LeadDeclined { node, slot, reason });
-            return None;
-        }
-        let parent = head.body.map_or(genesis_hash(), |body| ctx.body(body).hash);
-        let block = self.blocks.synthetic(slot, head.height + 1, node, parent);
-        let (id, shape) = (block.id(), block.shape);
-        let (parent, height) = (head.id.0, block.height);
-        ctx.observe(Fact::BlockMade { node, slot, block: id.0, parent, height });
-        ctx.observe(Fact::BlockSize {
-            block: id.0,
-            bytes: block.bytes,
-            data: shape.data(),
-            coding: shape.coding(),
-            transactions: 0,
-        });
-        let body = ctx.store(block);
-        ctx.hold(body);
-        store.insert_own(body, slot, id);
-        Some(Made { body, length })
-    }
-}
-
-/// The hash that stands for the block before the first.
-#[must_use]
-pub fn genesis_hash() -> Digest {
-    Digest::of(b"headwater genesis")
-}
-
-impl BlocksConfig {
-    /// A block that carries nothing but bytes.
-    fn synthetic(&self, slot: Slot, height: u32, leader: NodeId, parent: Digest) -> Block {
-        let (bytes, shape) = self.size();
-        let hash = Digest::of_parts(&[
-            b"headwater block",
-            &slot.number().to_le_bytes(),
-            &height.to_le_bytes(),
-            &leader.number().to_le_bytes(),
-            &parent.0,
-            &bytes.to_le_bytes(),
-        ]);
-        Block { slot, height, leader, hash, parent, bytes, shape }
     }
 }

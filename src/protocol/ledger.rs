@@ -4,6 +4,7 @@
 //! Canonical bytes are what a hash is made of. Signatures are no part of them: they count by their
 //! size on the wire and by whether they are valid.
 
+mod accounts;
 mod bank;
 mod block;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::accounts::Accounts;
 pub use self::bank::Bank;
 pub use self::block::{BLOCK_HEADER_BYTES, Block, Content};
 
@@ -19,11 +21,17 @@ use super::setting::{SettingError, at_least_one};
 use crate::base::digest::Digest;
 use crate::base::id::NodeId;
 use crate::crypto::{KeyPair, SIGNATURE_BYTES, Signature};
+pub use crate::fact::Refusal;
 
-/// The settings of the ledger.
+/// The ledger: accounts, and how long transactions are valid (`[ledger]`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// How many accounts there are. The first ones are the validators', in the order of the nodes;
+    /// the others are clients'. Without this key every validator has one.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<u32>,
     /// What every account holds at the start.
     pub balance: u32,
     /// For how many blocks a transaction is valid after the one whose hash it names; so long a
@@ -35,17 +43,38 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         // 100 each in the classroom; 150 blocks in Solana (MAX_PROCESSING_AGE).
-        Self { balance: 100, expiry_blocks: 150 }
+        Self { accounts: None, balance: 100, expiry_blocks: 150 }
     }
 }
 
 impl Config {
-    /// Refuses what cannot work.
+    /// Most accounts: a bank takes some 40 bytes for each.
+    pub const MOST_ACCOUNTS: u32 = 1_000_000;
+
+    /// Refuses what cannot work. There are so many validators.
     ///
     /// # Errors
     /// Names the setting and what was expected.
-    pub fn check(&self) -> Result<(), SettingError> {
-        at_least_one("expiry_blocks", self.expiry_blocks)
+    pub fn check(&self, validators: u32) -> Result<(), SettingError> {
+        at_least_one("expiry_blocks", self.expiry_blocks)?;
+        if self.expiry_blocks > 1_000_000 {
+            let message = format!("{} is too many; expected at most 1000000", self.expiry_blocks);
+            return Err(SettingError { field: "expiry_blocks", message });
+        }
+        let most = Self::MOST_ACCOUNTS;
+        match self.accounts {
+            Some(accounts) if accounts < validators => {
+                let message = format!(
+                    "{accounts} accounts are too few: each of the {validators} validators has one"
+                );
+                Err(SettingError { field: "accounts", message })
+            }
+            Some(accounts) if accounts > most => {
+                let message = format!("{accounts} is too many; expected at most {most}");
+                Err(SettingError { field: "accounts", message })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -131,6 +160,10 @@ impl Transaction {
     /// Bytes of the smallest transaction on the wire.
     pub const SMALLEST_BYTES: u32 = (CANONICAL_BYTES + SIGNATURE_BYTES) as u32;
 
+    /// Bytes of the largest transaction on the wire: what Solana allowed until August 2026, one
+    /// packet.
+    pub const LARGEST_BYTES: u32 = 1_232;
+
     /// The same, signed with the sender's keys; the signature is checked here, once for all nodes.
     #[must_use]
     pub fn signed(self, keys: &KeyPair) -> Self {
@@ -171,44 +204,6 @@ impl Transaction {
     #[must_use]
     pub const fn bytes(&self) -> u32 {
         Self::SMALLEST_BYTES.saturating_add(self.data)
-    }
-}
-
-/// Why the ledger refuses a transaction. If several reasons hold, it is the first of this list.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Refusal {
-    /// The signature is not the sender's.
-    BadSignature,
-    /// The block it names is not among the recent ones.
-    Expired,
-    /// The ledger holds it already.
-    Repeated,
-    /// The sender's or the receiver's account does not exist.
-    UnknownAccount,
-    /// The sender has less than the amount.
-    ShortBalance,
-}
-
-impl Refusal {
-    /// All reasons.
-    pub const ALL: [Self; 5] = [
-        Self::BadSignature,
-        Self::Expired,
-        Self::Repeated,
-        Self::UnknownAccount,
-        Self::ShortBalance,
-    ];
-
-    /// Its name in tables.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BadSignature => "bad_signature",
-            Self::Expired => "expired",
-            Self::Repeated => "repeated",
-            Self::UnknownAccount => "unknown_account",
-            Self::ShortBalance => "short_balance",
-        }
     }
 }
 
@@ -288,16 +283,12 @@ mod tests {
 
     #[test]
     fn a_ledger_that_forgets_at_once_is_refused() {
-        assert!(Config::default().check().is_ok());
-        let error = Config { expiry_blocks: 0, ..Config::default() }.check();
-        assert_eq!(error.expect_err("nothing is valid").field, "expiry_blocks");
-    }
-
-    #[test]
-    fn refusals_are_listed_in_their_order_with_names_of_their_own() {
-        assert!(Refusal::ALL.is_sorted_by(|a, b| a < b));
-        let mut names = Refusal::ALL.map(Refusal::name);
-        names.sort_unstable();
-        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+        let refused = |config: Config| config.check(3).err().map(|error| error.field);
+        let default = Config::default();
+        assert_eq!(refused(default), None);
+        assert_eq!(refused(Config { expiry_blocks: 0, ..default }), Some("expiry_blocks"));
+        assert_eq!(refused(Config { accounts: Some(2), ..default }), Some("accounts"));
+        assert_eq!(refused(Config { accounts: Some(3), ..default }), None);
+        assert_eq!(refused(Config { accounts: Some(1_000_001), ..default }), Some("accounts"));
     }
 }

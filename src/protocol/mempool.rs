@@ -302,6 +302,12 @@ impl Mempool {
         self.arrivals.contains_key(&id)
     }
 
+    /// A transaction that waits.
+    #[must_use]
+    pub fn get(&self, id: TransactionId) -> Option<&Transaction> {
+        self.queue.get(self.arrivals.get(&id)?)
+    }
+
     /// What waits, in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = &Transaction> {
         self.queue.values()

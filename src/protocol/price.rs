@@ -68,6 +68,15 @@ impl Prices {
     pub fn charge(&self, ctx: &mut impl Local, work: Work) {
         ctx.charge(self.of(work));
     }
+
+    /// Charges for a shred that is new to a node: its signature is checked and it is stored. Shreds
+    /// come by the million, so this costs nothing to speak of where work is free.
+    #[inline]
+    pub fn charge_shred(&self, ctx: &mut impl Local) {
+        if !(self.shred.is_zero() && self.verify.is_zero()) {
+            ctx.charge(self.shred.saturating_add(self.verify));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::block::{Block, BlockId, Shape, ShredAt};
 use super::blockstore::{Blockstore, Expired, Path, Received, Tally};
 use super::cluster::Cluster;
 use super::peers::Peers;
+use super::price::Work;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
@@ -249,6 +250,7 @@ impl Turbine {
     ) -> Option<Received> {
         let received = store.receive(ctx.now(), body, ctx.body(body), at, path)?;
         if received.fresh {
+            cluster.prices.charge_shred(ctx);
             if matches!(path, Path::Turbine(_)) && self.config.forward_received {
                 self.pass_on(cluster, peers, ctx, body, at, hops);
             }
@@ -343,6 +345,9 @@ impl Turbine {
         hops: u8,
     ) {
         let shape = ctx.body(body).shape;
+        if shape.has_coding() {
+            cluster.prices.charge(ctx, Work::Code(1));
+        }
         if shape.has_coding() && self.config.forward_received && self.config.forward_recovered {
             for at in shape.set(set) {
                 let place = usize::from(at.place);

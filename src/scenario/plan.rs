@@ -15,7 +15,6 @@ use super::error::ScenarioError;
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
-use super::schema::output::LimitsConfig;
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
@@ -27,7 +26,7 @@ use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 
 pub use self::fault::PlannedFault;
-pub use self::workload::{Stream, Workload};
+pub use self::workload::{Stream, TransactionStream, Workload};
 
 /// Raised whenever the same scenario and seed may give other results than before.
 pub const MODEL_VERSION: u32 = 1;
@@ -62,6 +61,10 @@ pub struct Plan {
     pub rumors: Vec<Rules>,
     /// Where and when rumors appear.
     pub streams: Vec<Stream>,
+    /// Where and when clients hand in transactions.
+    pub transactions: Vec<TransactionStream>,
+    /// How many transactions are followed at a time.
+    pub transaction_window: usize,
     /// What a reader should know of the scenario, one sentence each.
     pub notes: Vec<String>,
 }
@@ -92,6 +95,7 @@ impl Plan {
             network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
+        let transactions = workload::transactions::resolve(scenario, &population, seed, end)?;
         let rumor_window = workload::window(&streams, &scenario.limits);
         limits::check_rumors(rumor_window, count, &rumors)?;
         let gossip = settled_gossip(&scenario.gossip);
@@ -125,6 +129,8 @@ impl Plan {
             connects: nodes.connects,
             rumors,
             streams,
+            transaction_window: workload::followed(&transactions, &scenario.limits),
+            transactions,
             notes: Vec::new(),
         };
         output::settle(&mut plan)?;
@@ -146,7 +152,7 @@ impl Plan {
     /// The workload from its beginning.
     #[must_use]
     pub fn workload(&self) -> Workload {
-        Workload::new(self.streams.clone(), self.seed)
+        Workload::new(self.streams.clone(), self.transactions.clone(), self.seed)
     }
 
     /// What nodes share of gossip by Solana's rules; `None` if they do not gossip that way.
@@ -294,8 +300,9 @@ const SALT_CLASS: u32 = 1_000;
 const SALT_LINK: u32 = 100_000;
 const SALT_WORKLOAD: u32 = 200_000;
 const SALT_FAULT: u32 = 300_000;
+const SALT_TRANSACTIONS: u32 = 1_000_000;
 
-/// Whether a window of so many rumors is enough for all streams; see [`LimitsConfig::rumors`].
-const fn limited(total: u64, limits: &LimitsConfig) -> usize {
-    if total < limits.rumors as u64 { total as usize } else { limits.rumors as usize }
+/// How many of `total` things are followed at once, within a limit; see `[limits]`.
+const fn limited(total: u64, limit: u32) -> usize {
+    if total < limit as u64 { total as usize } else { limit as usize }
 }

@@ -5,6 +5,7 @@ pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
+pub mod transactions;
 pub mod workload;
 
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{LimitsConfig, OutputConfig};
+use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
 use super::population::selector::Selector;
@@ -21,7 +23,7 @@ use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, gossip, repair, turbine};
+use crate::protocol::{discovery, forward, gossip, ledger, mempool, repair, turbine};
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,8 +64,16 @@ pub struct Scenario {
     pub turbine: turbine::Config,
     /// How nodes get what is missing of blocks.
     pub repair: repair::Config,
+    /// The ledger: accounts, and how long transactions are valid.
+    pub ledger: ledger::Config,
+    /// Transactions that wait at a node for a block.
+    pub mempool: mempool::Config,
+    /// How transactions reach the leaders that put them into blocks.
+    pub forward: forward::Config,
     /// Streams of rumors: payloads without meaning, to study dissemination and links alone.
     pub rumors: Vec<RumorConfig>,
+    /// Streams of transactions that clients hand to nodes.
+    pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
     /// What is written into the result folder.
@@ -105,7 +115,11 @@ impl Default for Scenario {
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
             repair: repair::Config::default(),
+            ledger: ledger::Config::default(),
+            mempool: mempool::Config::default(),
+            forward: forward::Config::default(),
             rumors: Vec::new(),
+            transactions: Vec::new(),
             faults: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),

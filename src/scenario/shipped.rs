@@ -32,9 +32,11 @@ macro_rules! shipped {
 pub const SCENARIOS: &[Shipped] = shipped![
     "quick-start",
     "three-validators",
+    "classroom",
     "gossip-coverage",
     "partition-heal",
     "loss-and-crash",
+    "forwarding",
     "geographic-cluster",
     "broadcast",
     "whole-block-tree",

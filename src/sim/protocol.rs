@@ -167,6 +167,11 @@ impl<P: Protocol> Outbox<P> {
         std::mem::take(&mut self.effects)
     }
 
+    /// What the handler has charged to its node's processor up to now.
+    pub const fn charged(&self) -> Span {
+        self.charged
+    }
+
     /// The bodies in use.
     pub const fn bodies(&self) -> &Bodies<P::Body> {
         &self.bodies

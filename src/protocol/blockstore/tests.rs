@@ -30,6 +30,7 @@ fn block(slot: u32, cut: &Cut, data: u32) -> Block {
         parent: Digest::default(),
         bytes: data * 100,
         shape: cut.shape(data * 100),
+        ..Block::blank()
     }
 }
 

@@ -7,8 +7,10 @@ use crate::base::quantity::Bytes;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::protocol::block::{Cut, Shape};
+use crate::protocol::ledger::{BLOCK_HEADER_BYTES, Transaction};
+use crate::protocol::mempool::BlockLimits;
 use crate::protocol::schedule::{self, Kind};
-use crate::protocol::setting::SettingError;
+use crate::protocol::setting::{SettingError, at_least_one};
 
 /// When a node begins its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +40,8 @@ pub enum Registry {
 pub struct SlotsConfig {
     /// How long a slot takes.
     pub duration: Span,
-    /// When slot 0 begins with start = "clock".
+    /// When slot 0, which is that of the genesis block, begins with start = "clock". The first
+    /// leader has slot 1.
     pub begin: Span,
     /// When a node begins its slot.
     pub start: Start,
@@ -57,12 +60,15 @@ pub struct SlotsConfig {
     pub slots_per_epoch: u32,
     /// The number of the epoch that starts with slot 0, for the schedule "epoch".
     pub first_epoch: u32,
-    /// SHA-256 hashes of a slot, for the schedule "poh".
+    /// SHA-256 hashes of a slot: of every block's proof of history, and of the chain of ticks that
+    /// the schedule "poh" draws from.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub hashes_per_slot: u32,
     /// The leaders one after the other for the schedule "list", each for a window; repeated.
     pub leaders: Vec<u32>,
-    /// What nodes know of the stakes that leaders are drawn by.
+    /// What nodes know of the stakes that leaders are drawn by. With "gossip", which needs the
+    /// schedule "poh" and start = "clock", every node draws by the stakes of those validators that
+    /// it has heard of, so nodes may disagree.
     pub registry: Registry,
 }
 
@@ -137,6 +143,16 @@ impl SlotsConfig {
             return refuse("adjustment", message);
         }
         self.schedule().check()?;
+        if self.registry == Registry::Gossip {
+            if self.schedule != Kind::Poh {
+                let message = "leaders drawn from what gossip tells need schedule = \"poh\"";
+                return refuse("registry", message.into());
+            }
+            if self.start != Start::Clock {
+                let message = "leaders drawn from what gossip tells need start = \"clock\"";
+                return refuse("registry", message.into());
+            }
+        }
         if self.schedule == Kind::List && self.leaders.is_empty() {
             return refuse("leaders", "the list is empty; schedule = \"list\" needs one".into());
         }
@@ -153,6 +169,8 @@ pub enum Content {
     Off,
     /// A given number of bytes or shreds, without meaning.
     Synthetic,
+    /// Transactions that wait at the leader.
+    Transactions,
 }
 
 /// What leaders put into blocks (`[blocks]`).
@@ -161,7 +179,7 @@ pub enum Content {
 pub struct BlocksConfig {
     /// What blocks consist of.
     pub content: Content,
-    /// Bytes of a synthetic block.
+    /// Bytes of a synthetic block, its header of 96 B included: no block is smaller than that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// Shreds of a synthetic block, data and coding together, in place of `bytes`; rounded up to
@@ -169,6 +187,13 @@ pub struct BlocksConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_536))]
     pub shreds: Option<u32>,
+    /// Most transactions of a block.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_transactions: u32,
+    /// Most bytes of transactions in a block, signatures included; at least one transaction of the
+    /// smallest size (180 B). Without this key their number is the only limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<Bytes>,
     /// How blocks are cut; taken from `[turbine]`.
     #[serde(skip)]
     pub cut: Cut,
@@ -176,12 +201,23 @@ pub struct BlocksConfig {
 
 impl Default for BlocksConfig {
     fn default() -> Self {
-        Self { content: Content::Off, bytes: None, shreds: None, cut: Cut::default() }
+        Self {
+            content: Content::Off,
+            bytes: None,
+            shreds: None,
+            // The classroom's.
+            max_transactions: 10,
+            max_bytes: None,
+            cut: Cut::default(),
+        }
     }
 }
 
 /// Bytes of a synthetic block that says nothing of its size.
 const DEFAULT_BYTES: u32 = 100_000;
+
+/// Bytes of a block with nothing in it.
+const SMALLEST_BYTES: u32 = BLOCK_HEADER_BYTES as u32;
 
 /// Most shreds of a block: Solana allows 32,768 data shreds and as many coding shreds at 400 ms.
 const MOST_SHREDS: u32 = 65_536;
@@ -196,13 +232,33 @@ impl BlocksConfig {
         match (self.shreds, self.bytes) {
             (Some(shreds), _) => {
                 let shape = self.cut.shape_of_shreds(shreds);
-                (self.cut.bytes_of(&shape), shape)
+                let bytes = self.cut.bytes_of(&shape);
+                if bytes < SMALLEST_BYTES {
+                    (SMALLEST_BYTES, self.cut.shape(SMALLEST_BYTES))
+                } else {
+                    (bytes, shape)
+                }
             }
             (None, bytes) => {
                 let bytes = bytes.map_or(DEFAULT_BYTES, |bytes| bytes.0 as u32);
+                let bytes = bytes.max(SMALLEST_BYTES);
                 (bytes, self.cut.shape(bytes))
             }
         }
+    }
+
+    /// Most that a block takes of what waits at its leader.
+    #[must_use]
+    pub fn limits(&self) -> BlockLimits {
+        let bytes = self.max_bytes.map_or(u64::MAX, Bytes::get);
+        BlockLimits { transactions: self.max_transactions, bytes }
+    }
+
+    /// Bytes of the largest block that can be made.
+    fn largest(&self) -> u64 {
+        let BlockLimits { transactions, bytes } = self.limits();
+        let all = u64::from(transactions) * u64::from(Transaction::LARGEST_BYTES);
+        BLOCK_HEADER_BYTES + all.min(bytes)
     }
 
     /// Checks sizes against each other and against what a block may have.
@@ -214,8 +270,10 @@ impl BlocksConfig {
         if let (Some(_), Some(_)) = (self.bytes, self.shreds) {
             return refuse("shreds", "a block has either bytes or shreds, not both".into());
         }
-        if self.content == Content::Off {
-            return Ok(());
+        match self.content {
+            Content::Off => return Ok(()),
+            Content::Transactions => return self.check_limits(),
+            Content::Synthetic => {}
         }
         if let Some(bytes) = self.bytes.filter(|b| b.0 == 0 || b.0 > LARGEST_BLOCK) {
             let most = Bytes(LARGEST_BLOCK);
@@ -230,6 +288,36 @@ impl BlocksConfig {
             let message = format!(
                 "a block would have {shreds} shreds, the limit is {MOST_SHREDS}; \
                  make the block smaller or turbine.chunk_size larger"
+            );
+            return refuse(field, message);
+        }
+        Ok(())
+    }
+
+    /// Checks the limits of blocks of transactions.
+    fn check_limits(&self) -> Result<(), SettingError> {
+        let refuse = |field, message| Err(SettingError { field, message });
+        if let (Some(_), _) | (_, Some(_)) = (self.bytes, self.shreds) {
+            let field = if self.bytes.is_some() { "bytes" } else { "shreds" };
+            let message = "only synthetic blocks have a given size; \
+                           blocks of transactions have max_bytes";
+            return refuse(field, message.into());
+        }
+        at_least_one("max_transactions", self.max_transactions)?;
+        let least = Bytes(Transaction::SMALLEST_BYTES.into());
+        if let Some(bytes) = self.max_bytes.filter(|bytes| *bytes < least) {
+            let message = format!("{bytes} holds no transaction; expected at least {least}");
+            return refuse("max_bytes", message);
+        }
+        let largest = self.largest();
+        let size = u32::try_from(largest).ok().filter(|_| largest <= LARGEST_BLOCK);
+        let shreds = size.map(|bytes| self.cut.shape(bytes).shreds());
+        if shreds.is_none_or(|shreds| shreds > MOST_SHREDS) {
+            let field = if self.max_bytes.is_some() { "max_bytes" } else { "max_transactions" };
+            let message = format!(
+                "a block might have {}, more than {MOST_SHREDS} shreds hold; make it less or \
+                 turbine.chunk_size larger",
+                Bytes(largest)
             );
             return refuse(field, message);
         }

@@ -169,7 +169,7 @@ mod tests {
     use crate::base::rng::{Purpose, Rng, Seed};
 
     fn genesis(accounts: u32, balance: u32, expiry_blocks: u32) -> Bank {
-        Bank::genesis(accounts, &Config { balance, expiry_blocks })
+        Bank::genesis(accounts, &Config { balance, expiry_blocks, ..Config::default() })
     }
 
     /// `blocks` empty blocks later.

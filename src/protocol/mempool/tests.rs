@@ -13,7 +13,7 @@ fn pool(transactions: u32, eviction: Eviction) -> Mempool {
 }
 
 fn bank(expiry_blocks: u32) -> Bank {
-    Bank::genesis(4, &ledger::Config { balance: 100, expiry_blocks })
+    Bank::genesis(4, &ledger::Config { balance: 100, expiry_blocks, ..ledger::Config::default() })
 }
 
 /// A payment of 1 from account 0 to account 1, named after the block at `born`.

@@ -5,7 +5,7 @@ use super::message::{Body, Message, Request, answer_bytes};
 use super::{Ctx, Settings, View};
 use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
-use crate::fact::{Fact, Refusal};
+use crate::fact::{Fact, RepairRefusal};
 use crate::protocol::block::Block;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::Shelf;
@@ -34,11 +34,11 @@ impl Server {
         ctx: &mut impl Ctx,
         request: Message,
         leads: bool,
-    ) -> Result<Answers, Refusal> {
+    ) -> Result<Answers, RepairRefusal> {
         let now = ctx.now();
         let answers = match request {
             Message::Chunks(body) => chunks(view, ctx, body),
-            _ if self.is_overloaded(settings, now) => return Err(Refusal::Overload),
+            _ if self.is_overloaded(settings, now) => return Err(RepairRefusal::Overload),
             Message::Window { slot, index } => single(view, ctx, Request::Window { slot, index }),
             Message::Highest { slot, index } => single(view, ctx, Request::Highest { slot, index }),
             Message::Orphan { slot } => {
@@ -47,13 +47,13 @@ impl Server {
             Message::Answer { .. } => Vec::new(),
         };
         if answers.is_empty() {
-            return Err(Refusal::Unknown);
+            return Err(RepairRefusal::Unknown);
         }
         let cost = if leads { settings.config.leading_cost } else { 1 };
         if self.afford(settings, now, bytes(ctx, &answers).saturating_mul(cost)) {
             Ok(answers)
         } else {
-            Err(Refusal::Budget)
+            Err(RepairRefusal::Budget)
         }
     }
 

@@ -9,7 +9,7 @@ use crate::base::digest::Digest;
 use crate::base::id::NodeMap;
 use crate::base::quantity::Rate;
 use crate::base::slot::Slot;
-use crate::fact::{Refusal, RepairKind};
+use crate::fact::{RepairKind, RepairRefusal};
 use crate::protocol::Validator;
 use crate::protocol::block::{BlockId, Cut, ShredAt};
 use crate::protocol::blockstore::{Limits, Path};
@@ -97,6 +97,7 @@ impl Bench {
             parent: named(parent),
             bytes: data * cut.chunk,
             shape: cut.shape_of_shreds(data * width),
+            ..Block::blank()
         };
         let body = Shelf::<Block>::store(&mut self.ctx, block);
         Shelf::<Block>::hold(&mut self.ctx, body);
@@ -185,7 +186,7 @@ impl Bench {
         server: &mut Server,
         message: Message,
         leads: bool,
-    ) -> Result<u32, Refusal> {
+    ) -> Result<u32, RepairRefusal> {
         self.ctx.begin(ME, self.now);
         let view = View { store: &self.store, chain: &self.chain, peers: &self.peers };
         let settings = Arc::clone(&self.repair.settings);
@@ -487,13 +488,16 @@ fn a_server_answers_with_what_it_has_and_with_nothing_else() {
     let mut serve = |message| bench.serve(&mut server, message, false);
     let (part, none) = (Slot::new(18), Slot::new(19));
     assert_eq!(serve(Message::Window { slot: part, index: 4 }), Ok(1));
-    assert_eq!(serve(Message::Window { slot: part, index: 5 }), Err(Refusal::Unknown));
-    assert_eq!(serve(Message::Window { slot: none, index: 0 }), Err(Refusal::Unknown));
+    assert_eq!(serve(Message::Window { slot: part, index: 5 }), Err(RepairRefusal::Unknown));
+    assert_eq!(serve(Message::Window { slot: none, index: 0 }), Err(RepairRefusal::Unknown));
     assert_eq!(serve(Message::Highest { slot: part, index: 4 }), Ok(1));
-    assert_eq!(serve(Message::Highest { slot: part, index: 5 }), Err(Refusal::Unknown));
+    assert_eq!(serve(Message::Highest { slot: part, index: 5 }), Err(RepairRefusal::Unknown));
     // The last shred of all is sent even to one who asks for more.
     assert_eq!(serve(Message::Highest { slot: Slot::new(3), index: 64 }), Ok(1));
-    assert_eq!(serve(Message::Window { slot: Slot::new(3), index: 64 }), Err(Refusal::Unknown));
+    assert_eq!(
+        serve(Message::Window { slot: Slot::new(3), index: 64 }),
+        Err(RepairRefusal::Unknown)
+    );
     // Slots 18 to 8, and 4 to 0.
     assert_eq!(serve(Message::Orphan { slot: part }), Ok(11));
     assert_eq!(serve(Message::Orphan { slot: Slot::new(4) }), Ok(5));
@@ -535,7 +539,7 @@ fn the_budget_is_a_bucket_of_one_second_and_costs_ten_times_as_much_while_leadin
         let mut served = |bench: &mut Bench| {
             let all = (0..12_000).map(|_| bench.serve(&mut server, ask, leads));
             let all: Vec<_> = all.collect();
-            assert!(all.iter().all(|r| matches!(r, Ok(1) | Err(Refusal::Budget))));
+            assert!(all.iter().all(|r| matches!(r, Ok(1) | Err(RepairRefusal::Budget))));
             all.iter().filter(|result| result.is_ok()).count()
         };
         assert_eq!(served(&mut bench), at_once, "leads: {leads}");

@@ -6,9 +6,10 @@ use super::refused;
 use crate::base::id::NodeMap;
 use crate::base::quantity::Bytes;
 use crate::protocol::blocks::Settings;
-use crate::protocol::leading::{BlocksConfig, Content};
-use crate::protocol::repair;
+use crate::protocol::leading::{BlocksConfig, Content, Registry};
+use crate::protocol::schedule::Kind;
 use crate::protocol::turbine::tree::Tree;
+use crate::protocol::{gossip, repair};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
 
@@ -18,16 +19,26 @@ pub(super) fn resolve(
     stakes: &NodeMap<u64>,
 ) -> Result<Option<Settings>, ScenarioError> {
     let nodes = stakes.len();
+    let validators = stakes.values().filter(|stake| **stake > 0).count() as u32;
     let (slots, turbine) = (&scenario.slots, &scenario.turbine);
     slots.check().map_err(|error| refused("slots", &error))?;
     turbine.check().map_err(|error| refused("turbine", &error))?;
     let blocks = BlocksConfig { cut: turbine.cut(), ..scenario.blocks.clone() };
     blocks.check().map_err(|error| refused("blocks", &error))?;
+    let (ledger, mempool, forward) = (&scenario.ledger, &scenario.mempool, &scenario.forward);
+    ledger.check(validators).map_err(|error| refused("ledger", &error))?;
+    mempool.check().map_err(|error| refused("mempool", &error))?;
+    let epoch = (slots.schedule == Kind::Epoch).then_some(slots.slots_per_epoch);
+    forward.check(epoch).map_err(|error| refused("forward", &error))?;
     scenario.repair.check().map_err(|error| refused("repair", &error))?;
     if blocks.content == Content::Off {
         return Ok(None);
     }
     check_slots(scenario)?;
+    if slots.registry == Registry::Gossip && scenario.gossip.style == gossip::Style::Off {
+        let message = "leaders are drawn from what gossip tells, but gossip.style is \"off\"";
+        return Err(ScenarioError::new("slots.registry", message));
+    }
     for (place, leader) in slots.leaders.iter().enumerate() {
         if *leader as usize >= nodes {
             let message = format!("there is no node {leader}; nodes are 0 to {}", nodes - 1);
@@ -44,6 +55,8 @@ pub(super) fn resolve(
         slots: Arc::new(slots.clone()),
         blocks: Arc::new(blocks),
         turbine: Arc::new(turbine.clone()),
+        forward: *forward,
+        mempool: *mempool,
         repair: Arc::new(repair(scenario, stakes)?),
     }))
 }
@@ -114,6 +127,9 @@ fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), Scenari
             "a shred of {largest} is above network.message_limit, {limit}; none would arrive"
         );
         return Err(ScenarioError::new("turbine.chunk_size", message));
+    }
+    if blocks.content == Content::Transactions {
+        return Ok(());
     }
     let (bytes, _) = blocks.size();
     if blocks.bytes.is_some() && turbine.chunk_size.0 > u64::from(bytes) {

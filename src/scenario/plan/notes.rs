@@ -2,8 +2,10 @@
 
 use super::Plan;
 use crate::base::id::NodeId;
+use crate::base::quantity::Bytes;
 use crate::base::time::Span;
 use crate::protocol::leading::Content;
+use crate::protocol::ledger::Transaction;
 use crate::protocol::rumor::Style;
 use crate::protocol::{gossip, repair};
 use crate::scenario::schema::Scenario;
@@ -27,6 +29,19 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
                 "rumors[{place}].size: {size} is above network.message_limit, {limit}: {dropped}"
             )
         }));
+    }
+    for (place, stream) in scenario.transactions.iter().enumerate() {
+        notes.extend(late(format!("transactions[{place}].at"), stream.at));
+        let size = Bytes(stream.data.get() + u64::from(Transaction::SMALLEST_BYTES));
+        for (limit, key, then) in [
+            (scenario.network.message_limit, "network.message_limit", "is sent in vain"),
+            (scenario.blocks.max_bytes, "blocks.max_bytes", "has no room in any block"),
+        ] {
+            let limit = limit.filter(|limit| size > *limit);
+            notes.extend(limit.map(|limit| {
+                format!("transactions[{place}].data: {size} is above {key}, {limit}: each {then}")
+            }));
+        }
     }
     for (place, fault) in scenario.faults.iter().enumerate() {
         notes.extend(late(format!("faults[{place}].at"), fault.window().at));

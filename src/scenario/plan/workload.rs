@@ -1,10 +1,16 @@
-//! Scenario layer: `[[rumors]]` resolved: streams of injections, merged in the order of time.
+//! Scenario layer: `[[rumors]]` resolved: streams of injections, merged with those of transactions
+//! in the order of time.
 
+mod pace;
+pub(super) mod transactions;
+
+use self::pace::{Pace, Timing};
+pub use self::transactions::TransactionStream;
 use super::{SALT_WORKLOAD, impossible_fanout, limited};
-use crate::base::distribution::{Distribution, LONGEST_WRITTEN};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::{Span, Time};
+use crate::protocol::forward::Submission;
 use crate::protocol::gossip::{self, ChooseFrom};
 use crate::protocol::rumor::{Injected, Rules, Style};
 use crate::protocol::setting::SHORTEST_ROUND;
@@ -19,32 +25,16 @@ use crate::sim::Injection;
 /// A stream of rumors, resolved.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// The first moment.
-    first: Time,
-    /// The last moment at which one may appear.
-    last: Time,
-    /// Rumors still to come.
-    left: u64,
+    pace: Pace,
     /// Rumors that have come.
     passed: u32,
-    gap: Gap,
     origins: Vec<NodeId>,
     receivers: Option<Vec<NodeId>>,
     size: u32,
 }
 
-/// Time from one rumor to the next.
-#[derive(Clone, Debug)]
-enum Gap {
-    Constant(Span),
-    Exponential(Distribution),
-}
-
 /// Largest rumor: what a message of 32 bits of bytes could hold, with room for a header.
 const LARGEST: u64 = 1 << 30;
-
-/// Most rumors of a run: they are numbered with 32 bits.
-const MOST_RUMORS: u64 = 4_000_000_000;
 
 /// Most nodes that all streams together may name; each takes four bytes.
 const MOST_NAMED: usize = 100_000_000;
@@ -53,25 +43,17 @@ impl Stream {
     /// Whether gaps between rumors are drawn, so that by chance there may be none at all.
     #[must_use]
     pub const fn is_random(&self) -> bool {
-        matches!(self.gap, Gap::Exponential(_))
+        self.pace.is_random()
     }
 
     /// How many rumors appear at most; of a Poisson stream: are expected.
     pub(super) fn at_most(&self) -> u64 {
-        if self.first > self.last {
-            return 0;
-        }
-        self.within(self.last.since(self.first))
+        self.pace.at_most()
     }
 
     /// How many rumors appear within this time at most; of a Poisson stream: are expected.
     pub(super) fn within(&self, time: Span) -> u64 {
-        let gap = match &self.gap {
-            Gap::Constant(gap) => *gap,
-            Gap::Exponential(gap) => gap.mean().max(Span::from_nanos(1)),
-        };
-        let fit = time.as_nanos().checked_div(gap.as_nanos());
-        fit.map_or(self.left, |fit| self.left.min(fit.saturating_add(1)))
+        self.pace.within(time)
     }
 }
 
@@ -92,12 +74,7 @@ pub(super) fn resolve(
         let resolver = Resolver { config, gossip, population, seed, end, place };
         all.0.push(resolver.rules()?);
         let stream = resolver.stream()?;
-        rumors = rumors.saturating_add(stream.at_most());
-        if rumors > MOST_RUMORS {
-            let message =
-                format!("{rumors} rumors up to this stream pass {MOST_RUMORS}, the limit");
-            return resolver.error(resolver.frequency(), message);
-        }
+        resolver.timing().add(&mut rumors, &stream.pace)?;
         named += stream.origins.len() + stream.receivers.as_ref().map_or(0, Vec::len);
         if named > MOST_NAMED {
             let message = format!("the streams name more than {MOST_NAMED} nodes, the limit");
@@ -110,8 +87,14 @@ pub(super) fn resolve(
 
 /// Rumors that must be told apart at a time.
 pub(super) fn window(streams: &[Stream], limits: &LimitsConfig) -> usize {
-    let total = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.left));
-    limited(total, limits)
+    let total = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.pace.left()));
+    limited(total, limits.rumors)
+}
+
+/// Transactions that are followed at a time.
+pub(super) fn followed(streams: &[TransactionStream], limits: &LimitsConfig) -> usize {
+    let total = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.pace.left()));
+    limited(total, limits.transactions)
 }
 
 struct Resolver<'a> {
@@ -124,8 +107,14 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
+    fn timing(&self) -> Timing {
+        let RumorConfig { at, until, count, every, per_second, .. } = *self.config;
+        let stream = format!("rumors[{}]", self.place);
+        Timing { stream, noun: "rumor", at, until, count, every, per_second, burst: 1 }
+    }
+
     fn error<T>(&self, key: &str, message: impl Into<String>) -> Result<T, ScenarioError> {
-        Err(ScenarioError::new(format!("rumors[{}].{key}", self.place), message))
+        self.timing().error(key, message)
     }
 
     fn rules(&self) -> Result<Rules, ScenarioError> {
@@ -177,17 +166,7 @@ impl Resolver<'_> {
             Ok(size) if config.size.0 <= LARGEST => size,
             _ => return self.error("size", format!("{} passes the limit of 1GiB", config.size)),
         };
-        let first = Time::ZERO + config.at;
-        let last = config.until.map_or(self.end, |until| (Time::ZERO + until).min(self.end));
-        if let Some(until) = config.until
-            && until < config.at
-        {
-            return self.error("until", format!("{until} is before at = \"{}\"", config.at));
-        }
-        if config.count == Some(0) {
-            return self.error("count", "0 rumors never appear; expected at least 1");
-        }
-        let gap = self.gap()?;
+        let pace = self.timing().resolve(self.end)?;
         let salt = SALT_WORKLOAD + 2 * self.place as u32;
         let nodes =
             |selector: &crate::scenario::population::selector::Selector, salt, key: &str| {
@@ -210,97 +189,64 @@ impl Resolver<'_> {
                 return self.error("to", format!("{node:?} would send to itself"));
             }
         }
-        let left = self.count(&gap);
-        Ok(Stream { first, last, left, passed: 0, gap, origins, receivers, size })
-    }
-
-    /// The key that says how many rumors there are.
-    const fn frequency(&self) -> &'static str {
-        match (self.config.count, self.config.every) {
-            (Some(_), _) => "count",
-            (None, Some(_)) => "every",
-            (None, None) => "per_second",
-        }
-    }
-
-    /// Rumors of the stream at most.
-    fn count(&self, gap: &Gap) -> u64 {
-        match (self.config.count, gap) {
-            (Some(count), _) => count.into(),
-            (None, Gap::Exponential(_)) => u64::MAX,
-            (None, Gap::Constant(_)) if self.config.every.is_some() => u64::MAX,
-            (None, Gap::Constant(_)) => 1,
-        }
-    }
-
-    fn gap(&self) -> Result<Gap, ScenarioError> {
-        let config = self.config;
-        match (config.every, config.per_second) {
-            (Some(_), Some(_)) => {
-                self.error("per_second", "a stream has either every or per_second, not both")
-            }
-            (Some(every), None) if every.is_zero() && config.count.is_none() => {
-                self.error("every", "0s without a count would inject without end")
-            }
-            (every, None) => Ok(Gap::Constant(every.unwrap_or(Span::ZERO))),
-            (None, Some(rate)) => {
-                let mean = Span::from_nanos(libm::round(1e9 / rate) as u64);
-                if !(rate > 0.0 && rate <= 1e9) || mean > LONGEST_WRITTEN {
-                    let message = format!(
-                        "{rate} is no rate; expected one rumor an hour (0.00028) to 1e9 a second"
-                    );
-                    return self.error("per_second", message);
-                }
-                Distribution::exponential(mean)
-                    .map(Gap::Exponential)
-                    .or_else(|why| self.error("per_second", why.message))
-            }
-        }
+        Ok(Stream { pace, passed: 0, origins, receivers, size })
     }
 }
 
-/// All streams merged: injections in the order of time, at equal times in the order of the file.
+/// All streams merged: injections in the order of time; at equal times rumors first, then in the
+/// order of the file.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    streams: Vec<(Stream, Rng, Option<Time>)>,
+    rumors: Vec<Running<Stream>>,
+    transactions: Vec<Running<TransactionStream>>,
     next_rumor: u32,
+    next_transaction: u32,
+}
+
+/// A stream, its chance, and when the next of it is due.
+#[derive(Clone, Debug)]
+struct Running<S> {
+    stream: S,
+    rng: Rng,
+    due: Option<Time>,
+}
+
+impl<S> Running<S> {
+    fn all(streams: Vec<S>, seed: Seed, purpose: Purpose, pace: impl Fn(&S) -> &Pace) -> Vec<Self> {
+        let start = |(place, stream): (usize, S)| {
+            let mut rng = Rng::of_node(seed, purpose, NodeId::from_index(place));
+            let due = pace(&stream).start(&mut rng);
+            Self { stream, rng, due }
+        };
+        streams.into_iter().enumerate().map(start).collect()
+    }
+
+    fn first(streams: &[Self]) -> Option<(Time, usize)> {
+        let due = |(place, running): (usize, &Self)| running.due.map(|due| (due, place));
+        streams.iter().enumerate().filter_map(due).min()
+    }
 }
 
 impl Workload {
     /// The streams from their beginning.
     #[must_use]
-    pub fn new(streams: Vec<Stream>, seed: Seed) -> Self {
-        let start = |(place, stream): (usize, Stream)| {
-            let mut rng = Rng::of_node(seed, Purpose::Workload, NodeId::from_index(place));
-            // A Poisson stream begins with a gap; others with a rumor.
-            let first = match &stream.gap {
-                Gap::Constant(_) => stream.first,
-                Gap::Exponential(gap) => stream.first.saturating_add(gap.draw(rng.bits())),
-            };
-            let due = (stream.left > 0 && first <= stream.last).then_some(first);
-            (stream, rng, due)
-        };
-        Self { streams: streams.into_iter().enumerate().map(start).collect(), next_rumor: 0 }
+    pub fn new(rumors: Vec<Stream>, transactions: Vec<TransactionStream>, seed: Seed) -> Self {
+        let transactions =
+            Running::all(transactions, seed, Purpose::Transactions, |stream| &stream.pace);
+        let rumors = Running::all(rumors, seed, Purpose::Workload, |stream| &stream.pace);
+        Self { rumors, transactions, next_rumor: 0, next_transaction: 0 }
     }
 
-    /// The places of the streams of which no rumor is still to come.
+    /// The places of the streams of rumors of which none is still to come.
     pub fn dry(&self) -> impl Iterator<Item = usize> + '_ {
-        let streams = self.streams.iter().enumerate();
-        streams.filter(|(_, (_, _, due))| due.is_none()).map(|(place, _)| place)
+        let streams = self.rumors.iter().enumerate();
+        streams.filter(|(_, running)| running.due.is_none()).map(|(place, _)| place)
     }
-}
 
-impl Iterator for Workload {
-    type Item = Injection<Input>;
-
-    fn next(&mut self) -> Option<Injection<Input>> {
-        let due = |(place, (_, _, due)): (usize, &(Stream, Rng, Option<Time>))| {
-            due.map(|due| (due, place))
-        };
-        let (at, place) = self.streams.iter().enumerate().filter_map(due).min()?;
+    fn next_rumor(&mut self, at: Time, place: usize) -> Option<Injection<Input>> {
         let rumor = self.next_rumor;
         self.next_rumor = rumor.checked_add(1)?;
-        let (stream, rng, due) = &mut self.streams[place];
+        let Running { stream, rng, due } = &mut self.rumors[place];
         let node = pick(rng, &stream.origins);
         let to = stream.receivers.as_ref().map(|receivers| {
             loop {
@@ -310,16 +256,38 @@ impl Iterator for Workload {
                 }
             }
         });
-        stream.left -= 1;
-        let next = match &stream.gap {
-            Gap::Constant(gap) => at.saturating_add(*gap),
-            Gap::Exponential(gap) => at.saturating_add(gap.draw(rng.bits())),
-        };
-        *due = (stream.left > 0 && next <= stream.last).then_some(next);
+        *due = stream.pace.after(at, rng);
         let (number, size) = (stream.passed, stream.size);
         stream.passed = number.wrapping_add(1);
         let injected = Injected { rumor, stream: place as u16, place: number, size, to };
         Some(Injection { at, node, input: Input::Rumor(injected) })
+    }
+
+    fn next_transaction(&mut self, at: Time, place: usize) -> Option<Injection<Input>> {
+        let number = self.next_transaction;
+        let Running { stream, rng, due } = &mut self.transactions[place];
+        let (node, submission) = stream.draw(rng, number);
+        *due = stream.pace.after(at, rng);
+        if submission != Submission::Repeat {
+            self.next_transaction = number.checked_add(1)?;
+        }
+        Some(Injection { at, node, input: Input::Transaction(submission) })
+    }
+}
+
+impl Iterator for Workload {
+    type Item = Injection<Input>;
+
+    fn next(&mut self) -> Option<Injection<Input>> {
+        let rumor = Running::first(&self.rumors);
+        let transaction = Running::first(&self.transactions);
+        match (rumor, transaction) {
+            (Some((at, place)), other) if other.is_none_or(|(later, _)| at <= later) => {
+                self.next_rumor(at, place)
+            }
+            (_, Some((at, place))) => self.next_transaction(at, place),
+            (_, None) => None,
+        }
     }
 }
 

@@ -89,10 +89,14 @@ pub struct LimitsConfig {
     /// How many rumors, counted back from the newest, a node can tell apart; it ignores older ones.
     #[schemars(range(min = 64, max = 1_048_576))]
     pub rumors: u32,
+    /// How many transactions, counted back from the newest, are followed at a time; older ones are
+    /// written into `transactions.csv` as they are at that moment.
+    #[schemars(range(min = 64, max = 16_777_216))]
+    pub transactions: u32,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { pending_events: 20_000_000, inbox: 1_000_000, rumors: 8_192 }
+        Self { pending_events: 20_000_000, inbox: 1_000_000, rumors: 8_192, transactions: 65_536 }
     }
 }

@@ -1,0 +1,117 @@
+//! Protocol layer: what a leader puts into its block, and what becomes known of it.
+
+use super::{BlocksConfig, Content, Ctx, Desk, Leading, Made};
+use crate::base::id::NodeId;
+use crate::base::slot::Slot;
+use crate::base::time::Span;
+use crate::fact::{Decline, Fact, Loss, Step};
+use crate::protocol::block::{Block, Shape};
+use crate::protocol::cluster::Cluster;
+use crate::protocol::ledger::{self, Transaction};
+use crate::protocol::mempool::Mempool;
+use crate::protocol::price::Work;
+
+impl Leading {
+    /// Makes the block of a slot, or says why not.
+    pub(super) fn lead(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        slot: Slot,
+        length: Span,
+    ) -> Option<Made> {
+        let (node, head) = (ctx.me(), *self.chain.head());
+        let declined = if head.next_slot > slot {
+            Some(Decline::Passed)
+        } else if desk.store.of_slot(slot).is_some() {
+            Some(Decline::HasShreds)
+        } else {
+            None
+        };
+        if let Some(reason) = declined {
+            ctx.observe(Fact::LeadDeclined { node, slot, reason });
+            return None;
+        }
+        let parent = head.body.map_or(&desk.cluster.genesis, |body| ctx.body(body));
+        let (content, expired) = self.blocks.content(parent, slot, desk.pool);
+        let hashes = self.slots.hashes_per_slot;
+        let ledger = ledger::Block::produce(&parent.ledger, slot, node, content, hashes);
+        let shape = self.blocks.shape(&ledger);
+        let block = Block::upon(parent, ledger, shape, desk.cluster.crypto, hashes);
+        charge(desk.cluster, ctx, &block);
+        announce(ctx, node, &block, &expired);
+        let id = block.id();
+        let body = ctx.store(block);
+        ctx.hold(body);
+        desk.store.insert_own(body, slot, id);
+        Some(Made { body, length })
+    }
+}
+
+/// The work of making a block: it is executed and hashed, and the root of every FEC set is signed,
+/// which stands for the signature of each of its shreds. Proof of history is another processor's
+/// work, which goes on all the time.
+fn charge(cluster: &Cluster, ctx: &mut impl Ctx, block: &Block) {
+    if cluster.prices.is_free() {
+        return;
+    }
+    let transactions = block.ledger.transactions().len() as u64;
+    for work in [
+        Work::Execute(transactions),
+        Work::Hash(block.bytes.into()),
+        Work::Sign(block.shape.sets().into()),
+    ] {
+        cluster.prices.charge(ctx, work);
+    }
+}
+
+/// States what became known with a new block.
+fn announce(ctx: &mut impl Ctx, node: NodeId, block: &Block, expired: &[Transaction]) {
+    let (slot, height, shape) = (block.slot, block.height, block.shape);
+    let (id, parent) = (block.id().0, block.parent_id().0);
+    let transactions = block.ledger.transactions();
+    ctx.observe(Fact::BlockMade { node, slot, block: id, parent, height });
+    ctx.observe(Fact::BlockSize {
+        block: id,
+        bytes: block.bytes,
+        data: shape.data(),
+        coding: shape.coding(),
+        transactions: transactions.len() as u32,
+    });
+    let mut tell = |transaction: &Transaction, step| {
+        let transaction = transaction.id.serial();
+        ctx.observe(Fact::Transaction { node, transaction, step });
+    };
+    transactions.iter().for_each(|it| tell(it, Step::Included { block: id }));
+    expired.iter().for_each(|it| tell(it, Step::Dropped(Loss::Expired)));
+}
+
+impl BlocksConfig {
+    /// What the block of a slot upon `parent` holds, and which transactions turned out to be too
+    /// old for it.
+    fn content(
+        &self,
+        parent: &Block,
+        slot: Slot,
+        pool: &mut Mempool,
+    ) -> (ledger::Content, Vec<Transaction>) {
+        if self.content == Content::Transactions {
+            let selection = pool.take(&parent.bank, slot, self.limits());
+            let transactions = selection.transactions.into();
+            return (ledger::Content { transactions, filler: 0 }, selection.expired);
+        }
+        let (bytes, _) = self.size();
+        let filler = u64::from(bytes).saturating_sub(ledger::BLOCK_HEADER_BYTES);
+        (ledger::Content { filler, ..ledger::Content::default() }, Vec::new())
+    }
+
+    /// How a block is cut.
+    fn shape(&self, block: &ledger::Block) -> Shape {
+        match self.content {
+            Content::Transactions => {
+                self.cut.shape(u32::try_from(block.bytes()).unwrap_or(u32::MAX))
+            }
+            Content::Off | Content::Synthetic => self.size().1,
+        }
+    }
+}
