@@ -342,16 +342,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::RepairServed { .. }
             | Fact::RepairRefused { .. }
             | Fact::RepairAnswered { .. } => self.on_repair_fact(fact),
-            Fact::ValuePublished { value, kind, size, .. } => {
-                if let Some(values) = &mut self.values {
-                    values.on_published(at, value, (kind, size), &mut self.sink);
-                }
-            }
-            Fact::PruneSent { origins, .. } => {
-                if let Some(values) = &mut self.values {
-                    values.on_prune(at, origins, &mut self.sink);
-                }
-            }
+            Fact::ValuePublished { .. } | Fact::PruneSent { .. } => self.on_value_fact(at, fact),
             // The rest is dealt out before, or concerns nobody here.
             Fact::FaultEnded { .. }
             | Fact::Sent(_)
@@ -377,6 +368,17 @@ impl<S: RowSink> Recorder<S> {
 }
 
 impl<S: RowSink> Recorder<S> {
+    fn on_value_fact(&mut self, at: Time, fact: &Fact) {
+        let Some(values) = &mut self.values else { return };
+        match *fact {
+            Fact::ValuePublished { value, kind, size, .. } => {
+                values.on_published(at, value, (kind, size), &mut self.sink);
+            }
+            Fact::PruneSent { origins, .. } => values.on_prune(at, origins, &mut self.sink),
+            _ => {}
+        }
+    }
+
     fn on_repair_fact(&mut self, fact: &Fact) {
         let Some(repair) = &mut self.repair else { return };
         match *fact {

@@ -106,7 +106,7 @@ fn without_loss_nobody_asks_for_anything() {
             assert_eq!((summary.requests, blocks.repaired), (0, 0), "{style}, {emission}");
             // The blocks of the last two slots are on their way.
             assert_eq!(blocks.lacking(20, 9), [], "{style}, {emission}");
-            assert_eq!(blocks.made.len(), 26, "slots at 0, 0.4, ..., 10 s");
+            assert_eq!(blocks.made.len(), 25, "slots at 0.4, 0.8, ..., 10 s");
         }
     }
 }
@@ -235,8 +235,9 @@ fn gossip_of_recent_blocks_brings_what_was_lost_and_none_does_not() {
         (ran.lookup(&MESSAGES, "kind", "block_chunk", "sent").unwrap_or(0), blocks.heads.len())
     };
     let ((none, few), (five, all)) = (with(0), with(5));
-    // Sixteen blocks of 60 chunks to two peers each; only leaders have their own blocks whole.
-    assert_eq!(none, 16 * 60 * 2);
+    // Slots 1 to 15 begin by 6 s: fifteen blocks of 60 chunks to two peers each; only leaders have
+    // their own blocks whole.
+    assert_eq!(none, 15 * 60 * 2);
     assert!(few < 20, "{few} nodes have a chain");
     assert!(five > 3 * none && all > few, "{five} chunks, {all} nodes have a chain");
 }

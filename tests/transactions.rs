@@ -44,8 +44,8 @@ fn of(ran: &Ran) -> TransactionsSummary {
 
 const MS: u64 = 1_000_000;
 
-/// Six nodes with equal stakes and a latency of 10 ms lead in turn, a slot of 1 s each: slot k, which
-/// begins at k seconds, is that of node k mod 6.
+/// Six nodes with equal stakes and a latency of 10 ms lead in turn, a slot of 1 s each: slot k,
+/// which begins at k seconds, is that of node k mod 6.
 const SIX: &str = r#"
 duration = "20s"
 [nodes]
@@ -225,7 +225,8 @@ fn a_transaction_of_an_abandoned_block_gets_into_the_chain_in_another_one() {
 
 #[test]
 fn prediction_is_as_good_as_what_gossip_has_told() {
-    // Sixteen nodes that learn of each other by and by, while leaders are drawn from what each knows.
+    // Sixteen nodes that learn of each other by and by, while leaders are drawn from what each
+    // knows.
     let world = |connect: &str| {
         let text = format!(
             "duration = \"60s\"\n[nodes]\ncount = 16\n{connect}\n\

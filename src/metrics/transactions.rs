@@ -1,5 +1,5 @@
-//! Metrics layer, collector: what became of each transaction, and how fast it reached a leader and a
-//! block (`transactions.csv`).
+//! Metrics layer, collector: what became of each transaction, and how fast it reached a leader and
+//! a block (`transactions.csv`).
 //!
 //! Every transaction ends in exactly one state. Which blocks count is decided by the canonical
 //! chain: the head that most stake builds on, and all that it stands on. Memory is bounded: only

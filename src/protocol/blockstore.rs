@@ -71,7 +71,8 @@ pub struct Expired {
 }
 
 impl Blockstore {
-    /// Whole blocks whose missing shreds are still told apart from those that came, to be passed on.
+    /// Whole blocks whose missing shreds are still told apart from those that came, to be passed
+    /// on.
     const UNSETTLED: usize = 16;
 
     /// An empty store. `recovers` says whether shreds of a decoded set count as received.

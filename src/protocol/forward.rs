@@ -1,10 +1,10 @@
 //! Protocol layer: Gulf Stream: how transactions wait at nodes, and how they reach the leaders that
 //! can put them into a block.
 //!
-//! Sources of the rules: the tutorial chapter (leaders of the next three slots, or random peers) and
-//! Agave (`send-transaction-service`: present and next leader, retries every two seconds until the
-//! transaction expires, a pool of 10,000; `core/src/banking_stage/decision_maker.rs`: who is about
-//! to lead holds what it has).
+//! Sources of the rules: the tutorial chapter (leaders of the next three slots, or random peers)
+//! and Agave (`send-transaction-service`: present and next leader, retries every two seconds until
+//! the transaction expires, a pool of 10,000; `core/src/banking_stage/decision_maker.rs`: who is
+//! about to lead holds what it has).
 
 mod config;
 mod message;

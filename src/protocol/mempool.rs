@@ -162,8 +162,8 @@ impl Mempool {
         }
     }
 
-    /// Takes a transaction in, as the last in the order; says which ones it evicts. Whether a ledger
-    /// would accept it is for [`Bank::check`] to say.
+    /// Takes a transaction in, as the last in the order; says which ones it evicts. Whether a
+    /// ledger would accept it is for [`Bank::check`] to say.
     ///
     /// # Errors
     /// Why it is refused; nothing else has changed then.

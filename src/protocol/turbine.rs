@@ -2,8 +2,8 @@
 //! shred to the root of its tree, and every node passes on what its place in the tree asks for.
 //!
 //! Sources of the rules: the tutorial chapter's network (round-robin over own peers), Agave
-//! (`turbine/src/broadcast_stage`, `turbine/src/retransmit_stage.rs`) and, for `relay`, Rotor of the
-//! Alpenglow white paper.
+//! (`turbine/src/broadcast_stage`, `turbine/src/retransmit_stage.rs`) and, for `relay`, Rotor of
+//! the Alpenglow white paper.
 
 pub mod config;
 mod message;

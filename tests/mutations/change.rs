@@ -149,9 +149,8 @@ pub(crate) fn extremes_like(value: &str) -> &'static [&'static str] {
 
 /// Whole entries that make use of keys that no shipped scenario has.
 const ENTRIES: &[&str] = &[
-    "[cost]\nmessage = \"1ms\"\nkilobyte = \"1ms\"",
-    "[cost]\nsign = \"1ms\"\nverify = \"1ms\"\nhash_kilobyte = \"1us\"\nexecute = \"1us\"",
-    "[cost]\npoh = \"1ms\"\nshred = \"1us\"\ncode = \"1us\"",
+    "[cost]\nmessage = \"1ms\"\nkilobyte = \"1ms\"\nsign = \"1ms\"\nverify = \"1ms\"\n\
+     hash_kilobyte = \"1us\"\nexecute = \"1us\"\npoh = \"1ms\"\nshred = \"1us\"\ncode = \"1us\"",
     "[limits]\npending_events = 1000\ninbox = 1\nrumors = 64",
     "[nodes.placement]\nkind = \"solana-mainnet\"",
     "[nodes.placement]\nkind = \"regions\"\nnames = [\"a\", \"b\"]\nweights = [1, 2]",

@@ -75,7 +75,8 @@ fn a_block_with_a_flaw_is_paid_for_and_refused() {
         forward: forward::Config::default(),
         mempool: mempool::Config::default(),
     };
-    let reasons: [(fn(ledger::Block) -> ledger::Block, Option<Flaw>); 3] = [
+    type Lie = fn(ledger::Block) -> ledger::Block;
+    let reasons: [(Lie, Option<Flaw>); 3] = [
         (ledger::Block::with_false_poh, Some(Flaw::Poh)),
         (ledger::Block::with_false_hash, Some(Flaw::Hash)),
         (|block| block, None),

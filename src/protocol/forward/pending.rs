@@ -15,8 +15,8 @@ impl Forward {
     /// Takes a transaction in, unless the ledger refuses it or there is no room; true if it did.
     ///
     /// The node at which a transaction came in is `strict`: it refuses whatever its ledger would
-    /// refuse at this moment. Others refuse what nothing can heal: a sender may come to money before
-    /// the transaction has its turn.
+    /// refuse at this moment. Others refuse what nothing can heal: a sender may come to money
+    /// before the transaction has its turn.
     pub(super) fn admit(
         &mut self,
         desk: &Desk<'_>,

@@ -50,11 +50,11 @@ impl Content {
 
 /// A block.
 ///
-/// Canonical bytes, all numbers little-endian: slot (4), height (4), parent's hash (32), counter (8)
-/// and hash (32) of its proof of history, leader (4), number of transactions (4), bytes of filler
-/// (8), then the canonical bytes of the transactions. The content comes last, so that more kinds of
-/// it can follow. On the wire every transaction also has its signature and its further data, and
-/// the filler follows.
+/// Canonical bytes, all numbers little-endian: slot (4), height (4), parent's hash (32), counter
+/// (8) and hash (32) of its proof of history, leader (4), number of transactions (4), bytes of
+/// filler (8), then the canonical bytes of the transactions. The content comes last, so that more
+/// kinds of it can follow. On the wire every transaction also has its signature and its further
+/// data, and the filler follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     slot: Slot,
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_an_independent_calculation() {
-        // Python, from the layout: struct.pack("<II32sQ32sIIQ", ...) and the transactions; 40 hashes
-        // for two slots, the last with sha256 of the 12 bytes of counts and the transaction.
+        // Python, from the layout: struct.pack("<II32sQ32sIIQ", ...) and the transactions; 40
+        // hashes for two slots, the last with sha256 of the 12 bytes of counts and the transaction.
         let start = Block { poh: PohEntry { counter: 0, hash: Digest([0; 32]) }, ..any() }.hashed();
         assert_eq!(start.hash().to_string(), GENESIS);
         let block = produce(&start, 2, content(&[5], 1_000));
