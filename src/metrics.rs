@@ -321,6 +321,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::BlockWhole { .. }
             | Fact::ShredsCounted { .. }
             | Fact::BlockExpired { .. }
+            | Fact::BlockMiscoded { .. }
             | Fact::HeadChanged { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 //! how many shreds of which sizes it is cut. Stored once per run and shared by all nodes; a node
 //! uses of it only what the messages it has received would tell it.
 
+mod coded;
 mod shape;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 
+pub use self::coded::{Coded, Erasure};
 pub use self::shape::{Cut, Shape, ShredAt};
 
 /// Names a block: the first 64 bits of its hash. Two blocks of a run share a name with a chance of
@@ -46,6 +48,8 @@ pub struct Block {
     pub bytes: u32,
     /// How it is cut into shreds.
     pub shape: Shape,
+    /// The bytes of its shreds, if the scenario asks for them.
+    pub coded: Option<Box<Coded>>,
 }
 
 impl Block {
@@ -53,6 +57,21 @@ impl Block {
     #[must_use]
     pub fn id(&self) -> BlockId {
         BlockId(self.hash.low_u64())
+    }
+
+    /// Cuts it into shreds that have bytes. `canonical` are the bytes that its hash is of.
+    #[must_use]
+    pub fn with_bytes(self, canonical: &[u8], cut: &Cut) -> Self {
+        let coded = Coded::of(canonical, &self.hash, self.bytes, &self.shape, cut);
+        Self { coded: coded.map(Box::new), ..self }
+    }
+
+    /// Whether the shreds of a set that a node has give back the data shreds that it lacks; bits of
+    /// `lacked` are as in [`Coded::restores`]. Where shreds have no bytes, they do.
+    #[inline]
+    #[must_use]
+    pub fn restores(&self, set: u16, lacked: &[u64]) -> bool {
+        self.coded.as_ref().is_none_or(|coded| coded.restores(set, lacked))
     }
 
     /// The name of the block it stands on.

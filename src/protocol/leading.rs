@@ -10,7 +10,7 @@ mod config;
 use std::sync::Arc;
 
 pub use self::config::{BlocksConfig, Content, Registry, SlotsConfig, Start};
-use super::block::{Block, BlockId};
+use super::block::{Block, BlockId, Erasure};
 use super::blockstore::Blockstore;
 use super::chain::{Chain, Link};
 use super::cluster::Cluster;
@@ -343,14 +343,19 @@ impl BlocksConfig {
     /// A block that carries nothing but bytes.
     fn synthetic(&self, slot: Slot, height: u32, leader: NodeId, parent: Digest) -> Block {
         let (bytes, shape) = self.size();
-        let hash = Digest::of_parts(&[
+        let canonical: [&[u8]; 6] = [
             b"headwater block",
             &slot.number().to_le_bytes(),
             &height.to_le_bytes(),
             &leader.number().to_le_bytes(),
             &parent.0,
             &bytes.to_le_bytes(),
-        ]);
-        Block { slot, height, leader, hash, parent, bytes, shape }
+        ];
+        let hash = Digest::of_parts(&canonical);
+        let block = Block { slot, height, leader, hash, parent, bytes, shape, coded: None };
+        match self.erasure {
+            Erasure::Counted => block,
+            Erasure::Real => block.with_bytes(&canonical.concat(), &self.cut),
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::quantity::Bytes;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
-use crate::protocol::block::{Cut, Shape};
+use crate::protocol::block::{Cut, Erasure, Shape};
 use crate::protocol::schedule::{self, Kind};
 use crate::protocol::setting::SettingError;
 
@@ -172,11 +172,20 @@ pub struct BlocksConfig {
     /// How blocks are cut; taken from `[turbine]`.
     #[serde(skip)]
     pub cut: Cut,
+    /// Whether the bytes of their shreds exist; taken from `[turbine]`.
+    #[serde(skip)]
+    pub erasure: Erasure,
 }
 
 impl Default for BlocksConfig {
     fn default() -> Self {
-        Self { content: Content::Off, bytes: None, shreds: None, cut: Cut::default() }
+        Self {
+            content: Content::Off,
+            bytes: None,
+            shreds: None,
+            cut: Cut::default(),
+            erasure: Erasure::default(),
+        }
     }
 }
 

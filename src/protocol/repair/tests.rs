@@ -97,6 +97,7 @@ impl Bench {
             parent: named(parent),
             bytes: data * cut.chunk,
             shape: cut.shape_of_shreds(data * width),
+            coded: None,
         };
         let body = Shelf::<Block>::store(&mut self.ctx, block);
         Shelf::<Block>::hold(&mut self.ctx, body);

@@ -9,7 +9,7 @@ use super::tree::layout::Layout;
 use super::tree::{self, Relay, Tree};
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
-use crate::protocol::block::Cut;
+use crate::protocol::block::{Cut, Erasure};
 use crate::protocol::blockstore::Limits;
 use crate::protocol::setting::SettingError;
 use crate::protocol::shuffle::Generator;
@@ -85,6 +85,9 @@ pub struct Config {
     pub coding_overhead: Bytes,
     /// Erasure coding, data and coding shreds of a FEC set: "32:32", for instance; "none" for none.
     pub coding: Coding,
+    /// Whether the bytes of shreds exist. A run is the same either way, but takes longer with
+    /// "real", and the blocks that nodes keep take memory, at most 1 GiB.
+    pub erasure: Erasure,
     /// In which order shreds leave a node.
     pub order: Order,
     /// When the leader sends them.
@@ -124,6 +127,7 @@ impl Default for Config {
             data_overhead: Bytes(0),
             coding_overhead: Bytes(0),
             coding: Coding::None,
+            erasure: Erasure::default(),
             order: Order::default(),
             emission: Emission::default(),
             forward_received: true,

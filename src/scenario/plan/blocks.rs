@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::refused;
 use crate::base::id::NodeMap;
 use crate::base::quantity::Bytes;
+use crate::protocol::block::{Coded, Erasure};
 use crate::protocol::blocks::Settings;
 use crate::protocol::leading::{BlocksConfig, Content};
 use crate::protocol::repair;
@@ -21,7 +22,7 @@ pub(super) fn resolve(
     let (slots, turbine) = (&scenario.slots, &scenario.turbine);
     slots.check().map_err(|error| refused("slots", &error))?;
     turbine.check().map_err(|error| refused("turbine", &error))?;
-    let blocks = BlocksConfig { cut: turbine.cut(), ..scenario.blocks.clone() };
+    let blocks = config(scenario);
     blocks.check().map_err(|error| refused("blocks", &error))?;
     scenario.repair.check().map_err(|error| refused("repair", &error))?;
     if blocks.content == Content::Off {
@@ -40,12 +41,19 @@ pub(super) fn resolve(
         return Err(ScenarioError::new("turbine.fanout", message));
     }
     check_sizes(scenario, &blocks)?;
+    check_erasure(scenario, &blocks)?;
     Ok(Some(Settings {
         slots: Arc::new(slots.clone()),
         blocks: Arc::new(blocks),
         turbine: Arc::new(turbine.clone()),
         repair: Arc::new(repair(scenario, stakes)?),
     }))
+}
+
+/// What leaders put into blocks, and how these are cut.
+pub(super) fn config(scenario: &Scenario) -> BlocksConfig {
+    let (cut, erasure) = (scenario.turbine.cut(), scenario.turbine.erasure);
+    BlocksConfig { cut, erasure, ..scenario.blocks.clone() }
 }
 
 /// The largest payload of a datagram, if the network has no limit of its own.
@@ -123,6 +131,36 @@ fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), Scenari
             Bytes(bytes.into())
         );
         return Err(ScenarioError::new("turbine.chunk_size", message));
+    }
+    Ok(())
+}
+
+/// Most memory for the bytes of shreds.
+const MOST_CODED: u64 = 1 << 30;
+
+/// Blocks that nodes keep at a time: those of the history and those that are not whole, but no more
+/// than there are slots.
+fn most_blocks(scenario: &Scenario) -> u64 {
+    let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos().max(1);
+    let turbine = &scenario.turbine;
+    slots.min(u64::from(turbine.history) + u64::from(turbine.partial_blocks))
+}
+
+/// The bytes of shreds live as long as their block; they have to fit into memory.
+fn check_erasure(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
+    let (_, shape) = blocks.size();
+    if blocks.erasure == Erasure::Counted || !shape.has_coding() {
+        return Ok(());
+    }
+    let (count, memory) = (most_blocks(scenario), Coded::memory(&shape, &blocks.cut));
+    if count.saturating_mul(memory) > MOST_CODED {
+        let (each, most) = (Bytes(memory), Bytes(MOST_CODED));
+        let message = format!(
+            "the shreds of {count} blocks with {each} each take more than {most}, the limit of \
+             real coding"
+        );
+        let hint = "use \"counted\", smaller blocks or a smaller turbine.history";
+        return Err(ScenarioError::new("turbine.erasure", message).hint(hint));
     }
     Ok(())
 }
