@@ -166,6 +166,40 @@ impl DropReason {
     }
 }
 
+/// What a value of Solana's gossip says; the names in every table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum ValueKind {
+    /// Where a node is reached.
+    ContactInfo,
+    /// A vote.
+    Vote,
+    /// Slots that a node has whole.
+    EpochSlots,
+    /// The lowest slot that a node has.
+    LowestSlot,
+    /// A payload of the rumor workload.
+    Rumor,
+}
+
+impl ValueKind {
+    /// All kinds in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::ContactInfo, Self::Vote, Self::EpochSlots, Self::LowestSlot, Self::Rumor];
+
+    /// The name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ContactInfo => "contact_info",
+            Self::Vote => "vote",
+            Self::EpochSlots => "epoch_slots",
+            Self::LowestSlot => "lowest_slot",
+            Self::Rumor => "rumor",
+        }
+    }
+}
+
 /// A message as the network sees it, in a transport fact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Transit {
@@ -285,6 +319,44 @@ pub enum Fact {
         hops: u16,
         /// Whether the node did not have it yet.
         first: bool,
+    },
+    /// A node made a new value of Solana's gossip.
+    ValuePublished {
+        /// Which node.
+        node: NodeId,
+        /// The value's number, from zero in the order of the run; after 2^32 they begin again.
+        value: u32,
+        /// Its kind.
+        kind: ValueKind,
+        /// Counts the values of this origin, kind and index.
+        version: u32,
+        /// Bytes of the value.
+        size: u32,
+    },
+    /// A value of Solana's gossip reached a node: every push of it, and a pull that brought it
+    /// first.
+    ValueReceived {
+        /// Who received it.
+        node: NodeId,
+        /// The value's number.
+        value: u32,
+        /// From whom.
+        from: NodeId,
+        /// Links travelled; 63 stands for any more.
+        hops: u8,
+        /// Whether it was pushed; pulled otherwise.
+        pushed: bool,
+        /// Whether the node did not have it, or a later one in its place.
+        first: bool,
+    },
+    /// A node asked a peer to push it no more values of some origins.
+    PruneSent {
+        /// Who asked.
+        node: NodeId,
+        /// Whom.
+        peer: NodeId,
+        /// How many origins.
+        origins: u32,
     },
     /// A leader made a block.
     BlockMade {
@@ -512,6 +584,8 @@ impl Fact {
             Self::RumorReceived { node, rumor, from, hops, first: true } => {
                 [pair(node, from), tagged(0xA6, rumor), hops.into()]
             }
+            // Values are message outcomes once they are sent, and nobody's business before.
+            Self::PruneSent { node, peer, origins } => [pair(node, peer), tagged(0xC0, origins), 0],
             Self::BlockMade { node, slot, block, height, .. } => {
                 [of_slot(node, slot), tagged(0xB1, height), block]
             }
@@ -657,6 +731,9 @@ mod tests {
     #[test]
     fn every_kind_and_reason_stands_at_its_number() {
         for (i, kind) in MessageKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, kind) in ValueKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, i);
         }
         for (i, reason) in DropReason::ALL.into_iter().enumerate() {

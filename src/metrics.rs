@@ -28,6 +28,7 @@ mod ticks;
 mod timeline;
 mod topology;
 mod traffic;
+mod values;
 
 use serde::Serialize;
 
@@ -43,6 +44,7 @@ use self::rumors::{Meant, Rumors};
 use self::table::{RowSink, TableSpec};
 use self::timeline::{Progress, Timeline};
 use self::traffic::Traffic;
+use self::values::Values;
 use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
@@ -65,6 +67,7 @@ pub use spread::TimeToShare;
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
+pub use values::{GOSSIP_VALUES, ValueCounts, ValuesSummary};
 
 /// All tables of a run, in the order in which people read them.
 pub const TABLES: &[&TableSpec] = &[
@@ -78,6 +81,7 @@ pub const TABLES: &[&TableSpec] = &[
     &BLOCK_ARRIVALS,
     &SLOTS,
     &CONVERGENCE,
+    &GOSSIP_VALUES,
     &FAULTS,
     &REPAIR,
     &PEERS,
@@ -107,6 +111,8 @@ pub struct Summary {
     pub peers: PeersSummary,
     /// The validator registry; `None` if it is not spread by gossip.
     pub registry: Option<RegistrySummary>,
+    /// Values of gossip by Solana's rules; `None` without it.
+    pub gossip_values: Option<ValuesSummary>,
     /// Rumors.
     pub rumors: RumorsSummary,
     /// Repair; `None` if nobody repairs anything.
@@ -132,6 +138,10 @@ impl Summary {
         ("nodes", "nodes, how many are up at the end, starts and crashes"),
         ("peers", "how often a peer was added, given up, refused or given up for good"),
         ("registry", "who knows the validators and when all did; null without gossip of them"),
+        (
+            "gossip_values",
+            "how far values of gossip by Solana's rules spread and how redundantly; null without it",
+        ),
         ("rumors", "how far and how fast rumors spread"),
         ("repair", "requests for missing shreds and what they brought; null without repair"),
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
@@ -166,6 +176,7 @@ pub struct Recorder<S: RowSink> {
     deliveries: Deliveries,
     blocks: Option<Blocks>,
     convergence: Option<Convergence>,
+    values: Option<Values>,
     faults: Faults,
     repair: Option<Repair>,
     peers: Peers,
@@ -185,6 +196,7 @@ impl<S: RowSink> Recorder<S> {
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
+            values: plan.gossip_values.then(|| Values::new(plan.timeline)),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
@@ -223,6 +235,9 @@ impl<S: RowSink> Recorder<S> {
         if let Some(repair) = &self.repair {
             repair.fill(sink);
         }
+        if let Some(values) = &mut self.values {
+            values.fill(end, sink);
+        }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
         (self.summary(ending, blocks, faults), self.sink)
@@ -247,6 +262,7 @@ impl<S: RowSink> Recorder<S> {
             nodes: self.nodes.summary(ending.world.up),
             peers: self.peers.summary(),
             registry: self.convergence.as_ref().map(Convergence::summary),
+            gossip_values: self.values.as_ref().map(Values::summary),
             rumors: self.rumors.summary(),
             repair: self.repair.as_ref().map(Repair::summary),
             deliveries: self.deliveries.summary(),
@@ -280,10 +296,12 @@ impl<S: RowSink> Recorder<S> {
         match *fact {
             Fact::NodeUp { node } => {
                 self.nodes.on_up();
+                self.values.iter_mut().for_each(Values::on_up);
                 registry.into_iter().for_each(|known| known.on_up(at, node));
             }
             Fact::NodeDown { node, forgets } => {
                 self.nodes.on_down(node);
+                self.values.iter_mut().for_each(Values::on_down);
                 registry.into_iter().for_each(|known| known.on_down(at, node, forgets));
             }
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
@@ -307,12 +325,23 @@ impl<S: RowSink> Recorder<S> {
             | Fact::RepairServed { .. }
             | Fact::RepairRefused { .. }
             | Fact::RepairAnswered { .. } => self.on_repair_fact(fact),
+            Fact::ValuePublished { value, kind, size, .. } => {
+                if let Some(values) = &mut self.values {
+                    values.on_published(at, value, (kind, size), &mut self.sink);
+                }
+            }
+            Fact::PruneSent { origins, .. } => {
+                if let Some(values) = &mut self.values {
+                    values.on_prune(at, origins, &mut self.sink);
+                }
+            }
             // The rest is dealt out before, or concerns nobody here.
             Fact::FaultEnded { .. }
             | Fact::Sent(_)
             | Fact::Duplicated(_)
             | Fact::Delivered { .. }
             | Fact::Dropped { .. }
+            | Fact::ValueReceived { .. }
             | Fact::RumorReceived { .. }
             | Fact::BlockMade { .. }
             | Fact::BlockSize { .. }
@@ -363,6 +392,11 @@ impl<S: RowSink> Observer for Recorder<S> {
                 if let Some(receipt) = self.rumors.on_received(at, node, rumor, hops, first) {
                     let what = (rumor, node, from, hops);
                     self.deliveries.on_received(at, what, receipt, &mut self.sink);
+                }
+            }
+            Fact::ValueReceived { value, hops, pushed, first, .. } => {
+                if let Some(values) = &mut self.values {
+                    values.on_received(at, value, hops, (pushed, first));
                 }
             }
             _ => self.on_rare_fact(at, fact),

@@ -7,6 +7,7 @@ pub mod blockstore;
 pub mod chain;
 pub mod cluster;
 pub mod content;
+pub mod crds;
 pub mod discovery;
 pub mod gossip;
 pub mod leading;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use self::block::Block;
 use self::blocks::Blocks;
 use self::cluster::Cluster;
+use self::crds::Crds;
 use self::discovery::Discovery;
 use self::gossip::Gossip;
 use self::peers::Peers;
@@ -66,6 +68,7 @@ pub struct Validator {
     blocks: Option<Box<Blocks>>,
     /// Blocks that it sends again in each round of gossip.
     recent_blocks: usize,
+    crds: Option<Box<Crds>>,
 }
 
 impl Validator {
@@ -83,23 +86,25 @@ impl Validator {
             let settings = Arc::clone(&settings.discovery);
             Box::new(Discovery::new(settings, seed, me, initial.clone()))
         });
-        let gossips = settings.gossip.style != gossip::Style::Off;
+        let gossips = !matches!(settings.gossip.style, gossip::Style::Off | gossip::Style::Solana);
         let gossip = gossips.then(|| {
             Box::new(Gossip::new(settings.gossip, seed, me, count, cluster.is_validator(me)))
         });
+        let crds = cluster.crds.as_ref().map(|shared| Box::new(Crds::new(shared, seed, me)));
         Self {
             peers: Peers::listed(Vec::new()),
             initial,
             connect,
             discovery,
             gossip,
+            crds,
             rumors: Rumors::new(seed, me, settings.rumor_window),
             blocks: settings.blocks.as_ref().map(|own| Box::new(Blocks::new(own, seed, me))),
             recent_blocks: settings.gossip.recent_blocks as usize,
         }
     }
 
-    /// What the node knows of the validators; `None` if it does not gossip.
+    /// What the node knows of the validators; `None` if it does not gossip, or by Solana's rules.
     #[must_use]
     pub fn gossip(&self) -> Option<&Gossip> {
         self.gossip.as_deref()
@@ -118,7 +123,7 @@ impl Validator {
     }
 
     /// The overlay's peers become the node's peers, and it tells them so.
-    fn join(&mut self, ctx: &mut Outbox<Self>) {
+    fn join(&mut self, cluster: &Cluster, ctx: &mut Outbox<Self>) {
         if self.peers.is_empty() {
             self.peers = self.initial.clone();
         }
@@ -127,6 +132,37 @@ impl Validator {
         }
         if let Some(gossip) = &mut self.gossip {
             gossip.connect(&self.peers, ctx);
+        }
+        if let (Some(crds), Some(shared)) = (&mut self.crds, &cluster.crds) {
+            crds.connect(shared, ctx);
+        }
+    }
+
+    /// Hands what Solana's gossip has brought to the parts that it concerns.
+    fn pass_on(&mut self, cluster: &mut Cluster) {
+        let Some(shared) = &mut cluster.crds else { return };
+        let arrivals = shared.take_arrivals();
+        for arrival in &arrivals {
+            match arrival.value {
+                crds::Value::Rumor { rumor, .. } => self.rumors.heard(rumor),
+                crds::Value::ContactInfo
+                | crds::Value::Vote { .. }
+                | crds::Value::EpochSlots { .. }
+                | crds::Value::LowestSlot { .. } => {}
+            }
+        }
+        shared.give_back(arrivals);
+    }
+
+    /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
+    fn inject(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, injected: Injected) {
+        self.rumors.on_input(cluster, &self.peers, ctx, injected);
+        let spread = cluster.rumors[usize::from(injected.stream)].style;
+        if let (rumor::Style::Gossip, Some(crds), Some(shared)) =
+            (spread, &mut self.crds, &mut cluster.crds)
+        {
+            let size = u16::try_from(injected.size).unwrap_or(u16::MAX);
+            crds.publish(shared, ctx, crds::Value::Rumor { rumor: injected.rumor, size });
         }
     }
 }
@@ -140,7 +176,7 @@ impl Protocol for Validator {
 
     fn on_start(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         if self.connect.is_zero() {
-            self.join(ctx);
+            self.join(cluster, ctx);
         } else {
             ctx.after(self.connect, Timer::Connect);
         }
@@ -170,6 +206,12 @@ impl Protocol for Validator {
                     gossip.on_message(&self.peers, ctx, from, message);
                 }
             }
+            Message::Crds(message) => {
+                if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                    crds.on_message(shared, ctx, from, message);
+                    self.pass_on(cluster);
+                }
+            }
             Message::Rumor(message) => {
                 self.rumors.on_message(cluster, &self.peers, ctx, from, message);
             }
@@ -191,7 +233,7 @@ impl Protocol for Validator {
 
     fn on_timer(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, timer: Timer) {
         match timer {
-            Timer::Connect => self.join(ctx),
+            Timer::Connect => self.join(cluster, ctx),
             Timer::Discovery(timer) => {
                 if let Some(discovery) = &mut self.discovery {
                     discovery.on_timer(&mut self.peers, ctx, timer);
@@ -203,6 +245,11 @@ impl Protocol for Validator {
                     if let Some(blocks) = &self.blocks {
                         blocks.resend(ctx, self.recent_blocks, chosen);
                     }
+                }
+            }
+            Timer::Crds(timer) => {
+                if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                    crds.on_timer(shared, &self.peers, ctx, timer);
                 }
             }
             Timer::Rumor(timer) => self.rumors.on_timer(cluster, &self.peers, ctx, timer),
@@ -226,11 +273,11 @@ impl Protocol for Validator {
 
     fn on_input(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, input: Input) {
         match input {
-            Input::Rumor(injected) => self.rumors.on_input(cluster, &self.peers, ctx, injected),
+            Input::Rumor(injected) => self.inject(cluster, ctx, injected),
         }
     }
 
-    fn on_crash(&mut self, _: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
+    fn on_crash(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, memory: Memory) {
         self.rumors.on_crash(ctx, memory);
         if let Some(blocks) = &mut self.blocks {
             blocks.on_crash(ctx, memory);
@@ -238,13 +285,16 @@ impl Protocol for Validator {
         if let Some(gossip) = &mut self.gossip {
             gossip.on_crash(ctx, memory);
         }
+        if let (Some(crds), Some(shared)) = (&mut self.crds, &cluster.crds) {
+            crds.on_crash(shared, memory);
+        }
         if let Some(discovery) = &mut self.discovery {
             discovery.on_crash(&mut self.peers, memory);
         }
     }
 
     fn on_restart(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        self.join(ctx);
+        self.join(cluster, ctx);
         self.rumors.on_start(cluster, ctx);
         if let Some(blocks) = &mut self.blocks {
             blocks.on_start(cluster, &self.peers, ctx);
@@ -253,9 +303,11 @@ impl Protocol for Validator {
 
     fn status(&self, _: &Cluster) -> Status {
         let blocks = self.blocks.as_ref().map_or_else(Status::default, |blocks| blocks.status());
+        let of_gossip = self.gossip.as_ref().map(|gossip| gossip.known());
+        let of_crds = self.crds.as_ref().map(|crds| crds.known());
         Status {
             peers: self.peers.len() as u32,
-            validators: self.gossip.as_ref().map_or(0, |gossip| gossip.known()),
+            validators: of_gossip.or(of_crds).unwrap_or(0),
             rumors: self.rumors.count(),
             refused: self.discovery.as_ref().map_or(0, |discovery| discovery.refused()),
             forgotten: self.discovery.as_ref().map_or(0, |discovery| discovery.forgotten()),
@@ -282,6 +334,8 @@ pub enum Message {
     Discovery(discovery::Message),
     /// Of registry gossip.
     Gossip(gossip::Message),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Message),
     /// Of rumors.
     Rumor(rumor::Message),
     /// Of block propagation.
@@ -299,6 +353,8 @@ pub enum Timer {
     Discovery(discovery::Timer),
     /// Of registry gossip.
     Gossip(gossip::Timer),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Timer),
     /// Of rumors.
     Rumor(rumor::Timer),
     /// Of block propagation.
@@ -316,6 +372,8 @@ pub enum Body {
     Discovery(discovery::Body),
     /// Of registry gossip.
     Gossip(gossip::Body),
+    /// Of gossip by Solana's rules.
+    Crds(crds::Body),
     /// Of rumors.
     Rumor(rumor::Body),
     /// A block.
@@ -329,6 +387,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.kind(),
             Self::Gossip(message) => message.kind(),
+            Self::Crds(message) => message.kind(),
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
             Self::Repair(message) => message.kind(),
@@ -338,6 +397,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.size(bodies),
             Self::Gossip(message) => message.size(bodies),
+            Self::Crds(message) => message.size(bodies),
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
             Self::Repair(message) => message.size(bodies),
@@ -347,6 +407,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.content(bodies),
             Self::Gossip(message) => message.content(bodies),
+            Self::Crds(message) => message.content(bodies),
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
             Self::Repair(message) => message.content(bodies),
@@ -356,6 +417,7 @@ impl Payload<Body> for Message {
         match self {
             Self::Discovery(message) => message.body(),
             Self::Gossip(message) => message.body(),
+            Self::Crds(message) => message.body(),
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
             Self::Repair(message) => message.body(),
@@ -363,7 +425,7 @@ impl Payload<Body> for Message {
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
-            Self::Discovery(_) | Self::Gossip(_) | Self::Repair(_) => None,
+            Self::Discovery(_) | Self::Gossip(_) | Self::Crds(_) | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
         }
@@ -399,7 +461,7 @@ macro_rules! wire {
     };
 }
 
-wire!(discovery: Discovery, gossip: Gossip, rumor: Rumor, repair: Repair);
+wire!(discovery: Discovery, gossip: Gossip, crds: Crds, rumor: Rumor, repair: Repair);
 
 impl From<turbine::Message> for Message {
     fn from(message: turbine::Message) -> Self {

@@ -140,6 +140,7 @@ fn cluster(plan: &Plan) -> Cluster {
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
+        crds: plan.crds().map(Box::new),
         crypto: plan.scenario.crypto,
         prices: plan.scenario.cost.protocol(),
     }
@@ -233,6 +234,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         faults: plan.faults.iter().map(fault_info).collect(),
         gossip,
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
+        gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
         rumor_window: plan.validators.rumor_window.max(1),
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),

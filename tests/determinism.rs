@@ -14,7 +14,7 @@ use headwater::scenario::shipped::SCENARIOS;
 use crate::support::{blessing, golden, ran_plan, shipped};
 
 /// Seed and prefix of the golden run of each scenario: whole, or as much as a test can take.
-const PREFIXES: &[(&str, &str)] = &[("geographic-cluster", "6s")];
+const PREFIXES: &[(&str, &str)] = &[("geographic-cluster", "6s"), ("solana-gossip", "7s")];
 
 fn golden_plan(name: &str, seed: u64) -> Plan {
     let prefix = PREFIXES.iter().find(|(scenario, _)| *scenario == name);

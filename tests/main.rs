@@ -12,5 +12,6 @@ mod malformed;
 mod mutations;
 mod repair;
 mod smoke;
+mod solana;
 mod tidy;
 mod workload;

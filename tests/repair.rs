@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater::base::time::Time;
-use headwater::fact::{Census, Fact, Observer, World};
+use headwater::fact::{Census, Fact, MessageKind, Observer, World};
 use headwater::metrics::{MESSAGES, REPAIR};
 
 use crate::support::{Ran, plan, ran_heard};
@@ -17,6 +17,8 @@ struct Blocks {
     /// The height of each node's head.
     heads: BTreeMap<u32, u32>,
     repaired: u64,
+    /// Shreds that node 1 received down the tree, and that it sent on.
+    passed: (u64, u64),
 }
 
 struct Listen<'a>(&'a mut Blocks);
@@ -34,7 +36,15 @@ impl Observer for Listen<'_> {
             Fact::HeadChanged { node, height, .. } => {
                 self.0.heads.insert(node.number(), height);
             }
-            Fact::ShredsCounted { repaired, .. } => self.0.repaired += u64::from(repaired),
+            Fact::ShredsCounted { node, repaired, turbine, .. } => {
+                self.0.repaired += u64::from(repaired);
+                if node.number() == 1 {
+                    self.0.passed.0 += u64::from(turbine);
+                }
+            }
+            Fact::Sent(sent) if sent.kind == MessageKind::BlockChunk => {
+                self.0.passed.1 += u64::from(sent.from.number() == 1);
+            }
             _ => {}
         }
     }
@@ -145,6 +155,28 @@ fn erasure_coding_saves_repair() {
     // from the leader, so 10 % of them; with it 33 of 64 would have to be lost.
     let (coded, plain) = (requests(CODED), requests(PLAIN));
     assert!(plain > 2_000 && coded * 10 < plain, "{coded} with coding, {plain} without");
+}
+
+#[test]
+fn what_came_by_repair_is_never_passed_on() {
+    // A tree of six: node 0 leads and serves 1 and 2, node 1 serves 3 and 4. Half of what goes from
+    // 0 to 1 is lost. The leader goes after 4 s, so that all blocks become whole.
+    for order in ["chunk-major", "child-major", "whole-block"] {
+        let text = format!(
+            "duration = \"20s\"\n[nodes]\ncount = 6\n[blocks]\ncontent = \"synthetic\"\n\
+             bytes = \"60kB\"\n[turbine]\ntree = \"kary\"\nfanout = 2\nchunk_size = \"1kB\"\n\
+             order = \"{order}\"\n[repair]\nstyle = \"solana\"\n[slots]\nschedule = \"list\"\n\
+             leaders = [0]\n[network]\nlatency = \"10ms\"\n[[faults]]\nkind = \"loss\"\n\
+             at = \"0s\"\nfrom = 0\nto = 1\nprobability = \"50%\"\n\
+             [[faults]]\nkind = \"crash\"\nat = \"3900ms\"\nnodes = 0"
+        );
+        let (_, blocks) = run(&text);
+        assert_eq!(blocks.lacking(6, 20), [], "{order}");
+        let (received, sent) = blocks.passed;
+        // Ten blocks of 60 shreds, half of them: 300, deviation 12; six of them are 73.
+        assert!(received.abs_diff(300) < 73, "{order}: {received}");
+        assert_eq!(sent, 2 * received, "{order}");
+    }
 }
 
 #[test]

@@ -87,8 +87,14 @@ fn registry(plan: &Plan, registry: Option<&RegistrySummary>) -> String {
         gossip::Style::Pull => "pull",
         gossip::Style::PushPull => "push-pull",
         gossip::Style::ForwardOnce => "forward-once",
+        gossip::Style::Solana => "solana",
     };
-    let mut text = format!("\n  gossip ({style}, fan-out {})\n", plan.validators.gossip.fanout);
+    let gossip = &plan.validators.gossip;
+    let fanout = match (gossip.style, &gossip.solana) {
+        (gossip::Style::Solana, Some(rules)) => rules.fanout,
+        _ => gossip.fanout,
+    };
+    let mut text = format!("\n  gossip ({style}, fan-out {fanout})\n");
     let all = match registry.validators {
         1 => "the only validator".to_owned(),
         validators => format!("all {} validators", count(validators)),

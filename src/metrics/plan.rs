@@ -29,6 +29,8 @@ pub struct RecorderPlan {
     pub gossip: bool,
     /// Whether nodes repair blocks.
     pub repair: bool,
+    /// Whether nodes gossip by Solana's rules: how far values come is then followed.
+    pub gossip_values: bool,
     /// How many rumors are followed at once, at least one. A rumor that falls out because of newer
     /// ones is written down as it is; receipts after that count as late.
     pub rumor_window: usize,
@@ -69,6 +71,7 @@ impl RecorderPlan {
             faults: Vec::new(),
             gossip: false,
             repair: false,
+            gossip_values: false,
             rumor_window: Self::RUMOR_WINDOW,
             blocks: false,
             block_window: Self::BLOCK_WINDOW,

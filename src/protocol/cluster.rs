@@ -1,6 +1,7 @@
 //! Protocol layer: what every node may know for free: public facts of the cluster that are the same
 //! for all nodes. No node's private state is ever here.
 
+use super::crds::Shared;
 use super::price::Prices;
 use super::rumor::Rules;
 use super::schedule::Schedule;
@@ -28,6 +29,8 @@ pub struct Cluster {
     pub crypto: Suite,
     /// What operations cost.
     pub prices: Prices,
+    /// What all nodes share of gossip by Solana's rules; `None` if there is none.
+    pub crds: Option<Box<Shared>>,
 }
 
 impl Cluster {

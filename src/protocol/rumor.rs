@@ -33,6 +33,9 @@ pub enum Style {
     PushPull,
     /// Straight from the origin to one node, which does not spread it.
     Direct,
+    /// As a value of gossip by Solana's rules, which needs `[gossip] style = "solana"`; of the keys
+    /// here only those about when, where and how large are read.
+    Gossip,
 }
 
 /// The rules of one stream of rumors, known to all nodes.
@@ -293,6 +296,11 @@ impl Rumors {
         }
     }
 
+    /// A rumor came by gossip; it is spread there.
+    pub fn heard(&mut self, rumor: u32) {
+        self.seen.insert(rumor);
+    }
+
     /// A message of this part arrived.
     pub fn on_message(
         &mut self,
@@ -372,7 +380,7 @@ impl Rumors {
                 let left = if rules.rounds == 0 { u32::MAX } else { rules.rounds };
                 self.keep(ctx, Kept { rumor, stream, hops, left, body });
             }
-            Style::Direct => {}
+            Style::Direct | Style::Gossip => {}
         }
     }
 

@@ -21,9 +21,9 @@ use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
-use crate::protocol::rumor::Rules;
+use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
-use crate::protocol::{ValidatorSettings, discovery, gossip};
+use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 
 pub use self::fault::PlannedFault;
@@ -94,9 +94,10 @@ impl Plan {
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         let rumor_window = workload::window(&streams, &scenario.limits);
         limits::check_rumors(rumor_window, count, &rumors)?;
-        check_gossip(&scenario.gossip, count)?;
+        let gossip = settled_gossip(&scenario.gossip);
+        check_gossip(&gossip, count)?;
         let validators = ValidatorSettings {
-            gossip: scenario.gossip,
+            gossip,
             discovery: discovery_settings(scenario, &population, seed)?,
             rumor_window,
             blocks: blocks::resolve(scenario, &population.stakes)?,
@@ -112,7 +113,7 @@ impl Plan {
             inbox_limit: scenario.limits.inbox as usize,
         };
         let mut plan = Self {
-            scenario: scenario.clone(),
+            scenario: Scenario { gossip, ..scenario.clone() },
             seed,
             end,
             population,
@@ -146,6 +147,16 @@ impl Plan {
     #[must_use]
     pub fn workload(&self) -> Workload {
         Workload::new(self.streams.clone(), self.seed)
+    }
+
+    /// What nodes share of gossip by Solana's rules; `None` if they do not gossip that way.
+    #[must_use]
+    pub fn crds(&self) -> Option<crds::Shared> {
+        let gossip = &self.validators.gossip;
+        let rules = gossip.solana.filter(|_| gossip.style == gossip::Style::Solana)?;
+        let gossiped = self.rumors.iter().any(|rules| rules.style == rumor::Style::Gossip);
+        let ring = if gossiped { self.validators.rumor_window.max(1) } else { 0 };
+        Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
     }
 
     /// The scenario as TOML with all defaults filled in; reads back as the same plan.
@@ -206,9 +217,24 @@ fn check_name(name: &str) -> Result<(), ScenarioError> {
 /// Nodes whose registries fit into memory: one version of four bytes for each pair.
 const MOST_GOSSIPING: usize = 20_000;
 
+/// Nodes for which the tables of Solana's gossip fit into memory: some 95 bytes for each pair.
+const MOST_BY_SOLANA: usize = 5_000;
+
+/// The settings with the rules filled in that the style reads.
+fn settled_gossip(config: &gossip::Config) -> gossip::Config {
+    let mut settled = *config;
+    if settled.style == gossip::Style::Solana {
+        settled.solana.get_or_insert_default();
+    }
+    settled
+}
+
 fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioError> {
     if config.style == gossip::Style::Off {
         return Ok(());
+    }
+    if config.style == gossip::Style::Solana {
+        return check_solana(config, nodes);
     }
     if nodes > MOST_GOSSIPING {
         let message = format!(
@@ -223,6 +249,17 @@ fn check_gossip(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioErr
         return Err(ScenarioError::new("gossip.fanout", impossible_fanout(config.fanout, others)));
     }
     Ok(())
+}
+
+fn check_solana(config: &gossip::Config, nodes: usize) -> Result<(), ScenarioError> {
+    if nodes > MOST_BY_SOLANA {
+        let message = format!(
+            "gossip by Solana's rules among {nodes} nodes passes the limit of {MOST_BY_SOLANA} \
+             (95 bytes for each pair of nodes)"
+        );
+        return Err(ScenarioError::new("gossip.style", message));
+    }
+    config.check().map_err(|error| refused("gossip", &error))
 }
 
 /// The sentence about more random nodes than there are others.

@@ -42,6 +42,7 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "erasure-coding",
     "solana-cluster",
     "repair",
+    "solana-gossip",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.

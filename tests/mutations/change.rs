@@ -106,6 +106,8 @@ const EXTREMES: [&[&str]; 8] = [
         "\"pull\"",
         "\"push-pull\"",
         "\"direct\"",
+        "\"gossip\"",
+        "\"solana\"",
         "\"off\"",
         "\"lost\"",
         "\"aligned\"",
@@ -160,6 +162,7 @@ const ENTRIES: &[&str] = &[
     "[[rumors]]\nspread = \"push-pull\"\nper_second = 100.0",
     "[[rumors]]\nspread = \"direct\"\nto = \"all\"\ncount = 20\nnode = \"all\"",
     "[[rumors]]\nspread = \"flood\"\necho = true\nsize = \"1GiB\"",
+    "[[rumors]]\nspread = \"gossip\"\nsize = \"461B\"\ncount = 50\nevery = \"9ms\"",
     "[[faults]]\nkind = \"pause\"\nat = \"500ms\"\nfor = \"1s\"\nnodes = \"0..2\"",
     "[[faults]]\nkind = \"slow\"\nat = \"0s\"\nnodes = \"0..2\"\nfactor = 9\nper_message = \"1s\"",
     "[[faults]]\nkind = \"throttle\"\nat = \"0s\"\nrate = \"1kbit/s\"\nbuffer = 10",
@@ -180,8 +183,20 @@ pub(crate) fn everything() -> String {
     text += "jitter = { kind = \"exponential\", mean = \"5ms\" }\nuplink = \"100Mbit/s\"\n";
     text += "downlink = { rate = \"1Gbit/s\", buffer = \"1MiB\" }\n";
     // One placement is enough, and small limits would end everything else early.
-    let fits = |entry: &&&str| !entry.contains("\"regions\"") && !entry.starts_with("[limits]");
+    let fits = |entry: &&&str| {
+        let needs_solana = entry.contains("\"gossip\"");
+        !entry.contains("\"regions\"") && !entry.starts_with("[limits]") && !needs_solana
+    };
     ENTRIES.iter().filter(fits).for_each(|entry| text += &format!("{entry}\n"));
+    text
+}
+
+/// A valid scenario of gossip by Solana's rules.
+pub(crate) fn everything_of_solana() -> String {
+    let mut text = "duration = \"3s\"\n[nodes]\ncount = 30\nobservers = 2\n".to_owned();
+    text += "[network]\nlatency = \"50ms\"\n[gossip]\nstyle = \"solana\"\n";
+    let gossiped = ENTRIES.iter().filter(|entry| entry.contains("\"gossip\""));
+    gossiped.for_each(|entry| text += &format!("{entry}\n"));
     text
 }
 

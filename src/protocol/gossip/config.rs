@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::time::Span;
+use crate::protocol::crds;
 use crate::protocol::setting::{SettingError, at_least_one, round_length};
 
 /// How nodes tell each other of the validators.
@@ -23,6 +24,10 @@ pub enum Style {
     /// A node that learns something new sends it on to `fanout` random peers, at once and once
     /// ("infect and die"). Nothing is repeated: what is lost stays lost.
     ForwardOnce,
+    /// By Solana's rules: signed values in a replicated table, pushed along stake-weighted sets of
+    /// peers that prune what comes late, and pulled. See `[gossip.solana]`; of the other keys of
+    /// `[gossip]` it reads `phase` alone.
+    Solana,
 }
 
 /// When the rounds of a node take place.
@@ -73,6 +78,9 @@ pub struct Config {
     /// chunk after chunk in turn (the classroom: 5); 0 for none. "forward-once" has no rounds.
     #[schemars(range(max = 65_536))]
     pub recent_blocks: u32,
+    /// The rules of `style = "solana"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solana: Option<crds::Config>,
 }
 
 impl Default for Config {
@@ -86,6 +94,7 @@ impl Default for Config {
             refresh: None,
             choose_from: ChooseFrom::Peers,
             recent_blocks: 0,
+            solana: None,
         }
     }
 }
@@ -100,6 +109,9 @@ impl Config {
     /// # Errors
     /// Names the setting and what was expected.
     pub fn check(&self) -> Result<(), SettingError> {
+        if let (Style::Solana, Some(rules)) = (self.style, &self.solana) {
+            return rules.check();
+        }
         round_length("interval", self.interval)?;
         at_least_one("fanout", self.fanout)?;
         match self.refresh {

@@ -14,7 +14,7 @@ use crate::sim::network::link::{Latency, Profile};
 /// One sentence for each key that comes to nothing.
 pub(super) fn of(plan: &Plan) -> Vec<String> {
     let scenario = &plan.scenario;
-    let mut notes = Vec::new();
+    let mut notes = unread_gossip(scenario);
     let late = |key: String, at: Span| {
         let end = scenario.duration;
         (at > end).then(|| format!("{key}: {at} is after the end of the run, {end}"))
@@ -86,7 +86,7 @@ fn crowded(plan: &Plan) -> Option<String> {
             Style::ForwardOnce => nodes * u64::from(rules.fanout).min(nodes - 1),
             Style::Direct => 1,
             // How much is pushed and pulled depends on who has what; it is not estimated.
-            Style::Push | Style::Pull | Style::PushPull => 0,
+            Style::Push | Style::Pull | Style::PushPull | Style::Gossip => 0,
         };
         // Little's law: as many are under way as are sent within the time that each takes.
         stream.at_most().min(stream.within(latency)).saturating_mul(messages)
@@ -125,4 +125,22 @@ fn mean_latency(plan: &Plan) -> Span {
     };
     let sum: u64 = spans.iter().map(|span| span.as_nanos()).sum();
     Span::from_nanos(sum / spans.len().max(1) as u64)
+}
+
+/// A note for each key of `[gossip]` that differs from its default and that the style never reads.
+fn unread_gossip(scenario: &Scenario) -> Vec<String> {
+    let (given, usual) = (&scenario.gossip, gossip::Config::default());
+    if given.style != gossip::Style::Solana {
+        let unread = given.solana.is_some();
+        let note = "gossip.solana: these keys are only read with style = \"solana\"";
+        return unread.then(|| note.to_owned()).into_iter().collect();
+    }
+    let keys = [
+        ("interval", given.interval != usual.interval),
+        ("fanout", given.fanout != usual.fanout),
+        ("refresh", given.refresh != usual.refresh),
+        ("choose_from", given.choose_from != usual.choose_from),
+    ];
+    let unread = keys.into_iter().filter(|(_, differs)| *differs);
+    unread.map(|(key, _)| format!("gossip.{key}: not read with style = \"solana\"")).collect()
 }

@@ -5,10 +5,10 @@ use crate::base::distribution::{Distribution, LONGEST_WRITTEN};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::{Span, Time};
-use crate::protocol::Input;
-use crate::protocol::gossip::ChooseFrom;
+use crate::protocol::gossip::{self, ChooseFrom};
 use crate::protocol::rumor::{Injected, Rules, Style};
 use crate::protocol::setting::SHORTEST_ROUND;
+use crate::protocol::{Input, crds};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::Population;
 use crate::scenario::schema::Scenario;
@@ -88,7 +88,8 @@ pub(super) fn resolve(
     }
     let (mut rumors, mut named) = (0_u64, 0);
     for (place, config) in scenario.rumors.iter().enumerate() {
-        let resolver = Resolver { config, population, seed, end, place };
+        let gossip = &scenario.gossip;
+        let resolver = Resolver { config, gossip, population, seed, end, place };
         all.0.push(resolver.rules()?);
         let stream = resolver.stream()?;
         rumors = rumors.saturating_add(stream.at_most());
@@ -115,6 +116,7 @@ pub(super) fn window(streams: &[Stream], limits: &LimitsConfig) -> usize {
 
 struct Resolver<'a> {
     config: &'a RumorConfig,
+    gossip: &'a gossip::Config,
     population: &'a Population,
     seed: Seed,
     end: Time,
@@ -134,6 +136,9 @@ impl Resolver<'_> {
             return self
                 .error("interval", format!("{found} is too short; expected at least {least}"));
         }
+        if config.spread == Style::Gossip {
+            self.check_gossip()?;
+        }
         let others = self.population.count() - 1;
         let chosen = rounds || config.spread == Style::ForwardOnce;
         let everyone = config.choose_from == ChooseFrom::Membership;
@@ -149,6 +154,21 @@ impl Resolver<'_> {
             choose_from: config.choose_from,
             echo: config.echo,
         })
+    }
+
+    /// A rumor that spreads by gossip is a value of it.
+    fn check_gossip(&self) -> Result<(), ScenarioError> {
+        if self.gossip.style != gossip::Style::Solana {
+            return self.error("spread", "\"gossip\" needs [gossip] style = \"solana\"");
+        }
+        let rules = self.gossip.solana.unwrap_or_default();
+        let (size, least, most) = (self.config.size, crds::Config::VALUE_HEAD, rules.value_limit);
+        if size.0 < least.into() || size > most {
+            let message =
+                format!("{size} is no size of a gossip value; expected {least}B to {most}");
+            return self.error("size", message);
+        }
+        Ok(())
     }
 
     fn stream(&self) -> Result<Stream, ScenarioError> {
