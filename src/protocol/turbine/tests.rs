@@ -23,6 +23,7 @@ fn cluster(nodes: usize) -> Cluster {
         rumors: Vec::new(),
         schedule,
         trees: None,
+        crds: None,
         crypto: Suite::default(),
         prices: Prices::default(),
     }

@@ -9,6 +9,8 @@ use crate::protocol::block::{Coded, Erasure};
 use crate::protocol::blocks::Settings;
 use crate::protocol::leading::{BlocksConfig, Content};
 use crate::protocol::repair;
+use crate::protocol::schedule::Kind;
+use crate::protocol::turbine::config::Coding;
 use crate::protocol::turbine::tree::Tree;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
@@ -31,7 +33,11 @@ pub(super) fn resolve(
     check_slots(scenario)?;
     for (place, leader) in slots.leaders.iter().enumerate() {
         if *leader as usize >= nodes {
-            let message = format!("there is no node {leader}; nodes are 0 to {}", nodes - 1);
+            let nodes = match nodes {
+                1 => "the only node is 0".to_owned(),
+                many => format!("the {many} nodes are 0 to {}", many - 1),
+            };
+            let message = format!("node {leader} does not exist; {nodes}");
             return Err(ScenarioError::new(format!("slots.leaders[{place}]"), message));
         }
     }
@@ -97,7 +103,10 @@ fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings
     })
 }
 
-/// Slots are numbered with 32 bits.
+/// Most hashes of the chain of ticks that leaders are drawn from: some minutes of computation.
+const MOST_HASHES: u64 = 1_000_000_000;
+
+/// Slots are numbered with 32 bits, and drawing their leaders must come to an end.
 fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
     let count = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
     if count >= u64::from(u32::MAX) {
@@ -109,13 +118,23 @@ fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
         );
         return Err(ScenarioError::new("slots.duration", message));
     }
+    let hashes = scenario.slots.hashes_per_slot;
+    let all = count.saturating_mul(hashes.into());
+    if scenario.slots.schedule == Kind::Poh && all > MOST_HASHES {
+        let message = format!(
+            "{count} slots with {hashes} hashes each pass the limit of {MOST_HASHES} hashes for \
+             schedule = \"poh\""
+        );
+        return Err(ScenarioError::new("slots.hashes_per_slot", message));
+    }
     Ok(())
 }
 
 /// A shred has to fit into a message, and a chunk into a block.
 fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
     let turbine = &scenario.turbine;
-    let overhead = turbine.data_overhead.0.max(turbine.coding_overhead.0);
+    let coding = if turbine.coding == Coding::None { 0 } else { turbine.coding_overhead.0 };
+    let overhead = turbine.data_overhead.0.max(coding);
     let largest = Bytes(turbine.chunk_size.0 + overhead);
     if let Some(limit) = scenario.network.message_limit.filter(|limit| largest.0 > limit.0) {
         let message = format!(
