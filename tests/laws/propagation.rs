@@ -162,7 +162,8 @@ fn decoded(text: &str, nodes: std::ops::Range<u32>) -> f64 {
 /// P(Bin(n, q) >= k).
 fn at_least(k: u32, n: u32, q: f64) -> f64 {
     let choose = |i: u32| (0..i).fold(1.0, |c, j| c * f64::from(n - j) / f64::from(j + 1));
-    (k..=n).map(|i| choose(i) * q.powi(i as i32) * (1.0 - q).powi((n - i) as i32)).sum()
+    let power = |base: f64, exponent: u32| libm::pow(base, f64::from(exponent));
+    (k..=n).map(|i| choose(i) * power(q, i) * power(1.0 - q, n - i)).sum()
 }
 
 /// Blocks of one FEC set of 4 + 4 shreds every 100 ms, for 100 blocks.
