@@ -257,6 +257,18 @@ pub enum Fact {
         /// The block.
         block: u64,
     },
+    /// A node decoded a FEC set from the bytes of its shreds and got others than the leader had
+    /// coded, and so refuses the block: an error of the program, whatever the scenario.
+    BlockMiscoded {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// The set.
+        set: u16,
+    },
     /// A node builds on another block now.
     HeadChanged {
         /// The node.
@@ -373,6 +385,9 @@ impl Fact {
             }
             Self::BlockExpired { node, slot, block } => {
                 [of_slot(node, slot), tagged(0xB5, 0), block]
+            }
+            Self::BlockMiscoded { node, slot, block, set } => {
+                [of_slot(node, slot), tagged(0xB9, set.into()), block]
             }
             Self::HeadChanged { node, block, height, .. } => {
                 [pair(node, node), tagged(0xB6, height), block]

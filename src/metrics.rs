@@ -359,6 +359,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::ShredsCounted { .. }
             | Fact::BlockSent { .. }
             | Fact::BlockExpired { .. }
+            | Fact::BlockMiscoded { .. }
             | Fact::HeadChanged { .. }
             | Fact::BlockRefused { .. }
             | Fact::Transaction { .. }

@@ -6,6 +6,7 @@ mod cli;
 mod clocks;
 mod determinism;
 mod documents;
+mod equalities;
 mod extremes;
 mod laws;
 mod malformed;

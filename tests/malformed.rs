@@ -21,6 +21,7 @@ const FILES: &[&str] = &[
     include_str!("malformed/transactions.txt"),
     include_str!("malformed/faults.txt"),
     include_str!("malformed/repair.txt"),
+    include_str!("malformed/blocks.txt"),
 ];
 
 fn source(text: &str) -> Source {
@@ -67,7 +68,7 @@ fn every_malformed_scenario_gets_exactly_these_errors() {
         count += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    assert!(count >= 380, "{count} cases");
+    assert!(count >= 480, "{count} cases");
 }
 
 #[test]
@@ -272,4 +273,94 @@ fn keys_of_repair_that_nobody_reads_get_a_note() {
         notes(&format!("{blocks}[gossip]\nrecent_blocks = 5")),
         ["gossip.recent_blocks: without rounds of gossip no block is sent again"]
     );
+}
+
+#[test]
+fn keys_about_blocks_that_nobody_reads_get_a_note() {
+    let notes = |text: &str| shipped::plan(&source(text), &[]).expect("a valid scenario").notes;
+    let off = "there are no blocks, because blocks.content is \"off\", as without the key";
+    let blocks = "[blocks]\ncontent = \"synthetic\"\n";
+    let all = "[slots]\nduration = \"1s\"\n[turbine]\ntree = \"star\"\n[repair]\nbackoff = 3\n\
+               [blocks]\nshreds = 9\n";
+    assert_eq!(
+        notes(all),
+        [
+            &format!("slots: {off}"),
+            &format!("blocks.shreds: {off}"),
+            &format!("turbine: {off}"),
+            "repair.backoff: not read with repair.style = \"off\"",
+        ]
+    );
+    for (keys, expected) in [
+        ("slots.adjustment = \"50ms\"", "slots.adjustment: not read with slots.start = \"clock\""),
+        (
+            "slots = { start = \"poh\", begin = \"1s\" }",
+            "slots.begin: not read with slots.start = \"poh\"",
+        ),
+        ("slots.leaders = [0, 1]", "slots.leaders: not read with slots.schedule = \"epoch\""),
+        (
+            "slots = { schedule = \"round-robin\", first_epoch = 7 }",
+            "slots.first_epoch: not read with slots.schedule = \"round-robin\"",
+        ),
+        (
+            "slots = { schedule = \"list\", leaders = [0], slots_per_epoch = 8 }",
+            "slots.slots_per_epoch: not read with slots.schedule = \"list\"",
+        ),
+        (
+            "turbine.relay = \"rotation\"",
+            "turbine.relay: not read with turbine.tree = \"round-robin\"",
+        ),
+        (
+            "turbine = { tree = \"star\", fanout = 9 }",
+            "turbine.fanout: not read with turbine.tree = \"star\"",
+        ),
+        (
+            "turbine = { tree = \"relay\", layout = \"heap\" }",
+            "turbine.layout: not read with turbine.tree = \"relay\"",
+        ),
+        (
+            "turbine = { tree = \"kary\", generator = \"chacha20\" }",
+            "turbine.generator: not read with turbine.tree = \"kary\"",
+        ),
+        (
+            "turbine = { tree = \"relay\", relay = \"rotation\", generator = \"chacha20\" }",
+            "turbine.generator: not read with turbine.relay = \"rotation\"",
+        ),
+        (
+            "turbine.last_chunk_size = \"9B\"",
+            "turbine.last_chunk_size: not read with turbine.coding = \"none\"",
+        ),
+        (
+            "turbine.coding_overhead = \"9B\"",
+            "turbine.coding_overhead: not read with turbine.coding = \"none\"",
+        ),
+        ("turbine.erasure = \"real\"", "turbine.erasure: not read with turbine.coding = \"none\""),
+        (
+            "turbine.forward_recovered = false",
+            "turbine.forward_recovered: not read with turbine.coding = \"none\"",
+        ),
+    ] {
+        assert_eq!(notes(&format!("{keys}\n{blocks}")), [expected]);
+    }
+    // What is read gets none, nor what a preset says.
+    for keys in [
+        "slots = { start = \"poh\", adjustment = \"50ms\", first_epoch = 7 }",
+        "slots = { schedule = \"list\", leaders = [0] }",
+        "turbine = { tree = \"relay\", generator = \"chacha20\" }",
+        "turbine = { tree = \"star\", fanout = 9 }\ngossip = { style = \"push\", recent_blocks = 1 }",
+        "turbine = { tree = \"shuffled\", layout = \"interleaved\", fanout = 3 }",
+        "turbine = { coding = \"4:4\", last_chunk_size = \"9B\", coding_overhead = \"9B\" }",
+        "turbine = { coding = \"4:4\", erasure = \"real\", forward_recovered = false }",
+        "rules = \"solana\"\nturbine = { tree = \"star\", coding = \"none\" }",
+    ] {
+        assert!(notes(&format!("{keys}\n{blocks}")).is_empty(), "{keys}");
+    }
+    assert!(notes("rules = \"solana\"").is_empty() && notes("rules = \"classroom\"").is_empty());
+    // 100,000 nodes decode 25 blocks of 1 MB each: 2.5 TB.
+    let much = "nodes.count = 100_000\nturbine = { coding = \"32:32\", erasure = \"real\" }\n\
+                slots.duration = \"400ms\"\nblocks.bytes = \"1MB\"\nblocks.content = \"synthetic\"\n";
+    let expected = "turbine.erasure: 100000 nodes decode up to 25 blocks of 1MB, which takes long; \
+                    \"counted\" gives the same run";
+    assert!(notes(much).contains(&expected.to_owned()), "{:?}", notes(much));
+    assert!(!notes(&much.replace("real", "counted")).contains(&expected.to_owned()));
 }

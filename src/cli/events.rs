@@ -187,6 +187,10 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
         Fact::BlockExpired { node, slot, block } => {
             (node, format!("node {node} gives up block {block:016x} of slot {slot}"))
         }
+        Fact::BlockMiscoded { node, slot, block, set } => {
+            let what = format!("set {set} of block {block:016x} of slot {slot}");
+            (node, format!("node {node} decodes {what} to something else and refuses the block"))
+        }
         Fact::HeadChanged { node, block, height, reorganised } => {
             let left = match reorganised {
                 0 => String::new(),

@@ -1,6 +1,6 @@
 //! Command line: what became of a run, in a sentence, and the exit code.
 
-use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_OK};
+use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK};
 use crate::metrics::Summary;
 use crate::run::Ending;
 use crate::scenario::plan::Plan;
@@ -13,6 +13,11 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     }
     if !summary.conservation.holds {
         return ("failed: messages are unaccounted for, which is a bug".into(), EXIT_FAILED);
+    }
+    let miscoded = summary.blocks.as_ref().map_or(0, |blocks| blocks.miscoded);
+    if miscoded > 0 {
+        let found = format!("{miscoded} FEC sets decoded to other bytes than were coded");
+        return (format!("failed: {found}, which is a bug"), EXIT_INTERNAL);
     }
     let mut found = Findings::default();
     found.faults(plan, summary);

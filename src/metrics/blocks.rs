@@ -48,6 +48,8 @@ pub struct BlocksSummary {
     pub late: u64,
     /// How often a node gave a block up.
     pub expired: u64,
+    /// How often decoding gave other bytes than were coded: above zero only by a bug.
+    pub miscoded: u64,
     /// Blocks that coverage is about: not those of the last two seconds of the run.
     pub settled: u64,
     /// Those of them that every node that was up had whole.
@@ -151,6 +153,7 @@ struct Totals {
     whole_pairs: u64,
     late: u64,
     expired: u64,
+    miscoded: u64,
     first_shred: Spans,
     whole: Spans,
     shreds: Shreds,
@@ -236,6 +239,7 @@ impl Blocks {
                 self.find(block).into_iter().for_each(|tracked| tracked.expired += 1);
                 self.arrivals.on_arrival(Arrival { node, slot, block, times: None }, sink);
             }
+            Fact::BlockMiscoded { .. } => self.totals.miscoded += 1,
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
             }
@@ -354,6 +358,7 @@ impl Totals {
             whole_pairs: self.whole_pairs,
             late: self.late,
             expired: self.expired,
+            miscoded: self.miscoded,
             settled: self.coverage.count,
             complete: self.coverage.complete,
             coverage_mean_ppm: self.coverage.mean_ppm(),

@@ -3,6 +3,7 @@
 //! run and shared by all nodes; a node uses of it only what the messages it has received would tell
 //! it, and pays for what it would have to work out.
 
+mod coded;
 mod shape;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::base::slot::Slot;
 use crate::crypto::Suite;
 use crate::fact::Flaw;
 
+pub use self::coded::{Coded, Erasure};
 pub use self::shape::{Cut, Shape, ShredAt};
 
 /// Names a block: the first 64 bits of its hash. Two blocks of a run share a name with a chance of
@@ -60,6 +62,8 @@ pub struct Block {
     /// What is wrong with it, if anything. Everybody who checks it finds the same, so it is worked
     /// out once.
     pub flaw: Option<Flaw>,
+    /// The bytes of its shreds, if the scenario asks for them.
+    pub coded: Option<Box<Coded>>,
 }
 
 impl Block {
@@ -114,6 +118,7 @@ impl Block {
             poh_hashes,
             bank,
             flaw,
+            coded: None,
         }
     }
 
@@ -121,6 +126,22 @@ impl Block {
     #[must_use]
     pub fn id(&self) -> BlockId {
         BlockId(self.hash.low_u64())
+    }
+
+    /// Cuts it into shreds that have bytes.
+    #[must_use]
+    pub fn with_bytes(self, cut: &Cut) -> Self {
+        let canonical = self.ledger.canonical_bytes();
+        let coded = Coded::of(&canonical, &self.hash, self.bytes, &self.shape, cut);
+        Self { coded: coded.map(Box::new), ..self }
+    }
+
+    /// Whether the shreds of a set that a node has give back the data shreds that it lacks; bits of
+    /// `lacked` are as in [`Coded::restores`]. Where shreds have no bytes, they do.
+    #[inline]
+    #[must_use]
+    pub fn restores(&self, set: u16, lacked: &[u64]) -> bool {
+        self.coded.as_ref().is_none_or(|coded| coded.restores(set, lacked))
     }
 
     /// The name of the block it stands on.

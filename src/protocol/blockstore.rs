@@ -191,6 +191,10 @@ impl Blockstore {
         }
         let part = &mut self.parts[entry.part as usize];
         let received = part.receive(now, &block.shape, at, path, self.recovers);
+        if received.decodes && !block.restores(at.set, &received.recovered) {
+            self.refuse(place);
+            return Some(Received { miscoded: true, ..Received::DUPLICATE });
+        }
         if received.whole && !entry.whole {
             entry.whole = true;
             self.partial -= 1;
@@ -296,6 +300,14 @@ impl Blockstore {
                 self.recycle(place);
             }
         }
+    }
+
+    /// Takes an incomplete block for one that is done with: nothing that comes of it is looked at.
+    #[cold]
+    fn refuse(&mut self, place: usize) {
+        self.entries[place].whole = true;
+        self.partial -= 1;
+        self.recycle(place);
     }
 
     fn recycle(&mut self, place: usize) {

@@ -7,6 +7,8 @@
 
 pub mod config;
 mod message;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 
 use std::sync::Arc;
@@ -260,6 +262,9 @@ impl Turbine {
             if received.whole {
                 self.on_whole((cluster, store, peers), ctx, body, hops);
             }
+        } else if received.miscoded {
+            let (node, Facts { slot, id, .. }) = (ctx.me(), Facts::of(ctx.body(body)));
+            ctx.observe(Fact::BlockMiscoded { node, slot, block: id.0, set: at.set });
         }
         Some(received)
     }

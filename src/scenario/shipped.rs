@@ -9,6 +9,7 @@ use super::population::near_name;
 use super::population::selector::Selector;
 use super::reader::{self, FormatCheck, Override, Read, Source};
 use super::schema::Scenario;
+use crate::protocol::turbine::config::Coding;
 
 /// A scenario that is part of the program.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +55,10 @@ pub const PRESETS: &[(&str, &str)] = &[
 ];
 
 /// Checks of text formats that the base layer does not know.
-const FORMATS: &[FormatCheck] =
-    &[("nodes", |text| text.parse::<Selector>().map(drop).map_err(|error| error.to_string()))];
+const FORMATS: &[FormatCheck] = &[
+    ("nodes", |text| text.parse::<Selector>().map(drop).map_err(|error| error.to_string())),
+    ("coding", |text| text.parse::<Coding>().map(drop)),
+];
 
 impl Shipped {
     /// The shipped scenario of this name.

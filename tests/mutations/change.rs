@@ -4,7 +4,7 @@ use headwater::base::rng::Rng;
 use headwater::scenario::shipped::SCENARIOS;
 
 /// Values that stand at the edges of what can be written, by what they look like: see [`kind_of`].
-const EXTREMES: [&[&str]; 8] = [
+const EXTREMES: [&[&str]; 9] = [
     // Times.
     &[
         "\"0s\"",
@@ -122,7 +122,18 @@ const EXTREMES: [&[&str]; 8] = [
         "nan",
         "[[0, 1]]",
         "1979-05-27",
+        "\"star\"",
+        "\"relay\"",
+        "\"rotated\"",
+        "\"stake-weighted\"",
+        "\"by-shred\"",
+        "\"whole-block\"",
+        "\"round-robin\"",
+        "\"classroom\"",
+        "\"solana\"",
     ],
+    // Codings.
+    &["\"none\"", "\"1:1\"", "\"1:255\"", "\"255:1\"", "\"200:100\"", "\"0:0\"", "10:10"],
 ];
 
 /// Which row of [`EXTREMES`] a written value looks like.
@@ -137,6 +148,7 @@ fn kind_of(value: &str) -> usize {
         _ if ends(&["s", "min", "h"]) => 0,
         _ if value.contains("..") || value.contains("validators") || value == "\"all" => 4,
         _ if value.contains("kind = ") => 6,
+        _ if number && value.contains(':') => 8,
         _ if number => 5,
         _ => 7,
     }
@@ -151,6 +163,20 @@ pub(crate) fn extremes_like(value: &str) -> &'static [&'static str] {
 const ENTRIES: &[&str] = &[
     "[cost]\nmessage = \"1ms\"\nkilobyte = \"1ms\"\nsign = \"1ms\"\nverify = \"1ms\"\n\
      hash_kilobyte = \"1us\"\nexecute = \"1us\"\npoh = \"1ms\"\nshred = \"1us\"\ncode = \"1us\"",
+    "[slots]\nduration = \"100ms\"\nschedule = \"round-robin\"\nwindow = 2\nbegin = \"50ms\"",
+    "[slots]\nstart = \"poh\"\nadjustment = \"20ms\"\nslots_per_epoch = 8\nfirst_epoch = 3",
+    "[slots]\nschedule = \"list\"\nleaders = [0, 2, 1]",
+    "[slots]\nschedule = \"poh\"\nhashes_per_slot = 50\nregistry = \"genesis\"",
+    "[blocks]\ncontent = \"synthetic\"\nbytes = \"20kB\"",
+    "[turbine]\ntree = \"stake-weighted\"\nfanout = 3\ncoding = \"4:4\"\nerasure = \"real\"",
+    "[turbine]\ntree = \"shuffled\"\nlayout = \"heap\"\ngenerator = \"chacha20\"\nrelay = \"stake\"",
+    "[turbine]\nchunk_size = \"500B\"\nlast_chunk_size = \"400B\"\ncoding = \"3:1\"",
+    "[turbine]\ndata_overhead = \"8B\"\ncoding_overhead = \"9B\"\nnext_leader = true",
+    "[turbine]\norder = \"child-major\"\nemission = \"by-set\"\nproposals = true",
+    "[turbine]\nforward_received = true\nforward_recovered = false\nmemo = false",
+    "[turbine]\npartial_blocks = 2\nexpiry = \"300ms\"\nhistory = 3",
+    "[repair]\nstyle = \"solana\"\nbudget = \"1Mbit/s\"\ndelay = \"20ms\"\npoll = \"2ms\"",
+    "[repair]\nstyle = \"classroom\"\ntimeout = \"50ms\"\nretry = \"50ms\"\nattempts = 3",
     "[limits]\npending_events = 1000\ninbox = 1\nrumors = 64",
     "[nodes.placement]\nkind = \"solana-mainnet\"",
     "[nodes.placement]\nkind = \"regions\"\nnames = [\"a\", \"b\"]\nweights = [1, 2]",
@@ -186,7 +212,22 @@ pub(crate) fn everything() -> String {
         let needs_solana = entry.contains("\"gossip\"");
         !entry.contains("\"regions\"") && !entry.starts_with("[limits]") && !needs_solana
     };
-    ENTRIES.iter().filter(fits).for_each(|entry| text += &format!("{entry}\n"));
+    let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
+    for entry in ENTRIES.iter().filter(fits) {
+        let (header, keys) = entry.split_once('\n').unwrap_or((entry, ""));
+        // A table stands once, and a key in it too; lists have as many entries as there are.
+        let known = tables.iter().position(|(of, _)| *of == header && !header.starts_with("[["));
+        let place = known.unwrap_or(tables.len());
+        tables.extend(known.is_none().then(|| (header, Vec::new())));
+        let lines = &mut tables[place].1;
+        let name = |line: &str| line.split_once(" = ").map(|(name, _)| name.to_owned());
+        for line in keys.lines() {
+            if !lines.iter().any(|other| name(other) == name(line)) {
+                lines.push(line);
+            }
+        }
+    }
+    tables.iter().for_each(|(header, keys)| text += &format!("{header}\n{}\n", keys.join("\n")));
     text
 }
 

@@ -122,6 +122,7 @@ mod tests {
             whole_pairs: 1_000,
             late: 0,
             expired: 0,
+            miscoded: 0,
             settled: 70,
             complete: 69,
             coverage_mean_ppm: Some(999_000),

@@ -66,6 +66,9 @@ pub struct Received {
     pub first_data: bool,
     /// It brings data beyond the last that was there.
     pub extends: bool,
+    /// With it the set was decoded, and gave other bytes than the leader had coded. The block is
+    /// refused: all that comes of it counts as a duplicate.
+    pub miscoded: bool,
     /// When its set was first heard of.
     pub since: Time,
     /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
@@ -82,6 +85,7 @@ impl Received {
         full: false,
         first_data: false,
         extends: false,
+        miscoded: false,
         since: Time::ZERO,
         recovered: [0; SET_WORDS],
     };

@@ -314,3 +314,40 @@ fn blocks_are_found_by_name_and_slot_and_by_what_there_is_of_them() {
     bench.store.clear(|body| released.push(body));
     assert_eq!((released.len(), bench.store.partial()), (3, 0));
 }
+
+#[test]
+fn a_set_that_decodes_to_other_bytes_makes_the_node_refuse_the_block() {
+    let cut = cut(4, 4);
+    // Two sets; the node gets data shreds 0 and 1 and coding shreds 4 and 5 of each.
+    let shape = block(1, &cut, 8).shape;
+    let places = [0, 1, 4, 5];
+    let shreds = |set| places.map(|place| ShredAt { set, place });
+    let whole = block(1, &cut, 8).with_bytes(&cut);
+    let mut bench = Bench::new(true);
+    let body = bench.open(Time::ZERO, &whole);
+    for at in [shreds(0), shreds(1)].concat() {
+        let received = bench.take(body, &whole, at, Path::Turbine(1));
+        let expected = (at.place == 5, at.place == 5 && at.set == 1);
+        assert_eq!((received.decodes, received.whole), expected, "true bytes are as none");
+        assert!(!received.miscoded);
+    }
+    let mut damaged = whole.clone();
+    let coded = damaged.coded.as_mut().expect("it has bytes");
+    coded.damage(1, 4);
+    let mut bench = Bench::new(true);
+    let body = bench.open(Time::ZERO, &damaged);
+    for at in shreds(0) {
+        bench.take(body, &damaged, at, Path::Turbine(1));
+    }
+    let last = shreds(1).map(|at| bench.take(body, &damaged, at, Path::Turbine(1)));
+    assert!(last[..3].iter().all(|received| received.fresh && !received.miscoded));
+    assert_eq!(last[3], Received { miscoded: true, ..Received::DUPLICATE });
+    assert_eq!((bench.store.partial(), bench.store.part(body).is_some()), (0, false));
+    for at in (0..2).flat_map(|set| shape.set(set)) {
+        assert_eq!(bench.take(body, &damaged, at, Path::Repair), Received::DUPLICATE);
+    }
+    // What held its place is used again by the next block.
+    let next = block(2, &cut, 8);
+    let body = bench.open(at(1), &next);
+    assert!(bench.take(body, &next, ShredAt { set: 0, place: 0 }, Path::Turbine(1)).fresh);
+}

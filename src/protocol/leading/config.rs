@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::quantity::Bytes;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
-use crate::protocol::block::{Cut, Shape};
+use crate::protocol::block::{Cut, Erasure, Shape};
 use crate::protocol::ledger::{BLOCK_HEADER_BYTES, Transaction};
 use crate::protocol::mempool::BlockLimits;
 use crate::protocol::schedule::{self, Kind};
@@ -154,7 +154,9 @@ impl SlotsConfig {
             }
         }
         if self.schedule == Kind::List && self.leaders.is_empty() {
-            return refuse("leaders", "the list is empty; schedule = \"list\" needs one".into());
+            let message = "no leader is listed, and schedule = \"list\" knows no others; expected \
+                           numbers of nodes such as [0, 1]";
+            return refuse("leaders", message.into());
         }
         Ok(())
     }
@@ -197,6 +199,9 @@ pub struct BlocksConfig {
     /// How blocks are cut; taken from `[turbine]`.
     #[serde(skip)]
     pub cut: Cut,
+    /// Whether the bytes of their shreds exist; taken from `[turbine]`.
+    #[serde(skip)]
+    pub erasure: Erasure,
 }
 
 impl Default for BlocksConfig {
@@ -209,6 +214,7 @@ impl Default for BlocksConfig {
             max_transactions: 10,
             max_bytes: None,
             cut: Cut::default(),
+            erasure: Erasure::default(),
         }
     }
 }
@@ -277,19 +283,28 @@ impl BlocksConfig {
         }
         if let Some(bytes) = self.bytes.filter(|b| b.0 == 0 || b.0 > LARGEST_BLOCK) {
             let most = Bytes(LARGEST_BLOCK);
-            return refuse("bytes", format!("{bytes} is no size; expected 1B to {most}"));
+            return refuse(
+                "bytes",
+                format!("{bytes} is no size of a block; expected 1B to {most}"),
+            );
         }
         if let Some(shreds) = self.shreds.filter(|shreds| !(1..=MOST_SHREDS).contains(shreds)) {
             return refuse("shreds", format!("{shreds} is no count; expected 1 to {MOST_SHREDS}"));
         }
         let shreds = self.size().1.shreds();
         if shreds > MOST_SHREDS {
-            let field = if self.shreds.is_some() { "shreds" } else { "bytes" };
+            if self.shreds.is_some() {
+                let message = format!(
+                    "rounded up to whole FEC sets a block would have {shreds} shreds, the limit is \
+                     {MOST_SHREDS}"
+                );
+                return refuse("shreds", message);
+            }
             let message = format!(
                 "a block would have {shreds} shreds, the limit is {MOST_SHREDS}; \
                  make the block smaller or turbine.chunk_size larger"
             );
-            return refuse(field, message);
+            return refuse("bytes", message);
         }
         Ok(())
     }

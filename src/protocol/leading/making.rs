@@ -5,7 +5,7 @@ use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
 use crate::fact::{Decline, Fact, Loss, Step};
-use crate::protocol::block::{Block, Shape};
+use crate::protocol::block::{Block, Erasure, Shape};
 use crate::protocol::cluster::Cluster;
 use crate::protocol::ledger::{self, Transaction};
 use crate::protocol::mempool::Mempool;
@@ -38,6 +38,10 @@ impl Leading {
         let ledger = ledger::Block::produce(&parent.ledger, slot, node, content, hashes);
         let shape = self.blocks.shape(&ledger);
         let block = Block::upon(parent, ledger, shape, desk.cluster.crypto, hashes);
+        let block = match self.blocks.erasure {
+            Erasure::Counted => block,
+            Erasure::Real => block.with_bytes(&self.blocks.cut),
+        };
         charge(desk.cluster, ctx, &block);
         announce(ctx, node, &block, &expired);
         let id = block.id();

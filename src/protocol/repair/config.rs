@@ -149,30 +149,29 @@ impl Config {
         Ok(())
     }
 
-    /// The keys that have another value than by default and are not read in the chosen style.
+    /// The keys that have another value than in `base` and are not read in the chosen style.
     #[must_use]
-    pub fn unread(&self) -> Vec<&'static str> {
-        let default = Self::default();
+    pub fn unread(&self, base: &Self) -> Vec<&'static str> {
         let classroom = [
-            ("timeout", self.timeout != default.timeout),
-            ("retry", self.retry != default.retry),
-            ("backoff", self.backoff != default.backoff),
-            ("attempts", self.attempts != default.attempts),
+            ("timeout", self.timeout != base.timeout),
+            ("retry", self.retry != base.retry),
+            ("backoff", self.backoff != base.backoff),
+            ("attempts", self.attempts != base.attempts),
         ];
         let solana = [
-            ("delay", self.delay != default.delay),
-            ("repeat", self.repeat != default.repeat),
-            ("poll", self.poll != default.poll),
-            ("orphans", self.orphans != default.orphans),
-            ("best", self.best != default.best),
-            ("unknown_last", self.unknown_last != default.unknown_last),
-            ("closest", self.closest != default.closest),
-            ("ancestors", self.ancestors != default.ancestors),
-            ("served", self.served != default.served),
+            ("delay", self.delay != base.delay),
+            ("repeat", self.repeat != base.repeat),
+            ("poll", self.poll != base.poll),
+            ("orphans", self.orphans != base.orphans),
+            ("best", self.best != base.best),
+            ("unknown_last", self.unknown_last != base.unknown_last),
+            ("closest", self.closest != base.closest),
+            ("ancestors", self.ancestors != base.ancestors),
+            ("served", self.served != base.served),
         ];
         let both = [
-            ("budget", self.budget != default.budget),
-            ("leading_cost", self.leading_cost != default.leading_cost),
+            ("budget", self.budget != base.budget),
+            ("leading_cost", self.leading_cost != base.leading_cost),
         ];
         let changed = |keys: &[(&'static str, bool)]| -> Vec<&'static str> {
             keys.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect()
@@ -219,7 +218,7 @@ mod tests {
     #[test]
     fn keys_of_another_style_are_named() {
         let changed = Config { delay: Span::ZERO, backoff: 9, ..Config::default() };
-        let unread = |style| Config { style, ..changed.clone() }.unread();
+        let unread = |style| Config { style, ..changed.clone() }.unread(&Config::default());
         assert_eq!(unread(Style::Off), ["backoff", "delay"]);
         assert_eq!(unread(Style::Classroom), ["delay"]);
         assert_eq!(unread(Style::Solana), ["backoff"]);

@@ -9,7 +9,7 @@ use super::tree::layout::Layout;
 use super::tree::{self, Relay, Tree};
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
-use crate::protocol::block::Cut;
+use crate::protocol::block::{Cut, Erasure};
 use crate::protocol::blockstore::Limits;
 use crate::protocol::setting::SettingError;
 use crate::protocol::shuffle::Generator;
@@ -85,6 +85,9 @@ pub struct Config {
     pub coding_overhead: Bytes,
     /// Erasure coding, data and coding shreds of a FEC set: "32:32", for instance; "none" for none.
     pub coding: Coding,
+    /// Whether the bytes of shreds exist. A run is the same either way, but takes longer with
+    /// "real", and the blocks that nodes keep take memory, at most 1 GiB.
+    pub erasure: Erasure,
     /// In which order shreds leave a node.
     pub order: Order,
     /// When the leader sends them.
@@ -124,6 +127,7 @@ impl Default for Config {
             data_overhead: Bytes(0),
             coding_overhead: Bytes(0),
             coding: Coding::None,
+            erasure: Erasure::default(),
             order: Order::default(),
             emission: Emission::default(),
             forward_received: true,
@@ -199,7 +203,10 @@ impl Config {
         for (field, size) in [("chunk_size", self.chunk_size), ("last_chunk_size", last)] {
             if size.0 == 0 || size.0 > LARGEST_CHUNK {
                 let most = Bytes(LARGEST_CHUNK);
-                return refuse(field, format!("{size} is no size; expected 1B to {most}"));
+                return refuse(
+                    field,
+                    format!("{size} is no size of a chunk; expected 1B to {most}"),
+                );
             }
         }
         if last > self.chunk_size {
@@ -231,15 +238,20 @@ impl Config {
         } else if coding == 0 {
             "0 coding shreds are no coding; expected coding = \"none\" or at least 1".into()
         } else if data.saturating_add(coding) > WIDEST_SET {
-            format!(
-                "{data} + {coding} shreds are more than the {WIDEST_SET} symbols of a \
-                 Reed-Solomon code over bytes"
-            )
+            too_wide(data.into(), coding.into())
         } else {
             return Ok(());
         };
         Err(SettingError { field: "coding", message })
     }
+}
+
+/// The sentence about a set with more shreds than a code has symbols.
+fn too_wide(data: u32, coding: u32) -> String {
+    format!(
+        "a FEC set of {data} + {coding} shreds is too large; the limit is {WIDEST_SET}, the \
+         symbols of a Reed-Solomon code over bytes"
+    )
 }
 
 impl fmt::Display for Coding {
@@ -261,10 +273,13 @@ impl std::str::FromStr for Coding {
         let counts = text.split_once(':').and_then(|(data, coding)| {
             Some((data.trim().parse().ok()?, coding.trim().parse().ok()?))
         });
-        let (data, coding) = counts.ok_or_else(|| {
+        let (data, coding): (u32, u32) = counts.ok_or_else(|| {
             format!("{text:?} is no coding; expected \"none\" or counts such as \"32:32\"")
         })?;
-        Ok(Self::Sets { data, coding })
+        match (u16::try_from(data), u16::try_from(coding)) {
+            (Ok(data), Ok(coding)) => Ok(Self::Sets { data, coding }),
+            _ => Err(too_wide(data, coding)),
+        }
     }
 }
 
@@ -287,6 +302,7 @@ impl JsonSchema for Coding {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
+            "format": "coding",
             "pattern": r"^(none|[0-9]+ *: *[0-9]+)$",
             "examples": ["32:32", "none"],
         })

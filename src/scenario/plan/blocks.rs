@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::refused;
 use crate::base::id::NodeMap;
 use crate::base::quantity::Bytes;
+use crate::protocol::block::{Coded, Erasure};
 use crate::protocol::blocks::Settings;
 use crate::protocol::leading::{BlocksConfig, Content, Registry};
 use crate::protocol::schedule::Kind;
+use crate::protocol::turbine::config::Coding;
 use crate::protocol::turbine::tree::Tree;
 use crate::protocol::{gossip, repair};
 use crate::scenario::error::ScenarioError;
@@ -23,7 +25,7 @@ pub(super) fn resolve(
     let (slots, turbine) = (&scenario.slots, &scenario.turbine);
     slots.check().map_err(|error| refused("slots", &error))?;
     turbine.check().map_err(|error| refused("turbine", &error))?;
-    let blocks = BlocksConfig { cut: turbine.cut(), ..scenario.blocks.clone() };
+    let blocks = config(scenario);
     blocks.check().map_err(|error| refused("blocks", &error))?;
     let (ledger, mempool, forward) = (&scenario.ledger, &scenario.mempool, &scenario.forward);
     ledger.check(validators).map_err(|error| refused("ledger", &error))?;
@@ -41,7 +43,11 @@ pub(super) fn resolve(
     }
     for (place, leader) in slots.leaders.iter().enumerate() {
         if *leader as usize >= nodes {
-            let message = format!("there is no node {leader}; nodes are 0 to {}", nodes - 1);
+            let nodes = match nodes {
+                1 => "the only node is 0".to_owned(),
+                many => format!("the {many} nodes are 0 to {}", many - 1),
+            };
+            let message = format!("node {leader} does not exist; {nodes}");
             return Err(ScenarioError::new(format!("slots.leaders[{place}]"), message));
         }
     }
@@ -51,6 +57,7 @@ pub(super) fn resolve(
         return Err(ScenarioError::new("turbine.fanout", message));
     }
     check_sizes(scenario, &blocks)?;
+    check_erasure(scenario, &blocks)?;
     Ok(Some(Settings {
         slots: Arc::new(slots.clone()),
         blocks: Arc::new(blocks),
@@ -59,6 +66,12 @@ pub(super) fn resolve(
         mempool: *mempool,
         repair: Arc::new(repair(scenario, stakes)?),
     }))
+}
+
+/// What leaders put into blocks, and how these are cut.
+pub(super) fn config(scenario: &Scenario) -> BlocksConfig {
+    let (cut, erasure) = (scenario.turbine.cut(), scenario.turbine.erasure);
+    BlocksConfig { cut, erasure, ..scenario.blocks.clone() }
 }
 
 /// The largest payload of a datagram, if the network has no limit of its own.
@@ -102,7 +115,10 @@ fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings
     })
 }
 
-/// Slots are numbered with 32 bits.
+/// Most hashes of the chain of ticks that leaders are drawn from: some minutes of computation.
+const MOST_HASHES: u64 = 1_000_000_000;
+
+/// Slots are numbered with 32 bits, and drawing their leaders must come to an end.
 fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
     let count = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
     if count >= u64::from(u32::MAX) {
@@ -114,13 +130,23 @@ fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
         );
         return Err(ScenarioError::new("slots.duration", message));
     }
+    let hashes = scenario.slots.hashes_per_slot;
+    let all = count.saturating_mul(hashes.into());
+    if scenario.slots.schedule == Kind::Poh && all > MOST_HASHES {
+        let message = format!(
+            "{count} slots with {hashes} hashes each pass the limit of {MOST_HASHES} hashes for \
+             schedule = \"poh\""
+        );
+        return Err(ScenarioError::new("slots.hashes_per_slot", message));
+    }
     Ok(())
 }
 
 /// A shred has to fit into a message, and a chunk into a block.
 fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
     let turbine = &scenario.turbine;
-    let overhead = turbine.data_overhead.0.max(turbine.coding_overhead.0);
+    let coding = if turbine.coding == Coding::None { 0 } else { turbine.coding_overhead.0 };
+    let overhead = turbine.data_overhead.0.max(coding);
     let largest = Bytes(turbine.chunk_size.0 + overhead);
     if let Some(limit) = scenario.network.message_limit.filter(|limit| largest.0 > limit.0) {
         let message = format!(
@@ -139,6 +165,36 @@ fn check_sizes(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), Scenari
             Bytes(bytes.into())
         );
         return Err(ScenarioError::new("turbine.chunk_size", message));
+    }
+    Ok(())
+}
+
+/// Most memory for the bytes of shreds.
+const MOST_CODED: u64 = 1 << 30;
+
+/// Blocks that nodes keep at a time: those of the history and those that are not whole, but no more
+/// than there are slots.
+fn most_blocks(scenario: &Scenario) -> u64 {
+    let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos().max(1);
+    let turbine = &scenario.turbine;
+    slots.min(u64::from(turbine.history) + u64::from(turbine.partial_blocks))
+}
+
+/// The bytes of shreds live as long as their block; they have to fit into memory.
+fn check_erasure(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
+    let (_, shape) = blocks.size();
+    if blocks.erasure == Erasure::Counted || !shape.has_coding() {
+        return Ok(());
+    }
+    let (count, memory) = (most_blocks(scenario), Coded::memory(&shape, &blocks.cut));
+    if count.saturating_mul(memory) > MOST_CODED {
+        let (each, most) = (Bytes(memory), Bytes(MOST_CODED));
+        let message = format!(
+            "the shreds of {count} blocks with {each} each take more than {most}, the limit of \
+             real coding"
+        );
+        let hint = "use \"counted\", smaller blocks or a smaller turbine.history";
+        return Err(ScenarioError::new("turbine.erasure", message).hint(hint));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Scenario layer: what a reader should know of a plan that is valid but may not be what was meant.
 
+mod blocks;
+
 use super::Plan;
 use crate::base::id::NodeId;
 use crate::base::quantity::Bytes;
@@ -56,6 +58,7 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
         let (nodes, start) = if of == 1 { ("node", "starts") } else { ("nodes", "start") };
         notes.push(format!("nodes: {never} of {of} {nodes} {start} after the end of the run"));
     }
+    notes.extend(blocks::of(scenario, plan.population.count()));
     notes.extend(of_repair(scenario));
     notes
 }
@@ -64,11 +67,12 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
 fn of_repair(scenario: &Scenario) -> Vec<String> {
     let config = &scenario.repair;
     let mut notes = Vec::new();
-    let (blocks, style) = (scenario.blocks.content != Content::Off, config.style);
-    if !blocks && style != repair::Style::Off {
+    let (has_blocks, style) = (scenario.blocks.content != Content::Off, config.style);
+    let base = blocks::base(scenario).repair;
+    if !has_blocks && style != base.style {
         notes.push("repair.style: there are no blocks to repair (blocks.content = \"off\")".into());
     }
-    let unread = config.unread();
+    let unread = config.unread(&base);
     let name = match style {
         repair::Style::Off => "off",
         repair::Style::Classroom => "classroom",
@@ -78,7 +82,7 @@ fn of_repair(scenario: &Scenario) -> Vec<String> {
     notes.extend(unread.into_iter().map(read));
     let rounds = !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
     // A preset may set it for scenarios without blocks.
-    if blocks && scenario.gossip.recent_blocks > 0 && !rounds {
+    if has_blocks && scenario.gossip.recent_blocks > 0 && !rounds {
         notes.push(
             "gossip.recent_blocks: without rounds of gossip no block is sent again".to_owned(),
         );

@@ -96,6 +96,10 @@ impl Checker<'_> {
                 let flag = matches!(text.as_str(), "true" | "false") && takes("boolean");
                 (number || flag).then(|| format!("write {text} without quotes"))
             }
+            // Counts such as 10:10 are not meant as a time of day.
+            Data::Leaf(toml::Value::Datetime(date)) if date.date.is_none() && takes("string") => {
+                Some(format!("write \"{date}\" with quotes"))
+            }
             _ => None,
         }
     }

@@ -26,7 +26,9 @@ impl Override {
             return Err(malformed(text, "\"=\" and a value are missing"));
         };
         let value = value.trim();
-        let value = value.parse().unwrap_or_else(|_| toml::Value::String(value.to_owned()));
+        // No key takes a date, but "20:44", which TOML takes for a time, may be counts.
+        let read = value.parse().ok().filter(|value| !matches!(value, toml::Value::Datetime(_)));
+        let value = read.unwrap_or_else(|| toml::Value::String(value.to_owned()));
         Self::checked(steps, value, text.to_owned())
     }
 

@@ -10,6 +10,7 @@ const FORMATS: &[(&str, &str)] = &[
     ("size", "a size such as \"1200B\""),
     ("rate", "a rate such as \"1Gbit/s\""),
     ("probability", "a probability such as \"2%\" or 0.02"),
+    ("coding", "counts of shreds such as \"32:32\", or \"none\""),
     ("nodes", "a choice of nodes such as \"stake:33%\""),
 ];
 
@@ -79,6 +80,9 @@ pub(super) fn found(node: &Node) -> String {
         Data::Array(_) => "a list".to_owned(),
         Data::Leaf(toml::Value::String(text)) => format!("the text \"{}\"", one_line(text, 40)),
         Data::Leaf(toml::Value::Boolean(flag)) => format!("{flag}"),
+        Data::Leaf(toml::Value::Datetime(date)) if date.date.is_none() => {
+            format!("the time {date}")
+        }
         Data::Leaf(toml::Value::Datetime(date)) => format!("the date {date}"),
         Data::Leaf(toml::Value::Integer(number)) => format!("the number {number}"),
         // Debug keeps the decimal point of 2.0, the reason why it is not an integer.
