@@ -48,8 +48,8 @@ hashes_per_slot = 50
 content = "synthetic"
 bytes = "20kB"
 [turbine]
+tree = "round-robin"
 fanout = 3
-order = "child-major"
 proposals = true
 expiry = "1s"
 [repair]

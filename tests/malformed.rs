@@ -308,7 +308,7 @@ fn keys_about_blocks_that_nobody_reads_get_a_note() {
         ),
         (
             "turbine.relay = \"rotation\"",
-            "turbine.relay: not read with turbine.tree = \"round-robin\"",
+            "turbine.relay: not read with turbine.tree = \"stake-weighted\"",
         ),
         (
             "turbine = { tree = \"star\", fanout = 9 }",
@@ -342,7 +342,13 @@ fn keys_about_blocks_that_nobody_reads_get_a_note() {
     ] {
         assert_eq!(notes(&format!("{keys}\n{blocks}")), [expected]);
     }
-    // What is read gets none, nor what a preset says.
+}
+
+#[test]
+fn keys_about_blocks_that_are_read_get_no_note() {
+    let blocks = "[blocks]\ncontent = \"synthetic\"\n";
+    let notes = |text: &str| shipped::plan(&source(text), &[]).expect("a valid scenario").notes;
+    // Nor does what a preset says.
     for keys in [
         "slots = { start = \"poh\", adjustment = \"50ms\", first_epoch = 7 }",
         "slots = { schedule = \"list\", leaders = [0] }",

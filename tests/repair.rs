@@ -226,7 +226,8 @@ fn catches_up(duration: &str, lacking: u64, rest: &str) {
 #[test]
 fn gossip_of_recent_blocks_brings_what_was_lost_and_none_does_not() {
     // Turbine as in the classroom: only the leader sends, each chunk to two of nineteen peers.
-    let turbine = "forward_received = false\nchunk_size = \"1kB\"";
+    let turbine =
+        "tree = \"round-robin\"\nfanout = 2\nforward_received = false\nchunk_size = \"1kB\"";
     let with = |count: u32| {
         let rest = format!(
             "[gossip]\nstyle = \"push\"\ninterval = \"200ms\"\nfanout = 6\nrecent_blocks = {count}"

@@ -312,9 +312,9 @@ impl Blocks {
         let mut desk = leading::Desk { cluster, store, pool, contacts };
         let made = self.leading.on_timer(&mut desk, ctx, timer);
         self.after_switch(ctx, &before);
-        if let Some(Made { body, length }) = made {
+        if let Some(Made { body, length, ticks }) = made {
             self.turbine.make_room(&mut self.store, ctx);
-            self.turbine.begin(cluster, contacts.peers, ctx, body, length);
+            self.turbine.begin(cluster, contacts.peers, ctx, body, (length, ticks));
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Made {
     pub body: BodyId,
     /// How long the leader has for it.
     pub length: Span,
+    /// Whether it is finished only when that time is over, because its last tick belongs to it.
+    pub ticks: bool,
 }
 
 /// What a leader looks at when its slot begins.

@@ -119,14 +119,14 @@ impl Turbine {
     }
 
     /// The leader begins to send a block of its own, which it holds. `length` is its time in the
-    /// slot.
+    /// slot; with `ticks` the block is not finished before that is over.
     pub fn begin(
         &mut self,
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
         body: BodyId,
-        length: Span,
+        (length, ticks): (Span, bool),
     ) {
         let block: &Block = ctx.body(body);
         let (slot, shape) = (block.slot, block.shape);
@@ -134,10 +134,10 @@ impl Turbine {
             let message = Message::Proposal { block: body };
             peers.iter().for_each(|peer| ctx.send(peer, message));
         }
-        let mut emitting = Emitting { slot, body, shape, length, sent: Sent::default() };
-        if self.config.emission == Emission::AtOnce {
-            self.emit(cluster, peers, ctx, &mut emitting, 0..shape.shreds());
-            emitting.done(ctx);
+        let emitting = Emitting { slot, body, shape, length, sent: Sent::default() };
+        if self.config.emission == Emission::AtOnce && ticks {
+            ctx.after(length, Timer { slot, step: 0 });
+            self.emitting.push(emitting);
         } else {
             self.step(cluster, peers, ctx, emitting, 0);
         }
@@ -168,21 +168,28 @@ impl Turbine {
         step: u32,
     ) {
         let Emitting { slot, shape, length, .. } = emitting;
-        let by_set = self.config.emission == Emission::BySet;
-        let steps = if by_set { shape.sets() } else { shape.shreds() };
-        // A set is full at the end of its share, a single shred goes out at the beginning of its.
-        if !by_set {
-            self.emit(cluster, peers, ctx, &mut emitting, step..step + 1);
-        } else if step > 0 {
-            let first = shape.ordinal(ShredAt { set: (step - 1) as u16, place: 0 });
-            let width = shape.width((step - 1) as u16);
-            self.emit(cluster, peers, ctx, &mut emitting, first..first + width);
-        }
-        let last = if by_set { step == steps } else { step + 1 == steps };
-        if last {
+        let steps = match self.config.emission {
+            Emission::AtOnce => 1,
+            Emission::BySet => shape.sets() + 1,
+            Emission::ByShred => shape.shreds(),
+        };
+        let due = match self.config.emission {
+            Emission::AtOnce => 0..shape.shreds(),
+            Emission::ByShred => step..step + 1,
+            // A set is full at the end of its share.
+            Emission::BySet if step == 0 => 0..0,
+            Emission::BySet => {
+                let set = (step - 1) as u16;
+                let first = shape.ordinal(ShredAt { set, place: 0 });
+                first..first + shape.width(set)
+            }
+        };
+        self.emit(cluster, peers, ctx, &mut emitting, due);
+        if step + 1 == steps {
             return emitting.done(ctx);
         }
-        let share = |step: u32| length.scaled(step.into(), steps.into());
+        let shares = if self.config.emission == Emission::BySet { steps - 1 } else { steps };
+        let share = |step: u32| length.scaled(step.into(), shares.into());
         ctx.after(share(step + 1) - share(step), Timer { slot, step: step + 1 });
         self.emitting.push(emitting);
     }

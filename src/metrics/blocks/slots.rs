@@ -179,7 +179,8 @@ impl Slots {
     fn is_skipped(&self, place: usize) -> bool {
         let record = &self.records[place];
         let had_leader = record.leader.is_some() || self.scheduled == 0;
-        had_leader && record.blocks == 0 && Some(place) < self.made
+        // Slot 0 is that of genesis, where nobody leads.
+        place > 0 && had_leader && record.blocks == 0 && Some(place) < self.made
     }
 
     /// The record of a slot that a node led or declined; `None` beyond the last that is looked at.

@@ -256,7 +256,7 @@ mod tests {
             let mut damaged = whole.clone();
             damaged.damage(1, place);
             assert!(damaged.restores(0, &lacked), "the other set is as it was");
-            // A lacked coding shred has no part in it; a lacked data shred is what is compared with.
+            // A lacked coding shred has no part in it; a lacked data shred is compared with it.
             assert_eq!(damaged.restores(1, &lacked), place >= 6, "shard {place}");
             // With all data there, nothing is computed.
             assert!(damaged.restores(1, &[0b1111_0000]));

@@ -40,8 +40,8 @@ pub enum Registry {
 pub struct SlotsConfig {
     /// How long a slot takes.
     pub duration: Span,
-    /// When slot 0, which is that of the genesis block, begins with start = "clock". The first
-    /// leader has slot 1.
+    /// When slot 0, which is that of the genesis block, begins with start = "clock". The first slot
+    /// that anybody leads is slot 1.
     pub begin: Span,
     /// When a node begins its slot.
     pub start: Start,
@@ -64,7 +64,8 @@ pub struct SlotsConfig {
     /// the schedule "poh" draws from.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub hashes_per_slot: u32,
-    /// The leaders one after the other for the schedule "list", each for a window; repeated.
+    /// The leaders one after the other for the schedule "list", each for a window; repeated. The
+    /// first has the window of slot 0, which nobody leads.
     pub leaders: Vec<u32>,
     /// What nodes know of the stakes that leaders are drawn by. With "gossip", which needs the
     /// schedule "poh" and start = "clock", every node draws by the stakes of those validators that

@@ -1,6 +1,6 @@
 //! Protocol layer: what a leader puts into its block, and what becomes known of it.
 
-use super::{BlocksConfig, Content, Ctx, Desk, Leading, Made};
+use super::{BlocksConfig, Content, Ctx, Desk, Leading, Made, Start};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
@@ -48,7 +48,7 @@ impl Leading {
         let body = ctx.store(block);
         ctx.hold(body);
         desk.store.insert_own(body, slot, id);
-        Some(Made { body, length })
+        Some(Made { body, length, ticks: self.slots.start == Start::Poh })
     }
 }
 

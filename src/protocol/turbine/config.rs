@@ -33,7 +33,8 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Emission {
-    /// All at once when the block is made.
+    /// All at once: when the block is made, or with slots.start = "poh" at the end of the slot, as
+    /// a block is not finished before its last tick.
     #[default]
     AtOnce,
     /// Each FEC set when its share of the slot has passed: set i of S after (i + 1) / S of it.
@@ -117,8 +118,9 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            tree: Tree::RoundRobin,
-            fanout: 2,
+            tree: Tree::StakeWeighted,
+            // `DATA_PLANE_FANOUT` of Agave 4.4.
+            fanout: 200,
             layout: None,
             generator: Generator::default(),
             relay: Relay::default(),
@@ -222,6 +224,7 @@ impl Config {
                 return refuse(field, format!("{size} is too large; expected at most {most}"));
             }
         }
+        self.check_order()?;
         if self.expiry.is_zero() {
             return refuse("expiry", "0s is too short; expected more than 0s".into());
         }
@@ -229,6 +232,25 @@ impl Config {
             return refuse("partial_blocks", "0 is too few; expected at least 1".into());
         }
         self.check_coding()
+    }
+
+    /// With a tree of its own for every shred, a node that waits for the whole block waits for
+    /// shreds that others hold back for the same reason; unless coding gives it the rest of what comes at
+    /// once.
+    fn check_order(&self) -> Result<(), SettingError> {
+        let one_tree = matches!(self.tree, Tree::Star | Tree::Kary);
+        let coded = self.coding != Coding::None && self.tree != Tree::Relay;
+        let fits = match self.order {
+            Order::ChunkMajor => true,
+            Order::ChildMajor => one_tree || coded,
+            Order::WholeBlock => one_tree,
+        };
+        if fits {
+            return Ok(());
+        }
+        let message = "nodes would wait for each other for ever; expected tree = \"kary\" or \
+                       \"star\", or order = \"chunk-major\"";
+        Err(SettingError { field: "order", message: message.into() })
     }
 
     fn check_coding(&self) -> Result<(), SettingError> {
