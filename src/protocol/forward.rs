@@ -93,7 +93,8 @@ pub struct Forward {
     retries: VecDeque<Retry>,
     /// Whether an alarm is set for them.
     alarmed: bool,
-    /// The last transaction that came in from a client.
+    /// The last transaction that came in from a client, which remembers it over crashes of the
+    /// node.
     last: Option<Transaction>,
     rng: Rng,
     targets: Vec<NodeId>,

@@ -114,7 +114,6 @@ impl Forward {
         self.flooded.clear();
         self.retries.clear();
         self.alarmed = false;
-        self.last = None;
     }
 }
 
