@@ -94,7 +94,7 @@ pub enum Fact {
         /// From whom.
         from: NodeId,
     },
-    /// The workload had something for a node that was down, whose inbox was full, or that did not
+    /// The workload had a rumor for a node that was down, whose inbox was full, or that did not
     /// get to it before it crashed or the run was over.
     InputMissed {
         /// The node.

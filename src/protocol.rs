@@ -42,7 +42,7 @@ use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use crate::base::id::NodeId;
 use crate::base::time::Span;
-use crate::fact::{MessageKind, Status};
+use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
 use crate::sim::protocol::{Alarm, Memory, Outbox, Part, Payload, Protocol};
 
@@ -305,6 +305,18 @@ impl Protocol for Validator {
                     blocks.on_submission(cluster, contacts, ctx, submission);
                 }
             }
+        }
+    }
+
+    fn missed(node: NodeId, input: Input) -> Option<Fact> {
+        match input {
+            Input::Rumor(_) => Some(Fact::InputMissed { node }),
+            Input::Transaction(Submission::New { number, data, .. }) => {
+                let step = Step::Missed { size: Transaction::SMALLEST_BYTES.saturating_add(data) };
+                Some(Fact::Transaction { node, transaction: number, step })
+            }
+            // The transaction itself came in before, or was missed then.
+            Input::Transaction(Submission::Repeat) => None,
         }
     }
 

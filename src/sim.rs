@@ -29,7 +29,7 @@ use self::trace::Trace;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
 use crate::base::time::Time;
-use crate::fact::{Census, Fact, Observer, Status, World};
+use crate::fact::{Census, Observer, Status, World};
 
 /// Something the workload hands to a node from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -352,8 +352,10 @@ where
     pub fn into_parts(mut self) -> (O, Nodes<P>) {
         for (node, processor) in self.processors.iter().flat_map(NodeMap::iter) {
             for (_, waiting) in processor.waiting() {
-                if matches!(waiting, Waiting::Input(_)) {
-                    self.observer.on_fact(self.now, &Fact::InputMissed { node });
+                if let Waiting::Input(input) = waiting
+                    && let Some(fact) = P::missed(node, *input)
+                {
+                    self.observer.on_fact(self.now, &fact);
                 }
             }
         }

@@ -110,10 +110,9 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
             let what = format!("learned about validator {about} (version {version})");
             (vec![node], format!("node {node} {what} from node {from}"))
         }
-        Fact::InputMissed { node } => (
-            vec![node],
-            format!("node {node} is down or too busy and misses something of the workload"),
-        ),
+        Fact::InputMissed { node } => {
+            (vec![node], format!("node {node} is down or too busy and misses a rumor"))
+        }
         Fact::RumorInjected { node, rumor, size, .. } => {
             (vec![node], format!("rumor {rumor} of {size} B appears at node {node}"))
         }
@@ -136,6 +135,9 @@ fn step_text(node: NodeId, step: Step) -> String {
     let words = |name: &str| name.replace('_', " ");
     match step {
         Step::Submitted { size } => format!("of {size} B comes in at node {node}"),
+        Step::Missed { size } => {
+            format!("of {size} B never comes in: node {node} is down or too busy")
+        }
         Step::Received { leads: true } => format!("waits at node {node}, which leads soon"),
         Step::Received { leads: false } => format!("waits at node {node}"),
         Step::Forwarded { copies, strangers: 0 } => {

@@ -22,6 +22,7 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     let mut found = Findings::default();
     found.faults(plan, summary);
     found.rumors(plan, summary);
+    found.transactions(summary);
     let Findings { failures, warnings } = found;
     if !failures.is_empty() {
         (format!("failed: {}", failures.join("; ")), EXIT_FAILED)
@@ -78,9 +79,19 @@ impl Findings {
             self.warnings.push(format!("{missed} of {all} rumors never appeared: {MISSED}"));
         }
     }
+
+    fn transactions(&mut self, summary: &Summary) {
+        let Some(of) = &summary.transactions else { return };
+        let (missed, all) = (of.missed, of.submitted);
+        if missed == all && all > 0 {
+            self.failures.push(format!("none of {all} transactions appeared: {MISSED}"));
+        } else if missed > 0 {
+            self.warnings.push(format!("{missed} of {all} transactions never appeared: {MISSED}"));
+        }
+    }
 }
 
-/// Why a rumor did not appear.
+/// Why a rumor or a transaction did not appear.
 pub(super) const MISSED: &str = "their nodes were down, or too busy to take them";
 
 /// Entries of a list in the scenario, by their places.

@@ -120,6 +120,12 @@ pub enum Step {
         /// Bytes on the wire.
         size: u32,
     },
+    /// A client had it for the node, which was down, whose inbox was full, or that did not get to
+    /// it before it crashed or the run was over.
+    Missed {
+        /// Bytes on the wire.
+        size: u32,
+    },
     /// The node took it in: it waits there from now on.
     Received {
         /// Whether the node leads one of the next slots, as many as nodes look ahead.
@@ -154,6 +160,7 @@ impl Step {
             Self::Included { block } => Some((0xE2, block)),
             Self::Refused(reason) => Some((0xE3, reason as u64)),
             Self::Dropped(reason) => Some((0xE4, reason as u64)),
+            Self::Missed { size } => Some((0xE5, size as u64)),
         }
     }
 }

@@ -28,7 +28,9 @@ pub static TRANSACTIONS: TableSpec = TableSpec {
           submission. The state is `included` (in a block of the canonical chain, the one whose \
           head most stake builds on), else `waiting` (at some node), else `expired`, else `orphaned` \
           (in other blocks only), else `refused` (by the ledger of the node where it came in), else \
-          `dropped` (nobody has it any more).",
+          `missed` (the node was down or too busy), else `dropped` (nobody has it any more). \
+          `unfollowed`: it was one of too many for `limits.transactions` before it had ended.",
+
     columns: &[
         Column::new("transaction", Unit::Count, "Number of the transaction."),
         Column::new("node", Unit::Node, "Where it came in."),
@@ -52,10 +54,10 @@ pub static TRANSACTIONS: TableSpec = TableSpec {
     ],
 };
 
-/// What became of transactions. `submitted` is the sum of the six states.
+/// What became of transactions. `submitted` is the sum of the eight states.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct TransactionsSummary {
-    /// Transactions that came in; those handed in once more not counted again.
+    /// Transactions that came in, or should have; those handed in once more not counted again.
     pub submitted: u64,
     /// In a block of the canonical chain.
     pub included: u64,
@@ -69,6 +71,10 @@ pub struct TransactionsSummary {
     pub refused: RefusedCounts,
     /// No node has them any more, by the last reason.
     pub dropped: LostCounts,
+    /// They never came in: their nodes were down, or too busy to take them.
+    pub missed: u64,
+    /// Too many others came in, by `limits.transactions`, before they had ended.
+    pub unfollowed: u64,
     /// Whether these states add up to those submitted.
     pub conserved: bool,
     /// Copies that a node refused because it had the transaction, or its ledger did.
@@ -117,6 +123,8 @@ enum End {
     Expired,
     Orphaned,
     Refused(Refusal),
+    Missed,
+    Unfollowed,
     Dropped(Option<Loss>),
 }
 
@@ -132,6 +140,7 @@ struct Tracked {
     holders: u32,
     holders_max: u32,
     forwards: u64,
+    missed: bool,
     expired: bool,
     refused: Option<Refusal>,
     lost: Option<Loss>,
@@ -141,6 +150,7 @@ impl Tracked {
     fn on_step(&mut self, at: Time, step: Step) {
         match step {
             Step::Submitted { .. } => {}
+            Step::Missed { .. } => self.missed = true,
             Step::Received { leads } => {
                 self.holders += 1;
                 self.holders_max = self.holders_max.max(self.holders);
@@ -173,7 +183,18 @@ impl Tracked {
             Self { expired: true, .. } => End::Expired,
             Self { blocks, .. } if !blocks.is_empty() => End::Orphaned,
             Self { refused: Some(reason), .. } => End::Refused(*reason),
+            Self { missed: true, .. } => End::Missed,
             _ => End::Dropped(self.lost),
+        }
+    }
+
+    /// Where it is when it is followed no longer. What may yet become of it nobody will know.
+    fn end_so_far(&self, canonical: &Canonical) -> End {
+        match self.end(canonical) {
+            End::Waiting | End::Orphaned => End::Unfollowed,
+            // Copies may be under way.
+            End::Dropped(_) if self.forwards > 0 => End::Unfollowed,
+            end => end,
         }
     }
 
@@ -184,6 +205,8 @@ impl Tracked {
             End::Expired => ("expired", None),
             End::Orphaned => ("orphaned", None),
             End::Refused(reason) => ("refused", Some(reason.name())),
+            End::Missed => ("missed", None),
+            End::Unfollowed => ("unfollowed", None),
             End::Dropped(loss) => ("dropped", loss.map(Loss::name)),
         };
         let (to_block, block) = match end {
@@ -297,7 +320,9 @@ impl Transactions {
         sink: &mut impl RowSink,
     ) {
         match step {
-            Step::Submitted { size } => self.on_submitted(at, node, (number, size), sink),
+            Step::Submitted { size } | Step::Missed { size } => {
+                self.on_submitted(at, node, (number, size), sink)
+            }
             Step::Forwarded { copies, strangers } => {
                 self.sums.forwards += u64::from(copies);
                 self.sums.strangers += u64::from(strangers);
@@ -321,7 +346,12 @@ impl Transactions {
     ) {
         self.sums.submitted += 1;
         let wide = u64::from(number);
-        self.close_below((wide + 1).saturating_sub(self.window), sink);
+        if wide < self.oldest {
+            // It waited for a busy node until all around it were closed.
+            self.sums.unfollowed += 1;
+            return;
+        }
+        self.close_below((wide + 1).saturating_sub(self.window), Tracked::end_so_far, sink);
         self.next = self.next.max(wide + 1);
         let place = self.place(number);
         if place >= self.slots.len() {
@@ -337,6 +367,7 @@ impl Transactions {
             holders: 0,
             holders_max: 0,
             forwards: 0,
+            missed: false,
             expired: false,
             refused: None,
             lost: None,
@@ -347,20 +378,25 @@ impl Transactions {
         (number as u64 % self.window) as usize
     }
 
-    /// Writes down all transactions below a number, in order.
-    fn close_below(&mut self, number: u64, sink: &mut impl RowSink) {
+    /// Writes down all transactions below a number, in order, as what `end` says.
+    fn close_below(
+        &mut self,
+        number: u64,
+        end: impl Fn(&Tracked, &Canonical) -> End,
+        sink: &mut impl RowSink,
+    ) {
         while self.oldest < number.min(self.next) {
             let place = self.place(self.oldest as u32);
             if let Some(tracked) = self.slots.get_mut(place).and_then(Option::take) {
-                self.close(&tracked, sink);
+                let end = end(&tracked, &self.canonical);
+                self.close(&tracked, end, sink);
             }
             self.oldest += 1;
         }
         self.oldest = self.oldest.max(number);
     }
 
-    fn close(&mut self, tracked: &Tracked, sink: &mut impl RowSink) {
-        let end = tracked.end(&self.canonical);
+    fn close(&mut self, tracked: &Tracked, end: End, sink: &mut impl RowSink) {
         tracked.row(end, sink);
         let sums = &mut self.sums;
         let count = match end {
@@ -374,6 +410,8 @@ impl Transactions {
             End::Refused(Refusal::BadSignature) => &mut sums.refused.bad_signature,
             End::Refused(Refusal::UnknownAccount) => &mut sums.refused.unknown_account,
             End::Refused(Refusal::ShortBalance) => &mut sums.refused.short_balance,
+            End::Missed => &mut sums.missed,
+            End::Unfollowed => &mut sums.unfollowed,
             End::Dropped(Some(Loss::Evicted)) => &mut sums.dropped.evicted,
             End::Dropped(Some(Loss::Crashed)) => &mut sums.dropped.crashed,
             End::Dropped(_) => &mut sums.dropped.full,
@@ -384,18 +422,18 @@ impl Transactions {
 
     /// The run is over: writes down the transactions that are still followed.
     pub(super) fn fill(&mut self, sink: &mut impl RowSink) {
-        self.close_below(u64::MAX, sink);
+        self.close_below(u64::MAX, Tracked::end, sink);
     }
 
     pub(super) fn summary(&self) -> TransactionsSummary {
         let (predictions, hits) = self.predictions.judged();
-        let TransactionsSummary { included, waiting, expired, orphaned, refused, dropped, .. } =
-            self.sums;
+        let TransactionsSummary { included, waiting, expired, orphaned, missed, .. } = self.sums;
+        let TransactionsSummary { refused, dropped, unfollowed, .. } = self.sums;
         let refused = refused.bad_signature + refused.unknown_account + refused.short_balance;
         let dropped = dropped.full + dropped.evicted + dropped.crashed;
-        let ended = included + waiting + expired + orphaned + refused + dropped;
+        let known = included + waiting + expired + orphaned + refused + missed + dropped;
         TransactionsSummary {
-            conserved: ended == self.sums.submitted,
+            conserved: known + unfollowed == self.sums.submitted,
             predictions,
             prediction_hit_ppm: ppm(hits, predictions),
             to_leader: self.to_leader.figures(),

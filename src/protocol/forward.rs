@@ -7,12 +7,14 @@
 //! about to lead holds what it has).
 
 mod config;
+mod flooded;
 mod message;
 mod pending;
 
 use std::collections::VecDeque;
 
 pub use self::config::{Config, Mode};
+use self::flooded::Flooded;
 pub use self::message::{Message, Timer};
 use super::block::Block;
 use super::cluster::Cluster;
@@ -86,11 +88,13 @@ struct Retry {
 pub struct Forward {
     config: Config,
     pool: Mempool,
+    flooded: Flooded,
     /// The node's own ones, the next to be sent first.
     retries: VecDeque<Retry>,
     /// Whether an alarm is set for them.
     alarmed: bool,
-    /// The last transaction that came in from a client.
+    /// The last transaction that came in from a client, which remembers it over crashes of the
+    /// node.
     last: Option<Transaction>,
     rng: Rng,
     targets: Vec<NodeId>,
@@ -105,6 +109,7 @@ impl Forward {
         Self {
             config,
             pool: Mempool::new(pool),
+            flooded: Flooded::default(),
             retries: VecDeque::new(),
             alarmed: false,
             last: None,
@@ -133,6 +138,9 @@ impl Forward {
         let leads = self.leads_within(desk, ctx, self.config.lookahead);
         if !self.admit(desk, ctx, transaction, leads, true) {
             return;
+        }
+        if self.config.mode == Mode::Gossip {
+            self.flooded.insert(transaction.id, transaction.born);
         }
         self.send_own(desk, ctx, transaction);
         if self.config.mode != Mode::Off
@@ -187,7 +195,7 @@ impl Forward {
         }
         let sends = match self.config.mode {
             Mode::Leaders => self.config.relay && hops == 1 && !leads,
-            Mode::Gossip => true,
+            Mode::Gossip => self.flooded.insert(transaction.id, transaction.born),
             Mode::Random | Mode::Off => false,
         };
         if sends {

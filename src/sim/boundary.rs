@@ -46,7 +46,7 @@ where
     fn inject(&mut self, injection: Injection<P::Input>) {
         let Injection { node, input, .. } = injection;
         if !self.is_up(node) {
-            return self.miss(node);
+            return self.miss(node, input);
         }
         let Some(processors) = &mut self.processors else { return self.hand_in(node, input) };
         let processor = &mut processors[node];
@@ -54,7 +54,7 @@ where
             return self.hand_in(node, input);
         }
         if processor.len() >= self.inbox_limit {
-            return self.miss(node);
+            return self.miss(node, input);
         }
         processor.push((self.now, Waiting::Input(input)));
         self.count_waiting(node);
@@ -62,8 +62,8 @@ where
     }
 
     /// An input does not come in.
-    fn miss(&mut self, node: NodeId) {
-        self.observer.on_fact(self.now, &Fact::InputMissed { node });
+    fn miss(&mut self, node: NodeId, input: P::Input) {
+        P::missed(node, input).iter().for_each(|fact| self.observer.on_fact(self.now, fact));
     }
 
     /// Hands an input to a node that is free to take it.
@@ -196,7 +196,7 @@ where
                     self.end(envelope, Some(DropReason::ReceiverDown));
                 }
                 Waiting::Event(_) => {}
-                Waiting::Input(_) => self.miss(node),
+                Waiting::Input(input) => self.miss(node, input),
             }
         }
     }

@@ -59,6 +59,11 @@ pub trait Protocol: Sized {
     fn on_timer(&mut self, cluster: &mut Self::Cluster, ctx: &mut Outbox<Self>, timer: Self::Timer);
     /// The workload hands something in.
     fn on_input(&mut self, cluster: &mut Self::Cluster, ctx: &mut Outbox<Self>, input: Self::Input);
+    /// What to state of an input that a node misses because it is down or too busy; `None` for one
+    /// that nobody waits for.
+    fn missed(node: NodeId, _input: Self::Input) -> Option<Fact> {
+        Some(Fact::InputMissed { node })
+    }
     /// The node crashed. All its alarms are void. Bodies it holds are to be released.
     fn on_crash(&mut self, cluster: &mut Self::Cluster, ctx: &mut Outbox<Self>, memory: Memory);
     /// The node comes back.

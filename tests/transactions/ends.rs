@@ -103,6 +103,8 @@ fn every_transaction_ends_in_exactly_one_state() {
             ("orphaned", summary.orphaned),
             ("refused", refused.bad_signature + refused.unknown_account + refused.short_balance),
             ("dropped", dropped.full + dropped.evicted + dropped.crashed),
+            ("missed", summary.missed),
+            ("unfollowed", summary.unfollowed),
         ];
         for (state, number) in expected {
             assert_eq!(count(state), number, "{sets:?}: {state}");
@@ -144,4 +146,69 @@ fn waiting_is_what_waits_at_a_node_and_balances_add_up_on_every_fork() {
         assert_eq!(said.collect::<BTreeSet<u64>>(), held, "{seed}");
         assert!(!held.is_empty());
     }
+}
+
+/// Blocks of transactions sent in a star, to be completed by a stream of transactions.
+const STAR: &str = r#"
+duration = "10s"
+[slots]
+[blocks]
+content = "transactions"
+[turbine]
+tree = "star"
+"#;
+
+#[test]
+fn a_flood_of_more_than_mempools_hold_ends() {
+    let storm = "[[transactions]]\nat = \"1s\"\nburst = 200\n";
+    let plan = |mode: &str| {
+        let sets = [
+            "nodes.count=20",
+            "network.latency={kind=\"uniform\",min=\"10ms\",max=\"80ms\"}",
+            "forward.retry=0s",
+            "mempool.transactions=40",
+            "mempool.eviction=oldest",
+            "ledger.accounts=100",
+            mode,
+        ];
+        ran_plan(&plan_with(&format!("{STAR}{storm}"), &sets))
+    };
+    let flooded = of(&plan("forward.mode=gossip"));
+    // Each of 20 nodes sends each of 200 transactions to the 19 others at most once, and each is
+    // sent on at least by its origin.
+    assert!((200 * 19..=200 * 20 * 19).contains(&flooded.forwards), "{flooded:?}");
+    assert!(flooded.conserved && flooded.duplicates > 0, "{flooded:?}");
+    assert_eq!(of(&plan("forward.mode=off")).forwards, 0);
+}
+
+#[test]
+fn transactions_for_a_node_that_is_down_are_missed_and_no_rumors() {
+    let stream = "[[transactions]]\nat = \"1050ms\"\ncount = 50\nevery = \"100ms\"\nnode = 1\n\
+                  [[faults]]\nkind = \"crash\"\nnodes = 1\nat = \"2s\"\nfor = \"3s\"\n";
+    let ran = ran_plan(&plan_with(&format!("{STAR}{stream}"), &["nodes.count=4"]));
+    // From 2.05 s to 4.95 s there are thirty.
+    let summary = of(&ran);
+    assert_eq!((summary.submitted, summary.missed, summary.conserved), (50, 30, true));
+    assert_eq!(ran.0.summary.rumors.missed, 0);
+    let missed = rows(&ran).into_iter().filter(|row| row.state == "missed");
+    assert!(missed.map(|row| row.transaction).eq(10..40));
+}
+
+#[test]
+fn those_beyond_the_limit_are_said_to_be_no_longer_followed() {
+    let burst = "[[transactions]]\nat = \"1s\"\nburst = 500\n";
+    let sets = ["nodes.count=4", "limits.transactions=64"];
+    let summary = of(&ran_plan(&plan_with(&format!("{STAR}{burst}"), &sets)));
+    assert_eq!((summary.submitted, summary.unfollowed), (500, 500 - 64), "{summary:?}");
+    assert!(summary.conserved && summary.waiting <= 64, "{summary:?}");
+}
+
+#[test]
+fn where_there_is_nothing_to_repeat_a_new_one_comes_in() {
+    let repeats = "[[transactions]]\nat = \"1s\"\ncount = 5\nevery = \"10ms\"\nnode = 2\n\
+                   repeated = \"100%\"\n";
+    let sets = ["nodes.count=4", "forward.mode=off"];
+    let summary = of(&ran_plan(&plan_with(&format!("{STAR}{repeats}"), &sets)));
+    // The first is new; the others are copies of it.
+    assert_eq!((summary.submitted, summary.duplicates), (1, 4), "{summary:?}");
 }

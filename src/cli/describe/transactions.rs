@@ -17,6 +17,8 @@ pub(super) fn in_words(of: &TransactionsSummary) -> String {
         (dropped.full, "dropped for want of room"),
         (dropped.evicted, "evicted"),
         (dropped.crashed, "lost in crashes"),
+        (of.missed, "missed: the node was down or too busy"),
+        (of.unfollowed, "no longer followed (limits.transactions)"),
     ];
     let ends = ends.into_iter().filter(|(number, _)| *number > 0);
     let ends: Vec<String> = ends.map(|(number, end)| format!("{} {end}", count(number))).collect();

@@ -102,6 +102,22 @@ fn memory_is_a_ring_and_what_falls_out_is_written_as_it_is() {
     }
     assert_eq!(world.all.slots.len(), 4);
     let states = world.states();
-    assert_eq!(states, ["waiting"; 10], "what happens to those outside is too late");
-    assert!(world.all.summary().conserved);
+    let (outside, followed) = states.split_at(6);
+    assert_eq!(outside, ["unfollowed"; 6], "what happens to those outside is too late");
+    assert_eq!(followed, ["waiting"; 4]);
+    let summary = world.all.summary();
+    assert_eq!((summary.unfollowed, summary.waiting, summary.conserved), (6, 4, true));
+}
+
+#[test]
+fn one_that_comes_in_after_its_time_replaces_nobody() {
+    let mut world = World::new(2);
+    [0, 2, 3, 1].into_iter().for_each(|transaction| world.submit(transaction));
+    world.step(0, 4, Step::Missed { size: 180 });
+    // Number 0 fell out when 2 came in, number 1 came in when 2 and 3 were followed, 2 made way
+    // for 4.
+    assert_eq!(world.states(), ["unfollowed", "unfollowed", "waiting", "missed"]);
+    let summary = world.all.summary();
+    assert_eq!((summary.submitted, summary.conserved), (5, true));
+    assert_eq!((summary.unfollowed, summary.waiting, summary.missed), (3, 1, 1));
 }

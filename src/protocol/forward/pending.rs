@@ -25,7 +25,9 @@ impl Forward {
         leads: bool,
         strict: bool,
     ) -> bool {
-        if self.pool.contains(transaction.id) {
+        // A client may hand in again what was evicted here; peers that do so only echo a flood.
+        let echo = !strict && self.flooded.contains(transaction.id);
+        if echo || self.pool.contains(transaction.id) {
             say(ctx, transaction.id, Step::Dropped(Loss::Duplicate));
             return false;
         }
@@ -70,6 +72,7 @@ impl Forward {
         for body in gone {
             self.restore(ctx, body, head);
         }
+        self.flooded.drop_expired(&ctx.body(head).bank);
         if !self.pool.is_empty() {
             let expired = self.pool.drop_expired(&ctx.body(head).bank);
             drop_all(ctx, &expired, Loss::Expired);
@@ -108,9 +111,9 @@ impl Forward {
         let lost: Vec<Transaction> = self.pool.iter().copied().collect();
         self.pool.clear();
         drop_all(ctx, &lost, Loss::Crashed);
+        self.flooded.clear();
         self.retries.clear();
         self.alarmed = false;
-        self.last = None;
     }
 }
 

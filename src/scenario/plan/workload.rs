@@ -4,6 +4,8 @@
 mod pace;
 pub(super) mod transactions;
 
+use std::collections::BTreeSet;
+
 use self::pace::{Pace, Timing};
 pub use self::transactions::TransactionStream;
 use super::{SALT_WORKLOAD, impossible_fanout, limited};
@@ -201,6 +203,8 @@ pub struct Workload {
     transactions: Vec<Running<TransactionStream>>,
     next_rumor: u32,
     next_transaction: u32,
+    /// Nodes that a transaction has come in at, which may be repeated there.
+    clients: BTreeSet<NodeId>,
 }
 
 /// A stream, its chance, and when the next of it is due.
@@ -234,7 +238,7 @@ impl Workload {
         let transactions =
             Running::all(transactions, seed, Purpose::Transactions, |stream| &stream.pace);
         let rumors = Running::all(rumors, seed, Purpose::Workload, |stream| &stream.pace);
-        Self { rumors, transactions, next_rumor: 0, next_transaction: 0 }
+        Self { rumors, transactions, next_rumor: 0, next_transaction: 0, clients: BTreeSet::new() }
     }
 
     /// The places of the streams of rumors of which none is still to come.
@@ -266,10 +270,11 @@ impl Workload {
     fn next_transaction(&mut self, at: Time, place: usize) -> Option<Injection<Input>> {
         let number = self.next_transaction;
         let Running { stream, rng, due } = &mut self.transactions[place];
-        let (node, submission) = stream.draw(rng, number);
+        let (node, submission) = stream.draw(rng, number, &self.clients);
         *due = stream.pace.after(at, rng);
         if submission != Submission::Repeat {
             self.next_transaction = number.checked_add(1)?;
+            self.clients.insert(node);
         }
         Some(Injection { at, node, input: Input::Transaction(submission) })
     }

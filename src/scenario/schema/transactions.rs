@@ -51,7 +51,7 @@ pub struct TransactionsConfig {
     /// Probability that a transaction moves more than there is.
     pub overspent: Chance,
     /// Probability that, in place of a new transaction, the last one that came in at the node is
-    /// handed in once more.
+    /// handed in once more; a node that none came in at yet gets a new one.
     pub repeated: Chance,
 }
 

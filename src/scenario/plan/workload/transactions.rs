@@ -1,5 +1,6 @@
 //! Scenario layer: `[[transactions]]` resolved: streams of what clients hand to nodes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::pace::{Pace, Timing};
@@ -89,11 +90,17 @@ fn zipf(count: u32, exponent: f64) -> Arc<[u64]> {
 }
 
 impl TransactionStream {
-    /// Where the next transaction comes in, and what it is; `number` is that of the next new one.
-    pub(super) fn draw(&self, rng: &mut Rng, number: u32) -> (NodeId, Submission) {
+    /// Where the next transaction comes in, and what it is; `number` is that of the next new one. At a
+    /// node that is nobody.s yet there is nothing to repeat: it gets a new one instead.
+    pub(super) fn draw(
+        &self,
+        rng: &mut Rng,
+        number: u32,
+        clients: &BTreeSet<NodeId>,
+    ) -> (NodeId, Submission) {
         let node = pick(rng, &self.origins);
         let happens = |rng: &mut Rng, chance: Chance| !chance.is_never() && rng.chance(chance);
-        if happens(rng, self.repeated) {
+        if happens(rng, self.repeated) && clients.contains(&node) {
             return (node, Submission::Repeat);
         }
         let sender = self.senders.draw(rng);
