@@ -235,8 +235,8 @@ impl Config {
     }
 
     /// With a tree of its own for every shred, a node that waits for the whole block waits for
-    /// shreds that others hold back for the same reason; unless coding gives it the rest of what comes at
-    /// once.
+    /// shreds that others hold back for the same reason; unless coding gives it the rest of what
+    /// comes at once.
     fn check_order(&self) -> Result<(), SettingError> {
         let one_tree = matches!(self.tree, Tree::Star | Tree::Kary);
         let coded = self.coding != Coding::None && self.tree != Tree::Relay;
