@@ -91,7 +91,7 @@ fn zipf(count: u32, exponent: f64) -> Arc<[u64]> {
 
 impl TransactionStream {
     /// Where the next transaction comes in, and what it is; `number` is that of the next new one.
-    /// At a node that is nobody.s yet there is nothing to repeat: it gets a new one instead.
+    /// At a node that has had none yet there is nothing to repeat: it gets a new one instead.
     pub(super) fn draw(
         &self,
         rng: &mut Rng,
