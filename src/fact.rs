@@ -3,11 +3,12 @@
 //! The kernel states transport facts, protocols state the rest. Metrics and checkers listen; they
 //! return nothing and hold no reference to a simulation, so they cannot steer it.
 
-mod ledger;
-
+mod consensus;
 mod kind;
+mod ledger;
 mod listen;
 
+pub use self::consensus::{Abstention, Level};
 pub use self::kind::{
     Decline, DropReason, MessageKind, RepairKind, RepairRefusal, Transit, ValueKind,
 };
@@ -334,6 +335,68 @@ pub enum Fact {
         /// What.
         step: Step,
     },
+    /// A validator voted.
+    VoteCast {
+        /// Who.
+        node: NodeId,
+        /// The slot of the block.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// Whether it left the fork of its last vote.
+        switched: bool,
+    },
+    /// A validator did not vote for a block that it considered; stated once per block and reason.
+    VoteWithheld {
+        /// Who.
+        node: NodeId,
+        /// The slot of the block.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// Why not.
+        reason: Abstention,
+    },
+    /// A leader put a vote into the block that it just made.
+    VoteLanded {
+        /// The block.
+        block: u64,
+        /// Whose vote.
+        voter: NodeId,
+        /// The slot voted for.
+        slot: Slot,
+        /// Slots from there to the block.
+        delay: u32,
+    },
+    /// A validator has a new root: it will never leave this block.
+    Rooted {
+        /// Who.
+        node: NodeId,
+        /// The slot of the block.
+        slot: Slot,
+        /// The block.
+        block: u64,
+    },
+    /// A block has reached a level of confirmation in a node's eyes.
+    BlockConfirmed {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The block.
+        block: u64,
+        /// Which level.
+        level: Level,
+    },
+    /// A node holds shreds of two blocks that one leader made for the same slot.
+    EquivocationProven {
+        /// The node.
+        node: NodeId,
+        /// The slot.
+        slot: Slot,
+        /// The leader.
+        leader: NodeId,
+    },
     /// A node with a transaction to send on worked out who leads a coming slot.
     LeaderPredicted {
         /// The node.
@@ -413,6 +476,22 @@ impl Fact {
             }
             Self::RepairRefused { node, reason } => {
                 [pair(node, node), tagged(0xD2, reason as u32), 0]
+            }
+            Self::VoteCast { node, slot, block, switched } => {
+                [of_slot(node, slot), tagged(0xF0, switched.into()), block]
+            }
+            Self::VoteWithheld { node, slot, block, reason } => {
+                [of_slot(node, slot), tagged(0xF1, reason as u32), block]
+            }
+            Self::VoteLanded { block, voter, slot, .. } => {
+                [of_slot(voter, slot), tagged(0xF2, 0), block]
+            }
+            Self::Rooted { node, slot, block } => [of_slot(node, slot), tagged(0xF3, 0), block],
+            Self::BlockConfirmed { node, slot, block, level } => {
+                [of_slot(node, slot), tagged(0xF4, level as u32), block]
+            }
+            Self::EquivocationProven { node, slot, leader } => {
+                [of_slot(node, slot), tagged(0xF5, 0), leader.number().into()]
             }
             // Repair answers that arrive are message outcomes already.
             _ => return None,

@@ -363,6 +363,12 @@ impl<S: RowSink> Recorder<S> {
             | Fact::HeadChanged { .. }
             | Fact::BlockRefused { .. }
             | Fact::Transaction { .. }
+            | Fact::VoteCast { .. }
+            | Fact::VoteWithheld { .. }
+            | Fact::VoteLanded { .. }
+            | Fact::Rooted { .. }
+            | Fact::BlockConfirmed { .. }
+            | Fact::EquivocationProven { .. }
             | Fact::LeaderPredicted { .. } => {}
         }
     }

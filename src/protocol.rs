@@ -6,10 +6,12 @@ pub mod blocks;
 pub mod blockstore;
 pub mod chain;
 pub mod cluster;
+pub mod consensus;
 pub mod contacts;
 pub mod content;
 pub mod crds;
 pub mod discovery;
+pub mod electorate;
 pub mod forward;
 pub mod gossip;
 pub mod leading;
@@ -25,7 +27,9 @@ pub mod setting;
 pub mod shuffle;
 #[cfg(test)]
 mod testbed;
+pub mod tower;
 pub mod turbine;
+pub mod vote;
 
 use std::sync::Arc;
 
@@ -40,6 +44,7 @@ use self::gossip::Gossip;
 use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
+use self::vote::VoteId;
 use crate::base::id::NodeId;
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
@@ -147,19 +152,41 @@ impl Validator {
     }
 
     /// Hands what Solana's gossip has brought to the parts that it concerns.
-    fn pass_on(&mut self, cluster: &mut Cluster) {
+    fn pass_on(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         let Some(shared) = &mut cluster.crds else { return };
         let arrivals = shared.take_arrivals();
+        let mut votes = std::mem::take(&mut cluster.arrived);
         for arrival in &arrivals {
             match arrival.value {
                 crds::Value::Rumor { rumor, .. } => self.rumors.heard(rumor),
+                crds::Value::Vote { reference, .. } => {
+                    votes.push(cluster.ballots.get(VoteId(reference)));
+                }
                 crds::Value::ContactInfo
-                | crds::Value::Vote { .. }
                 | crds::Value::EpochSlots { .. }
                 | crds::Value::LowestSlot { .. } => {}
             }
         }
         shared.give_back(arrivals);
+        if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
+            let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+            blocks.on_votes(cluster, contacts, ctx, &votes);
+            self.publish(cluster, ctx);
+        }
+        votes.clear();
+        cluster.arrived = votes;
+    }
+
+    /// Puts the node's own votes into Solana's gossip, if it has that.
+    #[inline]
+    fn publish(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
+        let Some(blocks) = &mut self.blocks else { return };
+        for vote in blocks.take_published() {
+            if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                let value = crds::Value::Vote { slot: vote.slot, reference: vote.id.0 };
+                crds.publish(shared, ctx, value);
+            }
+        }
     }
 
     /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
@@ -217,7 +244,7 @@ impl Protocol for Validator {
             Message::Crds(message) => {
                 if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
                     crds.on_message(shared, ctx, from, message);
-                    self.pass_on(cluster);
+                    self.pass_on(cluster, ctx);
                 }
             }
             Message::Rumor(message) => {
@@ -225,7 +252,10 @@ impl Protocol for Validator {
             }
             Message::Turbine(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    blocks.on_turbine(cluster, &self.peers, ctx, message);
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_turbine(cluster, contacts, ctx, message);
+                    self.publish(cluster, ctx);
                 }
             }
             Message::Forward(message) => {
@@ -235,9 +265,20 @@ impl Protocol for Validator {
                     blocks.on_forward(cluster, contacts, ctx, from, message);
                 }
             }
+            Message::Vote(message) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_vote(cluster, contacts, ctx, message);
+                    self.publish(cluster, ctx);
+                }
+            }
             Message::Repair(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    blocks.on_repair(cluster, &self.peers, ctx, from, message);
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_repair(cluster, contacts, ctx, from, message);
+                    self.publish(cluster, ctx);
                 }
             }
         }
@@ -278,6 +319,7 @@ impl Protocol for Validator {
                     let contacts =
                         contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_leading_timer(cluster, contacts, ctx, timer);
+                    self.publish(cluster, ctx);
                 }
             }
             Timer::Forward(forward::Timer) => {
@@ -285,6 +327,14 @@ impl Protocol for Validator {
                     let contacts =
                         contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_forward_timer(cluster, contacts, ctx);
+                }
+            }
+            Timer::Consensus(consensus::Timer) => {
+                if let Some(blocks) = &mut self.blocks {
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_consensus_timer(cluster, contacts, ctx);
+                    self.publish(cluster, ctx);
                 }
             }
             Timer::Repair(timer) => {
@@ -396,6 +446,8 @@ pub enum Message {
     Turbine(turbine::Message),
     /// A transaction on its way to a leader.
     Forward(forward::Message),
+    /// A vote.
+    Vote(consensus::Message),
     /// Of repair.
     Repair(repair::Message),
 }
@@ -419,6 +471,8 @@ pub enum Timer {
     Leading(leading::Timer),
     /// Of forwarding.
     Forward(forward::Timer),
+    /// Of votes.
+    Consensus(consensus::Timer),
     /// Of repair.
     Repair(repair::Timer),
 }
@@ -451,6 +505,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.kind(),
             Self::Turbine(message) => message.kind(),
             Self::Forward(_) => MessageKind::Transaction,
+            Self::Vote(_) => MessageKind::Vote,
             Self::Repair(message) => message.kind(),
         }
     }
@@ -462,6 +517,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.size(bodies),
             Self::Turbine(message) => message.size(bodies),
             Self::Forward(message) => message.size(bodies),
+            Self::Vote(_) => vote::VOTE_BYTES,
             Self::Repair(message) => message.size(bodies),
         }
     }
@@ -473,6 +529,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => message.content(bodies),
             Self::Turbine(message) => message.content(bodies),
             Self::Forward(message) => message.content(bodies),
+            Self::Vote(message) => message.content.into(),
             Self::Repair(message) => message.content(bodies),
         }
     }
@@ -484,6 +541,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
             Self::Forward(message) => Some(message.body),
+            Self::Vote(_) => None,
             Self::Repair(message) => message.body(),
         }
     }
@@ -493,6 +551,7 @@ impl Payload<Body> for Message {
             | Self::Gossip(_)
             | Self::Crds(_)
             | Self::Forward(_)
+            | Self::Vote(_)
             | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
@@ -558,6 +617,18 @@ impl From<forward::Message> for Message {
 impl From<forward::Timer> for Timer {
     fn from(timer: forward::Timer) -> Self {
         Self::Forward(timer)
+    }
+}
+
+impl From<consensus::Message> for Message {
+    fn from(message: consensus::Message) -> Self {
+        Self::Vote(message)
+    }
+}
+
+impl From<consensus::Timer> for Timer {
+    fn from(timer: consensus::Timer) -> Self {
+        Self::Consensus(timer)
     }
 }
 

@@ -13,11 +13,13 @@ use crate::metrics::{
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
+use crate::protocol::electorate::Electorate;
 use crate::protocol::leading::Registry;
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
+use crate::protocol::vote::Ballots;
 use crate::protocol::{Validator, gossip};
 use crate::scenario::plan::{Plan, Workload};
 use crate::scenario::population::Population;
@@ -139,6 +141,10 @@ fn cluster(plan: &Plan) -> Cluster {
         let view = View::new(&everyone, stakes, identities);
         Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
     });
+    let votes = plan.validators.blocks.as_ref().is_some_and(Blocks::votes);
+    let genesis = Block::genesis(plan.seed, held, &ledger);
+    let genesis = if votes { genesis.voted_by(population.count()) } else { genesis };
+    let electorate = Electorate::new(stakes.clone());
     Cluster {
         seed: plan.seed,
         schedule: schedule(plan),
@@ -146,7 +152,10 @@ fn cluster(plan: &Plan) -> Cluster {
         stakes: stakes.clone(),
         identities: identities.clone(),
         rumors: plan.rumors.clone(),
-        genesis: Block::genesis(plan.seed, held, &ledger),
+        genesis,
+        electorate: if votes { electorate } else { electorate.silent() },
+        ballots: Ballots::default(),
+        arrived: Vec::new(),
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),

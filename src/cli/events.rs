@@ -119,6 +119,9 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
         Fact::RumorReceived { node, rumor, from, hops, first: true } => {
             (vec![node], format!("node {node} hears rumor {rumor} from node {from}, hop {hops}"))
         }
+        Fact::VoteLanded { voter, slot, .. } => {
+            (vec![voter], format!("the vote of node {voter} for slot {slot} is in that block"))
+        }
         Fact::BlockRefused { node, slot, reason, .. } => (
             vec![node],
             format!("node {node} refuses the block of slot {slot} ({})", reason.name()),
@@ -168,6 +171,7 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             let why = match reason {
                 Decline::Passed => "its chain is past it",
                 Decline::HasShreds => "it has shreds of a block of it",
+                Decline::Unpropagated => "its block before has not reached enough of the stake",
             };
             (node, format!("node {node} does not lead slot {slot}: {why}"))
         }
@@ -192,6 +196,27 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
         Fact::BlockMiscoded { node, slot, block, set } => {
             let what = format!("set {set} of block {block:016x} of slot {slot}");
             (node, format!("node {node} decodes {what} to something else and refuses the block"))
+        }
+        Fact::VoteCast { node, slot, block, switched } => {
+            let left = if switched { ", leaving the fork of its last vote" } else { "" };
+            (node, format!("node {node} votes for block {block:016x} of slot {slot}{left}"))
+        }
+        Fact::VoteWithheld { node, slot, block, reason } => {
+            let what = format!("block {block:016x} of slot {slot}");
+            let why = reason.name().replace('_', " ");
+            (node, format!("node {node} does not vote for {what} ({why})"))
+        }
+        Fact::Rooted { node, slot, block } => {
+            (node, format!("node {node} roots block {block:016x} of slot {slot}"))
+        }
+        Fact::BlockConfirmed { node, slot, block, level } => {
+            let level = level.name();
+            let text = format!("block {block:016x} of slot {slot} as confirmed ({level})");
+            (node, format!("node {node} takes {text}"))
+        }
+        Fact::EquivocationProven { node, slot, leader } => {
+            let text = format!("node {leader} made two blocks for slot {slot}");
+            (node, format!("node {node} has proof that {text}"))
         }
         Fact::HeadChanged { node, block, height, reorganised } => {
             let left = match reorganised {

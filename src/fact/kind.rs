@@ -255,11 +255,13 @@ pub enum Decline {
     Passed,
     /// It had shreds of a block of that slot.
     HasShreds,
+    /// Its own block before, upon which it would build, has not reached enough of the stake.
+    Unpropagated,
 }
 
 impl Decline {
     /// All reasons in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Passed, Self::HasShreds];
+    pub const ALL: [Self; 3] = [Self::Passed, Self::HasShreds, Self::Unpropagated];
 
     /// The name in tables.
     #[must_use]
@@ -267,6 +269,7 @@ impl Decline {
         match self {
             Self::Passed => "passed",
             Self::HasShreds => "has_shreds",
+            Self::Unpropagated => "unpropagated",
         }
     }
 }

@@ -8,7 +8,9 @@ mod shape;
 
 use std::fmt;
 
+use super::electorate::Electorate;
 use super::ledger::{self, Bank};
+use super::vote::{Ballots, Standings};
 use crate::base::digest::Digest;
 use crate::base::id::NodeId;
 use crate::base::rng::Seed;
@@ -59,6 +61,8 @@ pub struct Block {
     pub poh_hashes: u64,
     /// The state of the ledger after it.
     pub bank: Bank,
+    /// What the votes in it and in its ancestors amount to.
+    pub standings: Standings,
     /// What is wrong with it, if anything. Everybody who checks it finds the same, so it is worked
     /// out once.
     pub flaw: Option<Flaw>,
@@ -117,9 +121,24 @@ impl Block {
             ledger,
             poh_hashes,
             bank,
+            standings: Standings::default(),
             flaw,
             coded: None,
         }
+    }
+
+    /// The genesis block of a cluster that votes.
+    #[must_use]
+    pub fn voted_by(self, nodes: usize) -> Self {
+        Self { standings: Standings::genesis(nodes), ..self }
+    }
+
+    /// Counts its votes upon its parent's.
+    #[must_use]
+    pub fn counted(self, parent: &Self, ballots: &Ballots, electorate: &Electorate) -> Self {
+        let votes = self.ledger.votes();
+        let standings = Standings::upon(&parent.standings, self.slot, votes, ballots, electorate);
+        Self { standings, ..self }
     }
 
     /// Its name.
@@ -174,7 +193,7 @@ mod tests {
 
     fn upon(parent: &Block, slot: u32, ledger: impl Fn(ledger::Block) -> ledger::Block) -> Block {
         let transactions = [transfer(slot, (0, 1), 60, 0)].into();
-        let content = Content { transactions, filler: 0 };
+        let content = Content { transactions, ..Content::default() };
         let slot = Slot::new(slot);
         let made = ledger::Block::produce(&parent.ledger, slot, NodeId::new(1), content, HASHES);
         let shape = Cut::default().shape(300);

@@ -3,26 +3,29 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, ShredAt};
+use super::block::{Block, BlockId, ShredAt};
 use super::blockstore::{Blockstore, Path, Received};
-use super::chain::Link;
+use super::chain::{Chain, Link};
 use super::cluster::Cluster;
+use super::consensus::{self, Consensus};
 use super::contacts::Contacts;
 use super::forward::{self, Forward, Submission};
-use super::leading::{self, BlocksConfig, Leading, Made, SlotsConfig};
+use super::leading::{self, BlocksConfig, Leading, Led, Made, SlotsConfig};
 use super::mempool;
 use super::peers::Peers;
 use super::price::Work;
 use super::repair::{self, Repair, View};
 use super::turbine::{self, Turbine};
+use super::vote::Vote;
 use crate::base::id::NodeId;
+use crate::base::slot::Slot;
 use crate::fact::{Fact, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
 /// Everything these parts ask of their node.
-pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx {}
-impl<C: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx> Ctx for C {}
+pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx + consensus::Ctx {}
+impl<C: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx + consensus::Ctx> Ctx for C {}
 
 /// What nodes do about blocks; the same for all of them.
 #[derive(Clone, Debug)]
@@ -39,9 +42,17 @@ pub struct Settings {
     pub mempool: mempool::Config,
     /// How nodes get what is missing.
     pub repair: Arc<repair::Settings>,
+    /// How nodes vote.
+    pub consensus: consensus::Config,
 }
 
 impl Settings {
+    /// Whether nodes vote.
+    #[must_use]
+    pub fn votes(&self) -> bool {
+        self.consensus.style != consensus::Style::Off
+    }
+
     /// Whether nodes ask for what is missing.
     #[must_use]
     pub fn repairs(&self) -> bool {
@@ -57,6 +68,7 @@ pub struct Blocks {
     forward: Forward,
     settings: Arc<SlotsConfig>,
     repair: Option<Repair>,
+    consensus: Option<Consensus>,
 }
 
 impl Blocks {
@@ -66,13 +78,17 @@ impl Blocks {
         let turbine = &settings.turbine;
         let genesis = cluster.genesis.id();
         let (slots, blocks) = (Arc::clone(&settings.slots), Arc::clone(&settings.blocks));
+        let consensus = Consensus::new(settings.consensus, cluster.len());
+        let chain = Chain::new(genesis, turbine.history);
+        let chain = if consensus.is_some() { chain.voted() } else { chain };
         Self {
             store: Blockstore::new(turbine.limits(), turbine.forward_recovered),
-            leading: Leading::new(Arc::clone(&slots), blocks, genesis, turbine.history),
+            leading: Leading::new(Arc::clone(&slots), blocks, chain),
             turbine: Turbine::new(Arc::clone(turbine)),
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
             repair: Repair::new(&settings.repair, cluster.seed, me),
+            consensus,
         }
     }
 
@@ -86,6 +102,12 @@ impl Blocks {
     #[must_use]
     pub const fn leading(&self) -> &Leading {
         &self.leading
+    }
+
+    /// Its votes; `None` if nobody votes.
+    #[must_use]
+    pub const fn consensus(&self) -> Option<&Consensus> {
+        self.consensus.as_ref()
     }
 
     /// The transactions that wait at the node.
@@ -120,19 +142,19 @@ impl Blocks {
     pub fn on_turbine(
         &mut self,
         cluster: &mut Cluster,
-        peers: &Peers,
+        contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         message: turbine::Message,
     ) {
         match message {
             turbine::Message::Shred { block, at, hops } => {
-                self.receive(cluster, peers, ctx, (block, at), Path::Turbine(hops), hops);
+                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(hops), hops);
             }
             turbine::Message::Again { block, at } => {
-                self.receive(cluster, peers, ctx, (block, at), Path::Turbine(0), 0);
+                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(0), 0);
             }
             turbine::Message::Proposal { block } => {
-                if self.store.knows(block) || self.open(ctx, block) {
+                if self.store.knows(block) || self.open(cluster, contacts, ctx, block) {
                     self.turbine.on_proposal(&mut self.store, block);
                 }
             }
@@ -143,19 +165,19 @@ impl Blocks {
     pub fn on_repair(
         &mut self,
         cluster: &mut Cluster,
-        peers: &Peers,
+        contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         from: NodeId,
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
         let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
-        let view = view(&self.store, &self.leading, peers);
+        let view = view(&self.store, &self.leading, contacts.peers);
         let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
             return;
         };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
-        let fresh = self.receive(cluster, peers, ctx, (body, at), Path::Repair, 0);
+        let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0);
         let node = ctx.me();
         ctx.observe(Fact::RepairAnswered { node, fresh });
     }
@@ -165,16 +187,17 @@ impl Blocks {
     fn receive(
         &mut self,
         cluster: &mut Cluster,
-        peers: &Peers,
+        contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         (body, at): (BodyId, ShredAt),
         path: Path,
         hops: u8,
     ) -> bool {
+        let peers = contacts.peers;
         let places = (&mut *cluster, &mut self.store, peers);
         let (received, opened) = match self.turbine.receive(places, ctx, (body, at), path, hops) {
             Some(received) => (received, false),
-            None if !self.open(ctx, body) => return false,
+            None if !self.open(cluster, contacts, ctx, body) => return false,
             None => {
                 let places = (&mut *cluster, &mut self.store, peers);
                 let received = self.turbine.receive(places, ctx, (body, at), path, hops);
@@ -185,7 +208,7 @@ impl Blocks {
             return false;
         }
         if received.whole {
-            self.on_whole(cluster, ctx, body);
+            self.on_whole(cluster, contacts, ctx, body);
         }
         if let Some(repair) = &mut self.repair {
             let view = view(&self.store, &self.leading, peers);
@@ -195,13 +218,42 @@ impl Blocks {
     }
 
     /// The first that the node hears of a block: makes room for it, unless it has been in the chain
-    /// for so long that the store has forgotten it.
-    fn open(&mut self, ctx: &mut impl Ctx, body: BodyId) -> bool {
-        let fresh = !self.leading.chain().has(Shelf::<Block>::body(ctx, body).id());
-        if fresh {
-            self.turbine.open(&mut self.store, ctx, body);
+    /// for so long that the store has forgotten it, or the node has another version of it.
+    fn open(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+    ) -> bool {
+        let block: &Block = Shelf::<Block>::body(ctx, body);
+        let (slot, leader, id) = (block.slot, block.leader, block.id());
+        if self.leading.chain().has(id) {
+            return false;
         }
-        fresh
+        let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
+        if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
+            self.on_duplicate(cluster, contacts, ctx, (slot, leader));
+            if !self.consensus.as_ref().is_some_and(|consensus| consensus.prefers(slot, id)) {
+                return false;
+            }
+        }
+        self.turbine.open(&mut self.store, ctx, body);
+        true
+    }
+
+    /// A leader has made two blocks for one slot.
+    fn on_duplicate(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        proof: (Slot, NodeId),
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
+        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let head = consensus.on_duplicate(&mut desk, ctx, proof);
+        self.settle(cluster, ctx, head);
     }
 
     /// An alarm of repair.
@@ -223,9 +275,16 @@ impl Blocks {
 
     /// A block is whole: the node pays for checking all of it, and if nothing is wrong with it, it
     /// joins the chain.
-    fn on_whole(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+    fn on_whole(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+    ) {
         let block: &Block = Shelf::<Block>::body(ctx, body);
-        let transactions = block.ledger.transactions().len() as u64;
+        let ledger = &block.ledger;
+        let transactions = (ledger.transactions().len() + ledger.votes().len()) as u64;
         let (slot, id, flaw) = (block.slot, block.id().0, block.flaw);
         let works = [
             Work::Poh(block.poh_hashes),
@@ -239,9 +298,94 @@ impl Blocks {
             ctx.observe(Fact::BlockRefused { node, slot, block: id, reason });
             return;
         }
+        self.adopt(cluster, contacts, ctx, body, false);
+    }
+
+    /// A whole block joins the chain, one of the node's own if it has `led`. The node votes, if it
+    /// does, and builds on the best block there is now.
+    fn adopt(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        body: BodyId,
+        led: bool,
+    ) {
+        let joined = self.leading.add(ctx, body);
+        let head = match &mut self.consensus {
+            None => self.leading.chain().longest(),
+            Some(consensus) => {
+                let mut desk =
+                    ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+                consensus.on_joined(&mut desk, ctx, &joined)
+            }
+        };
+        self.switch(cluster, ctx, head, led);
+    }
+
+    /// The node builds on a block. What it did before is told to the waiting transactions.
+    fn switch(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, head: BlockId, led: bool) {
+        if let Some(consensus) = &mut self.consensus {
+            consensus.take_released().for_each(|body| Shelf::<Block>::release(ctx, body));
+        }
         let before = *self.leading.chain().head();
-        self.leading.on_block(cluster, ctx, body);
+        self.leading.switch(cluster, ctx, head, led);
         self.after_switch(ctx, &before);
+    }
+
+    /// A vote arrived in a message.
+    pub fn on_vote(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        message: consensus::Message,
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
+        cluster.prices.charge(ctx, Work::Verify(1));
+        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let head = consensus.on_message(&mut desk, ctx, message);
+        self.settle(cluster, ctx, head);
+    }
+
+    /// Votes came by gossip.
+    pub fn on_votes(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        votes: &[Vote],
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
+        cluster.prices.charge(ctx, Work::Verify(votes.len() as u64));
+        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let head = consensus.on_votes(&mut desk, ctx, votes);
+        self.settle(cluster, ctx, head);
+    }
+
+    /// An alarm of votes.
+    pub fn on_consensus_timer(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
+        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let head = consensus.on_timer(&mut desk, ctx);
+        self.settle(cluster, ctx, head);
+    }
+
+    /// Builds on another block if votes said so.
+    fn settle(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, head: Option<BlockId>) {
+        if let Some(head) = head {
+            self.switch(cluster, ctx, head, false);
+        }
+    }
+
+    /// The node's own votes since the last call, for gossip.
+    pub fn take_published(&mut self) -> impl Iterator<Item = Vote> + '_ {
+        self.consensus.iter_mut().flat_map(Consensus::take_published)
     }
 
     /// Tells the waiting transactions if the node builds on another block than `before`.
@@ -307,11 +451,13 @@ impl Blocks {
         ctx: &mut impl Ctx,
         timer: leading::Timer,
     ) {
-        let before = *self.leading.chain().head();
         let (store, pool) = (&mut self.store, self.forward.pool_mut());
-        let mut desk = leading::Desk { cluster, store, pool, contacts };
-        let made = self.leading.on_timer(&mut desk, ctx, timer);
-        self.after_switch(ctx, &before);
+        let consensus = self.consensus.as_mut();
+        let mut desk = leading::Desk { cluster, store, pool, contacts, consensus };
+        let Led { made, finished } = self.leading.on_timer(&mut desk, ctx, timer);
+        if let Some(body) = finished {
+            self.adopt(cluster, contacts, ctx, body, true);
+        }
         if let Some(Made { body, length, ticks }) = made {
             self.turbine.make_room(&mut self.store, ctx);
             self.turbine.begin(cluster, contacts.peers, ctx, body, (length, ticks));
@@ -323,6 +469,9 @@ impl Blocks {
         self.turbine.on_crash();
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
+        if let Some(consensus) = &mut self.consensus {
+            consensus.on_crash(memory);
+        }
         if let Some(repair) = &mut self.repair {
             repair.on_crash();
         }
@@ -335,6 +484,19 @@ impl Blocks {
 /// What repair may read of the other parts.
 fn view<'a>(store: &'a Blockstore, leading: &'a Leading, peers: &'a Peers) -> View<'a> {
     View { store, chain: leading.chain(), peers }
+}
+
+/// What votes look at.
+fn ballot_desk<'a>(
+    leading: &'a mut Leading,
+    slots: &SlotsConfig,
+    cluster: &'a mut Cluster,
+    contacts: Contacts<'a>,
+    ctx: &impl Ctx,
+) -> consensus::Desk<'a> {
+    let slot = leading.slot(ctx.now());
+    let (chain, registry) = (leading.chain_mut(), slots.registry);
+    consensus::Desk { cluster, chain, contacts, registry, slot }
 }
 
 /// What forwarding looks at.

@@ -1,8 +1,11 @@
 //! Protocol layer: the tree of blocks that a node has whole, back to genesis, and the head it would
 //! build on.
 
+mod weight;
+
 use std::collections::BTreeMap;
 
+use self::weight::Weight;
 use super::block::{Block, BlockId};
 use crate::base::slot::Slot;
 use crate::sim::body::BodyId;
@@ -32,19 +35,36 @@ impl Link {
         Self { id, parent, height: block.height, next_slot, body: Some(body) }
     }
 
-    /// Whether it is the better head: the longer chain, and of equally long ones the one with the
-    /// earlier slot, then the smaller name. Votes, where there are any, decide in its place.
+    /// Its slot.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.next_slot.minus(1)
+    }
+
+    /// Whether it is the better head where nobody votes: the longer chain, and of equally long ones
+    /// the one with the earlier slot, then the smaller name.
     fn beats(&self, other: &Self) -> bool {
         let rank = |link: &Self| (std::cmp::Reverse(link.height), link.next_slot, link.id);
         rank(self) < rank(other)
     }
 }
 
+/// A block of the tree, its place in it and the votes for it.
+#[derive(Clone, Copy, Debug)]
+struct Knot {
+    link: Link,
+    /// The child that came last.
+    child: Option<BlockId>,
+    /// The child of the same parent that came before.
+    sibling: Option<BlockId>,
+    weight: Weight,
+}
+
 /// What came of a block.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Added {
-    /// The head before, if there is another one now.
-    pub left: Option<Link>,
+    /// Blocks that have a path to genesis now, parents first.
+    pub joined: Vec<Link>,
     /// Bodies that the tree no longer refers to.
     pub dropped: Vec<BodyId>,
 }
@@ -53,12 +73,22 @@ pub struct Added {
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// Those with a path to genesis.
-    connected: BTreeMap<BlockId, Link>,
+    connected: BTreeMap<BlockId, Knot>,
     /// Whole ones whose parent is not there yet, oldest first.
     waiting: Vec<Link>,
     head: Link,
-    /// How many heights below the head are kept; also the limit of waiting blocks.
+    /// The best block where nobody votes.
+    longest: Link,
+    /// The block that the node will never leave; genesis until votes say more.
+    root: Link,
+    /// The oldest block that is kept of those before the root.
+    oldest: BlockId,
+    genesis: BlockId,
+    /// How many heights below the head, or before the root, are kept; also the limit of waiting
+    /// blocks.
     depth: u32,
+    /// Whether votes decide.
+    weighs: bool,
 }
 
 impl Chain {
@@ -72,7 +102,17 @@ impl Chain {
             next_slot: Slot::ZERO.next(),
             body: None,
         };
-        Self { connected: BTreeMap::from([(genesis, head)]), waiting: Vec::new(), head, depth }
+        Self {
+            connected: BTreeMap::from([(genesis, Knot::new(head, None))]),
+            waiting: Vec::new(),
+            head,
+            longest: head,
+            root: head,
+            oldest: genesis,
+            genesis,
+            depth,
+            weighs: false,
+        }
     }
 
     /// The block to build on.
@@ -81,10 +121,22 @@ impl Chain {
         &self.head
     }
 
+    /// The end of the longest chain: the head where nobody votes.
+    #[must_use]
+    pub const fn longest(&self) -> BlockId {
+        self.longest.id
+    }
+
+    /// The block that the node will never leave; genesis at first.
+    #[must_use]
+    pub const fn root(&self) -> &Link {
+        &self.root
+    }
+
     /// A block with a path to genesis.
     #[must_use]
     pub fn link(&self, id: BlockId) -> Option<&Link> {
-        self.connected.get(&id)
+        self.connected.get(&id).map(|knot| &knot.link)
     }
 
     /// Whether the node has a block whole, with or without a path to genesis.
@@ -110,8 +162,36 @@ impl Chain {
 
     /// The head and its ancestors, newest first, as far as they are kept.
     pub fn canonical(&self) -> impl Iterator<Item = &Link> + '_ {
-        let parent = |link: &&Link| self.connected.get(&link.parent).filter(|p| p.id != link.id);
-        std::iter::successors(self.connected.get(&self.head.id), parent)
+        self.path(self.head.id)
+    }
+
+    /// A block and its ancestors, newest first, as far as they are kept.
+    pub fn path(&self, from: BlockId) -> impl Iterator<Item = &Link> + '_ {
+        let parent = |link: &&Link| self.link(link.parent).filter(|p| p.id != link.id);
+        std::iter::successors(self.link(from), parent)
+    }
+
+    /// Where two blocks part: the last one that both stand on, or are. `None` if one of them is
+    /// not there, or that lies too far back to be kept.
+    #[must_use]
+    pub fn common(&self, a: BlockId, b: BlockId) -> Option<&Link> {
+        let (mut a, mut b) = (self.link(a)?, self.link(b)?);
+        while a.id != b.id {
+            let step = if a.height >= b.height { &mut a } else { &mut b };
+            if step.height == 0 {
+                return None;
+            }
+            *step = self.link(step.parent)?;
+        }
+        Some(a)
+    }
+
+    /// Whether a block is another's ancestor, or that block itself.
+    #[must_use]
+    pub fn leads_to(&self, ancestor: BlockId, block: BlockId) -> bool {
+        let Some(height) = self.link(ancestor).map(|link| link.height) else { return false };
+        let below = self.path(block).find(|link| link.height <= height);
+        below.is_some_and(|link| link.id == ancestor)
     }
 
     /// How many blocks below their common ancestor a former head lies: the depth of a
@@ -121,7 +201,7 @@ impl Chain {
         let (mut a, mut b) = (*left, self.head);
         while a.id != b.id {
             let step = if a.height >= b.height { &mut a } else { &mut b };
-            match self.connected.get(&step.parent) {
+            match self.link(step.parent) {
                 Some(parent) if step.height > 0 => *step = *parent,
                 _ => return left.height,
             }
@@ -142,17 +222,17 @@ impl Chain {
                 if old.height >= new.height { (&mut a, &mut gone) } else { (&mut b, &mut come) };
             *step = step.and_then(|link| {
                 list.extend(link.body.filter(|_| self.connected.contains_key(&link.id)));
-                self.connected.get(&link.parent).copied()
+                self.link(link.parent).copied()
             });
         }
         (gone, come)
     }
 
     /// Adds a whole block, whose body the caller holds for the tree, and every block that waited
-    /// for it.
+    /// for it. The head stays where it is until the caller moves it.
     pub fn add(&mut self, link: Link) -> Added {
         let mut added = Added::default();
-        if self.has(link.id) || self.is_too_deep(&link) {
+        if self.has(link.id) || self.is_too_old(&link) {
             added.dropped.extend(link.body);
             return added;
         }
@@ -160,32 +240,48 @@ impl Chain {
             self.wait(link, &mut added);
             return added;
         }
-        let before = self.head;
         let mut next = vec![link];
         while let Some(link) = next.pop() {
-            self.connected.insert(link.id, link);
-            if link.beats(&self.head) {
-                self.head = link;
+            self.connect(link);
+            if link.beats(&self.longest) {
+                self.longest = link;
             }
+            added.joined.push(link);
             next.extend(self.waiting.extract_if(.., |waiting| waiting.parent == link.id));
-        }
-        if self.head.id != before.id {
-            added.left = Some(before);
-            self.prune(&mut added);
         }
         added
     }
 
+    fn connect(&mut self, link: Link) {
+        let sibling =
+            self.connected.get_mut(&link.parent).and_then(|parent| parent.child.replace(link.id));
+        self.connected.insert(link.id, Knot::new(link, sibling));
+    }
+
+    /// Makes a block of the tree the one to build on. Returns the former head if it is another one,
+    /// and bodies that are no longer needed.
+    pub fn switch(&mut self, head: BlockId) -> (Option<Link>, Vec<BodyId>) {
+        let before = self.head;
+        match self.link(head) {
+            Some(link) if link.id != before.id => self.head = *link,
+            _ => return (None, Vec::new()),
+        }
+        (Some(before), self.trim())
+    }
+
     /// Forgets everything but genesis; the bodies to give back.
     pub fn clear(&mut self) -> Vec<BodyId> {
-        let bodies = self.connected.values().chain(&self.waiting).filter_map(|link| link.body);
-        let bodies = bodies.collect();
-        let genesis = self.connected.values().find(|link| link.body.is_none()).map(|g| g.id);
-        *self = Self::new(genesis.unwrap_or(self.head.id), self.depth);
+        let connected = self.connected.values().map(|knot| &knot.link);
+        let bodies = connected.chain(&self.waiting).filter_map(|link| link.body).collect();
+        *self = Self { weighs: self.weighs, ..Self::new(self.genesis, self.depth) };
         bodies
     }
 
-    fn is_too_deep(&self, link: &Link) -> bool {
+    /// Whether a block comes too late to matter: no candidate stands on it any more.
+    fn is_too_old(&self, link: &Link) -> bool {
+        if self.votes() {
+            return link.next_slot <= self.root.next_slot;
+        }
         link.height.saturating_add(self.depth) < self.head.height
     }
 
@@ -196,15 +292,22 @@ impl Chain {
         }
     }
 
-    /// Drops what lies too deep below the head; genesis stays, as a name costs nothing.
-    fn prune(&mut self, added: &mut Added) {
+    /// Drops what lies too deep below the head and cannot be left any more.
+    fn trim(&mut self) -> Vec<BodyId> {
+        if self.votes() { self.trim_rooted() } else { self.trim_deep() }
+    }
+
+    /// Where nobody votes, everything far below the head goes; genesis stays, as a name costs
+    /// nothing.
+    fn trim_deep(&mut self) -> Vec<BodyId> {
         let floor = self.head.height.saturating_sub(self.depth);
         let deep = |link: &Link| link.height < floor && link.body.is_some();
-        let dropped = self.connected.values().filter(|link| deep(link));
-        added.dropped.extend(dropped.filter_map(|link| link.body));
-        self.connected.retain(|_, link| !deep(link));
+        let dropped = self.connected.values().map(|knot| knot.link).filter(deep);
+        let mut bodies: Vec<BodyId> = dropped.filter_map(|link| link.body).collect();
+        self.connected.retain(|_, knot| !deep(&knot.link));
         let late = self.waiting.extract_if(.., |link| deep(link));
-        added.dropped.extend(late.filter_map(|link| link.body));
+        bodies.extend(late.filter_map(|link| link.body));
+        bodies
     }
 }
 
@@ -218,13 +321,22 @@ mod tests {
         Link { id: BlockId(id), parent: BlockId(parent), height, next_slot, body: None }
     }
 
+    /// Adds a block and moves the head to the end of the longest chain: the former head, and all
+    /// bodies that are no longer needed.
+    fn follow(chain: &mut Chain, link: Link) -> (Option<Link>, Vec<BodyId>) {
+        let mut dropped = chain.add(link).dropped;
+        let (left, trimmed) = chain.switch(chain.longest());
+        dropped.extend(trimmed);
+        (left, dropped)
+    }
+
     #[test]
     fn the_longest_chain_leads_and_of_equals_the_earlier_slot() {
         let mut chain = Chain::new(BlockId(0), 100);
-        assert_eq!(chain.add(link(1, 0, 1, 5)).left.map(|left| left.id), Some(BlockId(0)));
-        assert_eq!(chain.add(link(2, 0, 1, 6)).left, None, "as long, but later");
-        assert_eq!(chain.add(link(3, 0, 1, 4)).left.map(|left| left.id), Some(BlockId(1)));
-        let left = chain.add(link(4, 2, 2, 7)).left.expect("a longer chain");
+        assert_eq!(follow(&mut chain, link(1, 0, 1, 5)).0.map(|left| left.id), Some(BlockId(0)));
+        assert_eq!(follow(&mut chain, link(2, 0, 1, 6)).0, None, "as long, but later");
+        assert_eq!(follow(&mut chain, link(3, 0, 1, 4)).0.map(|left| left.id), Some(BlockId(1)));
+        let left = follow(&mut chain, link(4, 2, 2, 7)).0.expect("a longer chain");
         assert_eq!(
             (left.id, chain.head().id, chain.depth_of_fork(&left)),
             (BlockId(3), BlockId(4), 1)
@@ -236,11 +348,11 @@ mod tests {
     #[test]
     fn a_block_waits_for_its_parent_and_brings_its_own_children() {
         let mut chain = Chain::new(BlockId(0), 100);
-        chain.add(link(3, 2, 3, 3));
-        chain.add(link(2, 1, 2, 2));
+        follow(&mut chain, link(3, 2, 3, 3));
+        follow(&mut chain, link(2, 1, 2, 2));
         assert_eq!(chain.head().height, 0);
         assert_eq!(chain.missing().collect::<Vec<_>>(), [BlockId(1)]);
-        chain.add(link(1, 0, 1, 1));
+        follow(&mut chain, link(1, 0, 1, 1));
         assert_eq!((chain.head().id, chain.missing().count()), (BlockId(3), 0));
     }
 
@@ -248,15 +360,15 @@ mod tests {
     fn memory_is_bounded_by_the_depth() {
         let mut chain = Chain::new(BlockId(0), 10);
         for height in 1..1_000 {
-            chain.add(link(height, height - 1, height as u32, height as u32));
+            follow(&mut chain, link(height, height - 1, height as u32, height as u32));
         }
         // All links of this test are without body, as genesis is, so none is dropped; those that
         // come too late are refused by their height.
         assert!(!chain.has(BlockId(5_000)));
-        chain.add(link(5_000, 3, 4, 4));
+        follow(&mut chain, link(5_000, 3, 4, 4));
         assert!(!chain.has(BlockId(5_000)), "985 below the head");
         for id in 0..100 {
-            chain.add(link(10_000 + id, 20_000 + id, 990, 990));
+            follow(&mut chain, link(10_000 + id, 20_000 + id, 990, 990));
         }
         assert_eq!(chain.missing().count(), 10);
     }
@@ -276,9 +388,8 @@ mod tests {
 
         fn add(&mut self, id: u64, parent: u64, height: u32) -> BodyId {
             let body = self.bodies.store(());
-            let added =
-                self.chain.add(Link { body: Some(body), ..link(id, parent, height, height) });
-            self.dropped.extend(added.dropped);
+            let link = Link { body: Some(body), ..link(id, parent, height, height) };
+            self.dropped.extend(follow(&mut self.chain, link).1);
             body
         }
     }

@@ -3,11 +3,13 @@
 
 use super::block::Block;
 use super::crds::Shared;
+use super::electorate::Electorate;
 use super::ledger::Accounts;
 use super::price::Prices;
 use super::rumor::Rules;
 use super::schedule::Schedule;
 use super::turbine::tree::Trees;
+use super::vote::{Ballots, Vote};
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
 use crate::crypto::Suite;
@@ -35,6 +37,12 @@ pub struct Cluster {
     pub crypto: Suite,
     /// What operations cost.
     pub prices: Prices,
+    /// Who may vote with how much stake.
+    pub electorate: Electorate,
+    /// All votes of the run.
+    pub ballots: Ballots,
+    /// Votes that a message of gossip has just brought; kept for its room.
+    pub arrived: Vec<Vote>,
     /// What all nodes share of gossip by Solana's rules; `None` if there is none.
     pub crds: Option<Box<Shared>>,
 }

@@ -15,6 +15,7 @@ use super::block::{Block, BlockId};
 use super::blockstore::Blockstore;
 use super::chain::{Chain, Link};
 use super::cluster::Cluster;
+use super::consensus::Consensus;
 use super::contacts::Contacts;
 use super::mempool::Mempool;
 use super::schedule::Kind;
@@ -78,6 +79,15 @@ pub struct Made {
     pub ticks: bool,
 }
 
+/// What came of an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Led {
+    /// The block that the node makes now.
+    pub made: Option<Made>,
+    /// A block of its own that it has finished, and that joins its chain.
+    pub finished: Option<BodyId>,
+}
+
 /// What a leader looks at when its slot begins.
 pub struct Desk<'a> {
     /// What all nodes know.
@@ -88,6 +98,8 @@ pub struct Desk<'a> {
     pub pool: &'a mut Mempool,
     /// What it knows of others.
     pub contacts: Contacts<'a>,
+    /// Its part in votes, if there are any.
+    pub consensus: Option<&'a mut Consensus>,
 }
 
 /// One node's part in making blocks, and its chain.
@@ -107,16 +119,11 @@ pub struct Leading {
 impl Leading {
     /// A node that knows nothing but genesis.
     #[must_use]
-    pub fn new(
-        slots: Arc<SlotsConfig>,
-        blocks: Arc<BlocksConfig>,
-        genesis: BlockId,
-        depth: u32,
-    ) -> Self {
+    pub fn new(slots: Arc<SlotsConfig>, blocks: Arc<BlocksConfig>, chain: Chain) -> Self {
         Self {
             slots,
             blocks,
-            chain: Chain::new(genesis, depth),
+            chain,
             resets: 0,
             reset_at: Time::ZERO,
             leads: None,
@@ -128,6 +135,11 @@ impl Leading {
     #[must_use]
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// The same, for votes to weigh.
+    pub const fn chain_mut(&mut self) -> &mut Chain {
+        &mut self.chain
     }
 
     /// The slot that the node is in by its own count.
@@ -174,37 +186,33 @@ impl Leading {
         }
     }
 
-    /// An alarm of this part: the block that the node makes now, if any.
-    pub fn on_timer(
-        &mut self,
-        desk: &mut Desk<'_>,
-        ctx: &mut impl Ctx,
-        timer: Timer,
-    ) -> Option<Made> {
+    /// An alarm of this part.
+    pub fn on_timer(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, timer: Timer) -> Led {
         match timer {
             Timer::Slot(slot) => {
                 let leads = self.leads_by_clock(desk, ctx, slot);
                 let made = leads.then(|| self.lead(desk, ctx, slot, self.slots.duration)).flatten();
-                if let Some(made) = made {
-                    self.adopt(desk.cluster, ctx, made.body);
-                }
                 self.undecided = slot.next();
                 self.await_slot(desk.cluster, ctx);
-                made
+                // It has all of its slot, but nothing in it depends on that.
+                Led { made, finished: made.map(|made| made.body) }
             }
             Timer::Look { resets, slot } => {
                 if resets == self.resets && self.leads.is_none() {
                     self.undecided = slot;
                     self.aim(desk.cluster, ctx);
                 }
-                None
+                Led::default()
             }
-            Timer::Lead { resets, .. } if resets != self.resets || self.leads.is_some() => None,
-            Timer::Lead { slot, waited, .. } => self.try_lead(desk, ctx, slot, waited),
+            Timer::Lead { resets, .. } if resets != self.resets || self.leads.is_some() => {
+                Led::default()
+            }
+            Timer::Lead { slot, waited, .. } => {
+                Led { made: self.try_lead(desk, ctx, slot, waited), finished: None }
+            }
             Timer::End(slot) => {
-                let (_, body) = self.leads.take_if(|(led, _)| *led == slot)?;
-                self.adopt(desk.cluster, ctx, body);
-                None
+                let finished = self.leads.take_if(|(led, _)| *led == slot);
+                Led { made: None, finished: finished.map(|(_, body)| body) }
             }
         }
     }
@@ -217,18 +225,33 @@ impl Leading {
         desk.contacts.leader(registry, desk.cluster, slot) == Some(ctx.me())
     }
 
-    /// A block of another node is whole: it joins the chain. `body` is held by the store.
-    pub fn on_block(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
-        self.adopt(cluster, ctx, body);
-    }
-
-    /// A block joins the chain; if it becomes the head, ticks are counted from it.
-    fn adopt(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, body: BodyId) {
+    /// A whole block, which the store holds, joins the chain. Returns the blocks that have a path
+    /// to genesis now, parents first.
+    pub fn add(&mut self, ctx: &mut impl Ctx, body: BodyId) -> Vec<Link> {
         let link = Link::of(ctx.body(body), body);
         ctx.hold(body);
         let added = self.chain.add(link);
         added.dropped.into_iter().for_each(|body| ctx.release(body));
-        let Some(left) = added.left else { return };
+        added.joined
+    }
+
+    /// A block of the chain is the one to build on; if it was not, ticks are counted from it.
+    /// So they are after a block of its own, whether that is the one or not: then `again` is true.
+    pub fn switch(
+        &mut self,
+        cluster: &mut Cluster,
+        ctx: &mut impl Ctx,
+        head: BlockId,
+        again: bool,
+    ) {
+        let (left, dropped) = self.chain.switch(head);
+        dropped.into_iter().for_each(|body| ctx.release(body));
+        let Some(left) = left else {
+            if again && self.slots.start == Start::Poh && self.leads.is_none() {
+                self.reset(cluster, ctx);
+            }
+            return;
+        };
         let head = *self.chain.head();
         let reorganised = self.chain.depth_of_fork(&left);
         let (node, block) = (ctx.me(), head.id.0);

@@ -23,7 +23,7 @@ use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
-use crate::protocol::{discovery, forward, gossip, ledger, mempool, repair, turbine};
+use crate::protocol::{consensus, discovery, forward, gossip, ledger, mempool, repair, turbine};
 
 /// A scenario: everything a run depends on but the program itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,8 @@ pub struct Scenario {
     pub turbine: turbine::Config,
     /// How nodes get what is missing of blocks.
     pub repair: repair::Config,
+    /// Votes: which fork nodes build on, and what is final.
+    pub consensus: consensus::Config,
     /// The ledger: accounts, and how long transactions are valid.
     pub ledger: ledger::Config,
     /// Transactions that wait at a node for a block.
@@ -115,6 +117,7 @@ impl Default for Scenario {
             blocks: BlocksConfig::default(),
             turbine: turbine::Config::default(),
             repair: repair::Config::default(),
+            consensus: consensus::Config::default(),
             ledger: ledger::Config::default(),
             mempool: mempool::Config::default(),
             forward: forward::Config::default(),

@@ -50,6 +50,8 @@ pub struct SlotsSummary {
     pub passed: u64,
     /// Skipped because the leader had shreds of a block of that slot.
     pub has_shreds: u64,
+    /// Skipped because the leader's block before had not reached enough of the stake.
+    pub unpropagated: u64,
     /// Skipped because the leader was down when the slot was to begin.
     pub leader_down: u64,
     /// Skipped for no reason that is known.
@@ -212,6 +214,7 @@ impl SlotsSummary {
             match (record.declined, record.down) {
                 (Some(Decline::Passed), _) => self.passed += 1,
                 (Some(Decline::HasShreds), _) => self.has_shreds += 1,
+                (Some(Decline::Unpropagated), _) => self.unpropagated += 1,
                 (None, true) => self.leader_down += 1,
                 (None, false) => self.unexplained += 1,
             }
@@ -270,6 +273,7 @@ mod tests {
             skipped: 4,
             passed: 0,
             has_shreds: 1,
+            unpropagated: 0,
             leader_down: 1,
             unexplained: 2,
             skip_rate_ppm: Some(666_666),

@@ -7,9 +7,11 @@ use crate::base::time::{Span, Time};
 use crate::crypto::Suite;
 use crate::fact::Flaw;
 use crate::protocol::block::Cut;
+use crate::protocol::electorate::Electorate;
 use crate::protocol::ledger::{self, Accounts, Content};
 use crate::protocol::price::Prices;
 use crate::protocol::schedule::{self, Schedule};
+use crate::protocol::vote::Ballots;
 use crate::protocol::{Body, Validator};
 use crate::sim::protocol::{Effect, Outbox};
 
@@ -27,9 +29,12 @@ fn cluster() -> Cluster {
         trees: None,
         accounts: Accounts::new(crypto, seed, &stakes, &identities, None),
         genesis: Block::genesis(seed, 2, &ledger),
+        electorate: Electorate::new(stakes.clone()).silent(),
         stakes,
         identities,
         rumors: Vec::new(),
+        ballots: Ballots::default(),
+        arrived: Vec::new(),
         crds: None,
         crypto,
         prices: Prices { poh: nanos(1_000), hash_kilobyte: nanos(1_000), ..Prices::default() },
@@ -51,7 +56,9 @@ fn hear(blocks: &mut Blocks, cluster: &mut Cluster, block: Block) -> (Vec<Fact>,
     let body = ctx.store(block);
     let at = ShredAt { set: 0, place: 0 };
     let message = turbine::Message::Shred { block: body, at, hops: 1 };
-    blocks.on_turbine(cluster, &Peers::listed(Vec::new()), &mut ctx, message);
+    let peers = Peers::listed(Vec::new());
+    let contacts = Contacts { peers: &peers, gossip: None, crds: None };
+    blocks.on_turbine(cluster, contacts, &mut ctx, message);
     assert!(matches!(ctx.bodies().body(body), Body::Block(_)), "the node holds it");
     let facts = ctx.take_effects().into_iter().filter_map(|effect| match effect {
         Effect::Observe(fact) => Some(fact),
@@ -74,6 +81,7 @@ fn a_block_with_a_flaw_is_paid_for_and_refused() {
         }),
         forward: forward::Config::default(),
         mempool: mempool::Config::default(),
+        consensus: consensus::Config::default(),
     };
     type Lie = fn(ledger::Block) -> ledger::Block;
     let reasons: [(Lie, Option<Flaw>); 3] = [

@@ -10,6 +10,7 @@ use crate::protocol::cluster::Cluster;
 use crate::protocol::ledger::{self, Transaction};
 use crate::protocol::mempool::Mempool;
 use crate::protocol::price::Work;
+use crate::protocol::vote::{VOTE_BYTES, Vote};
 
 impl Leading {
     /// Makes the block of a slot, or says why not.
@@ -21,10 +22,16 @@ impl Leading {
         length: Span,
     ) -> Option<Made> {
         let (node, head) = (ctx.me(), *self.chain.head());
+        let window = self.slots.schedule().window();
+        let leads_again = desk.consensus.as_mut().is_none_or(|consensus| {
+            consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
+        });
         let declined = if head.next_slot > slot {
             Some(Decline::Passed)
         } else if desk.store.of_slot(slot).is_some() {
             Some(Decline::HasShreds)
+        } else if !leads_again {
+            Some(Decline::Unpropagated)
         } else {
             None
         };
@@ -33,11 +40,18 @@ impl Leading {
             return None;
         }
         let parent = head.body.map_or(&desk.cluster.genesis, |body| ctx.body(body));
-        let (content, expired) = self.blocks.content(parent, slot, desk.pool);
+        let votes = desk.consensus.as_ref().map_or_else(Vec::new, |consensus| {
+            consensus.landing(desk.cluster, &self.chain, &head, parent)
+        });
+        let (content, expired) = self.blocks.content(parent, slot, desk.pool, votes);
         let hashes = self.slots.hashes_per_slot;
         let ledger = ledger::Block::produce(&parent.ledger, slot, node, content, hashes);
         let shape = self.blocks.shape(&ledger);
-        let block = Block::upon(parent, ledger, shape, desk.cluster.crypto, hashes);
+        let block = Block::upon(parent, ledger, shape, desk.cluster.crypto, hashes).counted(
+            parent,
+            &desk.cluster.ballots,
+            &desk.cluster.electorate,
+        );
         let block = match self.blocks.erasure {
             Erasure::Counted => block,
             Erasure::Real => block.with_bytes(&self.blocks.cut),
@@ -48,6 +62,9 @@ impl Leading {
         let body = ctx.store(block);
         ctx.hold(body);
         desk.store.insert_own(body, slot, id);
+        if let Some(consensus) = &mut desk.consensus {
+            consensus.on_made(id);
+        }
         Some(Made { body, length, ticks: self.slots.start == Start::Poh })
     }
 }
@@ -59,7 +76,8 @@ fn charge(cluster: &Cluster, ctx: &mut impl Ctx, block: &Block) {
     if cluster.prices.is_free() {
         return;
     }
-    let transactions = block.ledger.transactions().len() as u64;
+    let ledger = &block.ledger;
+    let transactions = (ledger.transactions().len() + ledger.votes().len()) as u64;
     for work in [
         Work::Execute(transactions),
         Work::Hash(block.bytes.into()),
@@ -88,6 +106,10 @@ fn announce(ctx: &mut impl Ctx, node: NodeId, block: &Block, expired: &[Transact
     };
     transactions.iter().for_each(|it| tell(it, Step::Included { block: id }));
     expired.iter().for_each(|it| tell(it, Step::Dropped(Loss::Expired)));
+    for vote in block.ledger.votes() {
+        let (voter, delay) = (vote.voter, slot.since(vote.slot));
+        ctx.observe(Fact::VoteLanded { block: id, voter, slot: vote.slot, delay });
+    }
 }
 
 impl BlocksConfig {
@@ -98,15 +120,19 @@ impl BlocksConfig {
         parent: &Block,
         slot: Slot,
         pool: &mut Mempool,
+        votes: Vec<Vote>,
     ) -> (ledger::Content, Vec<Transaction>) {
         if self.content == Content::Transactions {
             let selection = pool.take(&parent.bank, slot, self.limits());
             let transactions = selection.transactions.into();
-            return (ledger::Content { transactions, filler: 0 }, selection.expired);
+            let votes = votes.into();
+            return (ledger::Content { transactions, filler: 0, votes }, selection.expired);
         }
         let (bytes, _) = self.size();
-        let filler = u64::from(bytes).saturating_sub(ledger::BLOCK_HEADER_BYTES);
-        (ledger::Content { filler, ..ledger::Content::default() }, Vec::new())
+        let taken = ledger::BLOCK_HEADER_BYTES + votes.len() as u64 * u64::from(VOTE_BYTES);
+        let filler = u64::from(bytes).saturating_sub(taken);
+        let votes = votes.into();
+        (ledger::Content { filler, votes, ..ledger::Content::default() }, Vec::new())
     }
 
     /// How a block is cut.
@@ -115,7 +141,14 @@ impl BlocksConfig {
             Content::Transactions => {
                 self.cut.shape(u32::try_from(block.bytes()).unwrap_or(u32::MAX))
             }
-            Content::Off | Content::Synthetic => self.size().1,
+            // More votes than a synthetic block has room for make it larger.
+            Content::Off | Content::Synthetic => {
+                let (bytes, shape) = self.size();
+                match u32::try_from(block.bytes()) {
+                    Ok(needed) if needed <= bytes => shape,
+                    needed => self.cut.shape(needed.unwrap_or(u32::MAX)),
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::slot::Slot;
 use crate::crypto::Suite;
 use crate::protocol::poh::{PohEntry, hashes_between};
+use crate::protocol::vote::{VOTE_BYTES, Vote};
 
 /// What a block holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,20 +16,23 @@ pub struct Content {
     pub transactions: Box<[Transaction]>,
     /// Bytes without meaning, to study blocks of any size.
     pub filler: u64,
+    /// Votes, in the order of the voters.
+    pub votes: Box<[Vote]>,
 }
 
 impl Content {
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty() && self.filler == 0
+        self.transactions.is_empty() && self.filler == 0 && self.votes.is_empty()
     }
 
-    /// Bytes on the wire: transactions with their signatures, and filler.
+    /// Bytes on the wire: transactions and votes with their signatures, and filler.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let transactions: u64 = self.transactions.iter().map(|t| u64::from(t.bytes())).sum();
-        transactions.saturating_add(self.filler)
+        let votes = self.votes.len() as u64 * u64::from(VOTE_BYTES);
+        transactions.saturating_add(votes).saturating_add(self.filler)
     }
 
     /// What proof of history mixes in: SHA-256 of the content's part of the canonical bytes, or
@@ -45,6 +49,7 @@ impl Content {
         bytes.extend((self.transactions.len() as u32).to_le_bytes());
         bytes.extend(self.filler.to_le_bytes());
         self.transactions.iter().for_each(|t| bytes.extend(t.canonical_bytes()));
+        self.votes.iter().for_each(|vote| bytes.extend(vote.canonical_bytes()));
     }
 }
 
@@ -52,9 +57,9 @@ impl Content {
 ///
 /// Canonical bytes, all numbers little-endian: slot (4), height (4), parent's hash (32), counter
 /// (8) and hash (32) of its proof of history, leader (4), number of transactions (4), bytes of
-/// filler (8), then the canonical bytes of the transactions. The content comes last, so that more
-/// kinds of it can follow. On the wire every transaction also has its signature and its further
-/// data, and the filler follows.
+/// filler (8), then the canonical bytes of the transactions, and those of the votes. On the wire
+/// every transaction also has its signature and its further data, a vote is a transaction too, and
+/// the filler follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     slot: Slot,
@@ -228,6 +233,12 @@ impl Block {
         &self.content
     }
 
+    /// Its votes, in the order of the voters.
+    #[must_use]
+    pub fn votes(&self) -> &[Vote] {
+        &self.content.votes
+    }
+
     /// Its transactions, in the order in which they are executed.
     #[must_use]
     pub fn transactions(&self) -> &[Transaction] {
@@ -245,7 +256,7 @@ mod tests {
     fn content(amounts: &[u64], filler: u64) -> Content {
         let transactions = amounts.iter().zip(1..);
         let transactions = transactions.map(|(amount, i)| transfer(i, (0, 1), *amount, 0));
-        Content { transactions: transactions.collect(), filler }
+        Content { transactions: transactions.collect(), filler, ..Content::default() }
     }
 
     fn produce(parent: &Block, slot: u32, content: Content) -> Block {

@@ -9,9 +9,11 @@ use crate::base::time::Time;
 use crate::crypto::Suite;
 use crate::protocol::Validator;
 use crate::protocol::block::Cut;
+use crate::protocol::electorate::Electorate;
 use crate::protocol::ledger::Accounts;
 use crate::protocol::price::Prices;
 use crate::protocol::schedule::{self, Schedule};
+use crate::protocol::vote::Ballots;
 use crate::sim::protocol::{Effect, Outbox, Shelf as _};
 
 fn cluster(nodes: usize) -> Cluster {
@@ -22,11 +24,14 @@ fn cluster(nodes: usize) -> Cluster {
         seed: Seed(1),
         genesis: Block::blank(),
         accounts,
+        electorate: Electorate::new(stakes.clone()).silent(),
         stakes,
         identities,
         rumors: Vec::new(),
         schedule,
         trees: None,
+        ballots: Ballots::default(),
+        arrived: Vec::new(),
         crds: None,
         crypto: Suite::default(),
         prices: Prices::default(),

@@ -32,6 +32,7 @@ pub(super) fn resolve(
     mempool.check().map_err(|error| refused("mempool", &error))?;
     let epoch = (slots.schedule == Kind::Epoch).then_some(slots.slots_per_epoch);
     forward.check(epoch).map_err(|error| refused("forward", &error))?;
+    scenario.consensus.check().map_err(|error| refused("consensus", &error))?;
     scenario.repair.check().map_err(|error| refused("repair", &error))?;
     if blocks.content == Content::Off {
         return Ok(None);
@@ -65,6 +66,7 @@ pub(super) fn resolve(
         forward: *forward,
         mempool: *mempool,
         repair: Arc::new(repair(scenario, stakes)?),
+        consensus: scenario.consensus,
     }))
 }
 

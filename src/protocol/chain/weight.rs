@@ -1,0 +1,363 @@
+//! Protocol layer: votes in the tree of blocks: which fork has the most stake behind it, and what
+//! becomes of the others when a block is rooted.
+//!
+//! Rules: Agave 4.4, `core/src/consensus/heaviest_subtree_fork_choice.rs`. Pointers to the best
+//! block are not kept but found anew by walking from the root, which is a few dozen steps.
+
+use super::{Chain, Knot, Link};
+use crate::base::slot::Slot;
+use crate::protocol::block::BlockId;
+use crate::sim::body::BodyId;
+
+/// The votes for a block.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Weight {
+    /// Stake that stands behind it or behind a block that stands on it.
+    subtree: u64,
+    /// Whether it is no candidate, nor what stands on it: its leader made another block for its
+    /// slot, and it is not known which one to have.
+    barred: bool,
+}
+
+impl Knot {
+    pub(super) fn new(link: Link, sibling: Option<BlockId>) -> Self {
+        Self { link, child: None, sibling, weight: Weight::default() }
+    }
+}
+
+impl Chain {
+    /// The same for a cluster that votes: the root decides what is kept, and the caller where the
+    /// head is.
+    #[must_use]
+    pub fn voted(self) -> Self {
+        Self { weighs: true, ..self }
+    }
+
+    /// Puts stake behind a block, and so behind all its ancestors down to the root. A block that
+    /// is not there, or lies before the root, has no say any more.
+    pub fn support(&mut self, block: BlockId, stake: u64) {
+        self.weigh(block, |weight| weight.subtree += stake);
+    }
+
+    /// Takes away what [`Chain::support`] gave.
+    pub fn withdraw(&mut self, block: BlockId, stake: u64) {
+        self.weigh(block, |weight| weight.subtree -= stake);
+    }
+
+    /// Takes all stake away from all blocks.
+    pub fn forget_votes(&mut self) {
+        self.connected.values_mut().for_each(|knot| knot.weight.subtree = 0);
+    }
+
+    fn weigh(&mut self, block: BlockId, change: impl Fn(&mut Weight)) {
+        let floor = self.root.height;
+        let mut next = block;
+        while let Some(knot) = self.connected.get_mut(&next)
+            && knot.link.height >= floor
+        {
+            change(&mut knot.weight);
+            if knot.link.height == floor {
+                break;
+            }
+            next = knot.link.parent;
+        }
+    }
+
+    /// The stake behind a block and everything that stands on it; zero for one that is not there.
+    #[must_use]
+    pub fn weight(&self, block: BlockId) -> u64 {
+        self.connected.get(&block).map_or(0, |knot| knot.weight.subtree)
+    }
+
+    /// Where most of the stake leads from a block on: to the child with the most stake behind it,
+    /// of equals the one with the earlier slot, then the smaller name, and so on to the end.
+    #[must_use]
+    pub fn heaviest(&self, from: BlockId) -> BlockId {
+        let mut best = from;
+        while let Some(next) =
+            self.children(best).filter(|knot| !knot.weight.barred).min_by_key(|knot| {
+                (std::cmp::Reverse(knot.weight.subtree), knot.link.next_slot, knot.link.id)
+            })
+        {
+            best = next.link.id;
+        }
+        best
+    }
+
+    fn children(&self, of: BlockId) -> impl Iterator<Item = &Knot> {
+        let first = self.connected.get(&of).and_then(|knot| knot.child);
+        let first = first.and_then(|id| self.connected.get(&id));
+        std::iter::successors(first, |knot| self.connected.get(&knot.sibling?))
+    }
+
+    /// The ends of all forks from the root on, candidates or not.
+    #[must_use]
+    pub fn tips(&self) -> Vec<Link> {
+        let mut tips = Vec::new();
+        let mut open = vec![self.root.id];
+        while let Some(id) = open.pop() {
+            let before = open.len();
+            open.extend(self.children(id).map(|knot| knot.link.id));
+            if open.len() == before {
+                tips.extend(self.link(id));
+            }
+        }
+        tips
+    }
+
+    /// Blocks of a slot from the root on.
+    pub fn of_slot(&self, slot: Slot) -> impl Iterator<Item = &Link> {
+        let links = self.connected.values().map(|knot| &knot.link);
+        links.filter(move |link| link.slot() == slot)
+    }
+
+    /// A block is no candidate any more.
+    pub fn bar(&mut self, block: BlockId) {
+        if let Some(knot) = self.connected.get_mut(&block) {
+            knot.weight.barred = true;
+        }
+    }
+
+    /// A block and all its ancestors are candidates.
+    pub fn clear_bar(&mut self, block: BlockId) {
+        let floor = self.root.height;
+        let mut next = block;
+        while let Some(knot) = self.connected.get_mut(&next)
+            && knot.link.height > floor
+        {
+            knot.weight.barred = false;
+            next = knot.link.parent;
+        }
+    }
+
+    /// Whether a block and all its ancestors from the root on are candidates.
+    #[must_use]
+    pub fn is_candidate(&self, block: BlockId) -> bool {
+        let floor = self.root.height;
+        let above = self.path(block).take_while(|link| link.height > floor);
+        let barred =
+            |link: &Link| self.connected.get(&link.id).is_some_and(|knot| knot.weight.barred);
+        self.connected.contains_key(&block) && !above.copied().any(|link| barred(&link))
+    }
+
+    /// Takes a block and all that stand on it out of the tree, for another version of it; never
+    /// the root or what lies before it. The bodies that are no longer needed. The caller counts the
+    /// votes anew, see [`Chain::forget_votes`].
+    pub fn dump(&mut self, block: BlockId) -> Vec<BodyId> {
+        let mut dropped = Vec::new();
+        let Some(link) = self.link(block).copied().filter(|it| it.height > self.root.height) else {
+            return dropped;
+        };
+        self.unlink(&link);
+        self.drop_subtree(block, &mut dropped);
+        if !self.connected.contains_key(&self.head.id) {
+            self.head = self.link(link.parent).copied().unwrap_or(self.root);
+        }
+        dropped
+    }
+
+    /// Takes a child off its parent's list.
+    fn unlink(&mut self, link: &Link) {
+        let after = self.connected.get(&link.id).and_then(|knot| knot.sibling);
+        let Some(parent) = self.connected.get_mut(&link.parent) else { return };
+        if parent.child == Some(link.id) {
+            parent.child = after;
+            return;
+        }
+        let mut next = parent.child;
+        while let Some(knot) = next.and_then(|id| self.connected.get_mut(&id)) {
+            if knot.sibling == Some(link.id) {
+                knot.sibling = after;
+                return;
+            }
+            next = knot.sibling;
+        }
+    }
+
+    /// Makes a descendant of the root the new one: forks that do not lead through it are dropped.
+    /// The bodies that are no longer needed.
+    pub fn root_at(&mut self, block: BlockId) -> Vec<BodyId> {
+        let mut dropped = Vec::new();
+        let floor = self.root.height;
+        let above = self.path(block).take_while(|link| link.height > floor);
+        let mut path: Vec<BlockId> = above.map(|link| link.id).collect();
+        let Some(oldest) = path.last().and_then(|id| self.link(*id)) else { return dropped };
+        if oldest.parent != self.root.id {
+            return dropped;
+        }
+        let mut parent = self.root.id;
+        while let Some(step) = path.pop() {
+            let children: Vec<BlockId> = self.children(parent).map(|knot| knot.link.id).collect();
+            let others = children.into_iter().filter(|child| *child != step);
+            others.for_each(|child| self.drop_subtree(child, &mut dropped));
+            if let Some(knot) = self.connected.get_mut(&parent) {
+                knot.child = Some(step);
+            }
+            if let Some(knot) = self.connected.get_mut(&step) {
+                knot.sibling = None;
+            }
+            parent = step;
+        }
+        self.root = self.link(block).copied().unwrap_or(self.root);
+        let root = self.root;
+        let late = self.waiting.extract_if(.., |link| link.next_slot <= root.next_slot);
+        dropped.extend(late.filter_map(|link| link.body));
+        dropped.extend(self.trim_rooted());
+        dropped
+    }
+
+    fn drop_subtree(&mut self, block: BlockId, dropped: &mut Vec<BodyId>) {
+        let mut open = vec![block];
+        while let Some(id) = open.pop() {
+            open.extend(self.children(id).map(|knot| knot.link.id));
+            // Its children are found through it, so it goes after they are listed.
+            dropped.extend(self.connected.remove(&id).and_then(|knot| knot.link.body));
+        }
+    }
+
+    /// Drops what lies too far before the root, which is one line of blocks.
+    pub(super) fn trim_rooted(&mut self) -> Vec<BodyId> {
+        let floor = self.root.height.saturating_sub(self.depth);
+        let mut dropped = Vec::new();
+        while let Some(knot) = self.connected.get(&self.oldest)
+            && knot.link.height < floor
+            && let Some(next) = knot.child
+        {
+            dropped.extend(knot.link.body);
+            self.connected.remove(&self.oldest);
+            self.oldest = next;
+        }
+        dropped
+    }
+
+    /// Whether votes decide.
+    pub(super) const fn votes(&self) -> bool {
+        self.weighs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::body::Bodies;
+
+    struct Tree {
+        chain: Chain,
+        bodies: Bodies<()>,
+    }
+
+    impl Tree {
+        /// Blocks as (id, parent); the id is also the slot.
+        fn new(depth: u32, blocks: &[(u64, u64)]) -> Self {
+            let chain = Chain::new(BlockId(0), depth).voted();
+            let mut tree = Self { chain, bodies: Bodies::new() };
+            blocks.iter().for_each(|(id, parent)| tree.add(*id, *parent));
+            tree
+        }
+
+        fn add(&mut self, id: u64, parent: u64) {
+            let height = self.chain.link(BlockId(parent)).map_or(1, |link| link.height + 1);
+            let body = Some(self.bodies.store(()));
+            let next_slot = Slot::new(id as u32).next();
+            let link = Link { id: BlockId(id), parent: BlockId(parent), height, next_slot, body };
+            assert!(self.chain.add(link).dropped.is_empty());
+        }
+
+        fn heaviest(&self) -> u64 {
+            self.chain.heaviest(self.chain.root().id).0
+        }
+    }
+
+    /// 0 - 1 - 2 - 4 - 6
+    ///      \ - 3 - 5
+    const FORKED: [(u64, u64); 6] = [(1, 0), (2, 1), (3, 1), (4, 2), (5, 3), (6, 4)];
+
+    #[test]
+    fn the_heaviest_subtree_leads_and_of_equals_the_earlier_slot() {
+        let mut tree = Tree::new(100, &FORKED);
+        assert_eq!(tree.heaviest(), 6, "slot 2 is earlier than 3");
+        tree.chain.support(BlockId(5), 10);
+        assert_eq!(tree.heaviest(), 5);
+        tree.chain.support(BlockId(4), 6);
+        tree.chain.support(BlockId(2), 5);
+        assert_eq!((tree.heaviest(), tree.chain.weight(BlockId(1))), (6, 21));
+        tree.chain.withdraw(BlockId(2), 5);
+        tree.chain.support(BlockId(3), 5);
+        assert_eq!((tree.heaviest(), tree.chain.weight(BlockId(3))), (5, 15));
+        assert_eq!(tree.chain.heaviest(BlockId(2)).0, 6, "from there on");
+    }
+
+    #[test]
+    fn a_barred_block_is_no_candidate_but_still_carries_stake() {
+        let mut tree = Tree::new(100, &FORKED);
+        tree.chain.support(BlockId(6), 10);
+        tree.chain.bar(BlockId(4));
+        assert_eq!(tree.heaviest(), 2, "its fork is heavier, up to the barred block");
+        assert!(!tree.chain.is_candidate(BlockId(6)) && tree.chain.is_candidate(BlockId(2)));
+        tree.chain.clear_bar(BlockId(6));
+        assert_eq!(tree.heaviest(), 6);
+    }
+
+    #[test]
+    fn a_root_drops_all_other_forks_and_gives_their_bodies_back() {
+        let mut tree = Tree::new(100, &FORKED);
+        let dropped = tree.chain.root_at(BlockId(4));
+        assert_eq!(dropped.len(), 2, "3 and 5");
+        assert!(tree.chain.link(BlockId(3)).is_none() && tree.chain.link(BlockId(5)).is_none());
+        assert_eq!((tree.heaviest(), tree.chain.tips().len()), (6, 1));
+        // What stands on a dropped block, or lies before the root, is not waited for.
+        let link = |id, parent| Link {
+            id: BlockId(id),
+            parent: BlockId(parent),
+            height: 3,
+            next_slot: Slot::new(id as u32).next(),
+            body: None,
+        };
+        tree.chain.add(link(3, 1));
+        assert!(!tree.chain.has(BlockId(3)));
+        // A block that does not descend from the root cannot become one.
+        assert!(tree.chain.root_at(BlockId(2)).is_empty());
+        assert_eq!(tree.chain.root().id, BlockId(4));
+    }
+
+    #[test]
+    fn so_many_blocks_are_kept_before_the_root() {
+        let line: Vec<(u64, u64)> = (1..=50).map(|id| (id, id - 1)).collect();
+        let mut tree = Tree::new(10, &line);
+        let dropped = tree.chain.root_at(BlockId(40));
+        // 30 to 50 are kept; genesis had no body.
+        assert_eq!(dropped.len(), 29);
+        assert!(tree.chain.link(BlockId(29)).is_none() && tree.chain.link(BlockId(30)).is_some());
+        let mut all = tree.chain.clear();
+        all.extend(dropped);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 50, "each body once");
+    }
+
+    #[test]
+    fn a_dumped_block_takes_what_stands_on_it_along() {
+        let mut tree = Tree::new(100, &FORKED);
+        tree.chain.support(BlockId(6), 10);
+        tree.chain.support(BlockId(5), 3);
+        assert_eq!(tree.chain.dump(BlockId(4)).len(), 2);
+        tree.chain.forget_votes();
+        tree.chain.support(BlockId(5), 3);
+        assert_eq!((tree.heaviest(), tree.chain.weight(BlockId(1))), (5, 3));
+        assert_eq!(tree.chain.tips().len(), 2, "2 is an end again");
+        tree.add(4, 2);
+        assert_eq!(tree.chain.weight(BlockId(4)), 0);
+    }
+
+    #[test]
+    fn forks_part_where_their_last_common_block_is() {
+        let tree = Tree::new(100, &FORKED);
+        let common = |a, b| tree.chain.common(BlockId(a), BlockId(b)).map(|link| link.id.0);
+        assert_eq!(common(6, 5), Some(1));
+        assert_eq!(common(6, 2), Some(2));
+        assert_eq!(common(6, 99), None);
+        assert!(tree.chain.leads_to(BlockId(2), BlockId(6)));
+        assert!(!tree.chain.leads_to(BlockId(3), BlockId(6)));
+        assert!(tree.chain.leads_to(BlockId(6), BlockId(6)));
+    }
+}

@@ -1,0 +1,246 @@
+//! Protocol layer: what a node votes for and what it builds on, each time something has changed.
+//!
+//! Rules: Agave 4.4, `core/src/consensus/fork_choice.rs` (`select_vote_and_reset_forks`) and
+//! `core/src/consensus.rs` (lockout, threshold).
+
+use super::landing::WINDOW;
+use super::{Consensus, Ctx, Desk, Message, Spread, Style};
+use crate::base::id::NodeId;
+use crate::base::slot::Slot;
+use crate::base::time::Span;
+use crate::fact::{Abstention, Fact};
+use crate::protocol::block::BlockId;
+use crate::protocol::chain::Link;
+use crate::protocol::price::Work;
+use crate::protocol::vote::Vote;
+
+/// Leaders that a vote is sent to: those of this slot and the next two.
+const LEADERS: u32 = 3;
+/// A vote that has not landed is sent again when its fork is so many blocks longer ...
+const REFRESH_BLOCKS: u32 = 16;
+/// ... and so much time has passed since it was sent last.
+const REFRESH: Span = Span::from_secs(5);
+
+/// What a node makes of its fork choice.
+enum Choice {
+    /// Vote for the block, if nothing else speaks against it, and build on it.
+    Candidate(Link, Fork),
+    /// Build on this block without a vote.
+    Stay(BlockId, Abstention),
+}
+
+/// Whether a vote stays on the fork of the last one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fork {
+    Same,
+    Other,
+}
+
+impl Consensus {
+    /// Chooses the block to build on, and votes for it if that is allowed.
+    pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
+        let heaviest = desk.chain.heaviest(desk.chain.root().id);
+        let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
+        if self.config.style == Style::Classroom {
+            self.vote_by_classroom_rules(desk, ctx, &link);
+            return desk.chain.heaviest(desk.chain.root().id);
+        }
+        self.stuck = false;
+        match self.choose(desk, ctx, link) {
+            Choice::Stay(head, reason) => {
+                self.stuck = reason == Abstention::Switch;
+                self.abstain(ctx, &link, reason);
+                head
+            }
+            Choice::Candidate(candidate, fork) => {
+                self.vote_by_tower(desk, ctx, &candidate, fork);
+                candidate.id
+            }
+        }
+    }
+
+    fn vote_by_classroom_rules(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        candidate: &Link,
+    ) {
+        let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
+        if newer && candidate.height > 0 && self.may_vote(desk, ctx.me(), candidate) {
+            self.cast(desk, ctx, candidate, Fork::Same);
+        }
+    }
+
+    /// Whether the node has stake to vote with.
+    fn may_vote(&self, desk: &Desk<'_>, me: NodeId, candidate: &Link) -> bool {
+        desk.cluster.electorate.at(candidate.slot()).of(me) > 0
+    }
+
+    /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
+    /// fork of its last vote.
+    fn choose(&self, desk: &Desk<'_>, ctx: &impl Ctx, heaviest: Link) -> Choice {
+        let Some((_, last)) = self.voted else { return Choice::Candidate(heaviest, Fork::Same) };
+        // Without its last vote in the tree, another version of that slot was confirmed: nothing
+        // holds the node on that fork.
+        let Some(last) = desk.chain.link(last).copied() else {
+            return Choice::Candidate(heaviest, Fork::Other);
+        };
+        if desk.chain.leads_to(last.id, heaviest.id) {
+            return Choice::Candidate(heaviest, Fork::Same);
+        }
+        if desk.chain.leads_to(heaviest.id, last.id) {
+            return Choice::Stay(heaviest.id, Abstention::Rollback);
+        }
+        if self.may_switch(desk, ctx, &last, &heaviest) {
+            return Choice::Candidate(heaviest, Fork::Other);
+        }
+        if !desk.chain.is_candidate(last.id) {
+            return Choice::Stay(heaviest.id, Abstention::Switch);
+        }
+        let own = desk.chain.heaviest(last.id);
+        let Some(tip) = desk.chain.link(own).copied() else {
+            return Choice::Stay(own, Abstention::Switch);
+        };
+        // A vote that can no longer land on its own fork must be followed by one that can.
+        let landed = desk.block(ctx, &tip).standings.of(ctx.me());
+        let lands = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= last.slot());
+        if !lands && tip.height - last.height > WINDOW as u32 {
+            return Choice::Candidate(tip, Fork::Same);
+        }
+        Choice::Stay(own, Abstention::Switch)
+    }
+
+    fn vote_by_tower(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        candidate: &Link,
+        fork: Fork,
+    ) {
+        if candidate.height == 0 || !self.may_vote(desk, ctx.me(), candidate) {
+            return;
+        }
+        if self.voted.is_some_and(|(_, block)| block == candidate.id) {
+            return self.refresh(desk, ctx, candidate);
+        }
+        match self.objection(desk, ctx, candidate) {
+            Some(reason) => self.abstain(ctx, candidate, reason),
+            None => self.cast(desk, ctx, candidate, fork),
+        }
+    }
+
+    /// What speaks against a vote for a block, if anything.
+    fn objection(
+        &mut self,
+        desk: &Desk<'_>,
+        ctx: &impl Ctx,
+        candidate: &Link,
+    ) -> Option<Abstention> {
+        if self.is_locked_out(desk, candidate) {
+            return Some(Abstention::LockedOut);
+        }
+        let block = desk.block(ctx, candidate);
+        if !self.passes_threshold(desk, candidate, |slot| block.standings.support(slot)) {
+            return Some(Abstention::Threshold);
+        }
+        let propagated =
+            block.leader == ctx.me() || self.is_propagated(desk.cluster, desk.chain, candidate.id);
+        (!propagated).then_some(Abstention::Unpropagated)
+    }
+
+    /// Whether a vote that has not expired is for a block that the candidate does not stand on.
+    fn is_locked_out(&self, desk: &Desk<'_>, candidate: &Link) -> bool {
+        let slot = candidate.slot();
+        if self.voted.is_some_and(|(last, _)| slot <= last) {
+            return true;
+        }
+        let mut tower = self.tower;
+        tower.expire(slot);
+        // What lies below an entry was an ancestor of it when that was voted for.
+        let Some(newest) = tower.last() else { return false };
+        let root = desk.chain.root().slot();
+        let mut path = desk.chain.path(candidate.id).map(Link::slot);
+        newest.slot > root && path.find(|at| *at <= newest.slot) != Some(newest.slot)
+    }
+
+    /// Whether more than two thirds of the stake stand behind the vote that would lie so deep in
+    /// the tower, unless it lay as deep before.
+    fn passes_threshold(
+        &self,
+        desk: &Desk<'_>,
+        candidate: &Link,
+        support: impl Fn(Slot) -> u64,
+    ) -> bool {
+        let depth = self.config.threshold_depth as usize;
+        let after = self.tower.after(candidate.slot());
+        let Some(entry) = after.below_top(depth).filter(|_| depth > 0) else { return true };
+        let stakes = desk.cluster.electorate.at(candidate.slot());
+        self.tower.entries().contains(&entry) || stakes.exceeds(support(entry.slot), (2, 3))
+    }
+
+    /// Votes.
+    fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
+        let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
+        let mut tower = self.tower;
+        let rooted = tower.vote(slot).filter(|_| self.config.style == Style::Tower);
+        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
+        let rooted = rooted.and_then(on_path).map(|link| link.id);
+        let root =
+            rooted.and_then(|id| desk.chain.link(id)).map_or(desk.chain.root().slot(), Link::slot);
+        let Some(vote) = desk.cluster.ballots.cast(me, (slot, block), root, &tower) else { return };
+        self.tower = tower;
+        self.voted = Some((slot, block));
+        self.told = None;
+        let switched = fork == Fork::Other;
+        ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
+        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        if let Some(rooted) = rooted {
+            self.root_at(desk, ctx, rooted);
+        }
+        self.hear(desk, ctx, vote);
+        self.send(desk, ctx, &vote);
+    }
+
+    /// Sends a vote to those who put it into blocks, and to those who count it.
+    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote) {
+        self.sent = ctx.now();
+        let (me, message) = (ctx.me(), Message::of(vote));
+        match self.config.spread {
+            Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
+            Spread::Leaders => {
+                let mut leaders: Vec<NodeId> = Vec::new();
+                let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
+                contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
+                    if leader != me && !leaders.contains(&leader) {
+                        leaders.push(leader);
+                    }
+                });
+                leaders.into_iter().for_each(|leader| ctx.send(leader, message));
+            }
+        }
+        self.published.push(*vote);
+    }
+
+    /// Sends the last vote again if it has not landed on a fork that has grown.
+    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, head: &Link) {
+        let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
+            return;
+        };
+        let landed = desk.block(ctx, head).standings.of(ctx.me());
+        let landed = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= vote.slot);
+        let height = desk.chain.link(vote.block).map_or(head.height, |link| link.height);
+        let old = head.height.saturating_sub(height) > REFRESH_BLOCKS;
+        if !landed && old && ctx.now().since(self.sent) >= REFRESH {
+            self.send(desk, ctx, &vote);
+        }
+    }
+
+    /// Says once why the node does not vote for a block.
+    fn abstain(&mut self, ctx: &mut impl Ctx, candidate: &Link, reason: Abstention) {
+        if self.told != Some((candidate.id, reason)) {
+            self.told = Some((candidate.id, reason));
+            let (node, slot, block) = (ctx.me(), candidate.slot(), candidate.id.0);
+            ctx.observe(Fact::VoteWithheld { node, slot, block, reason });
+        }
+    }
+}

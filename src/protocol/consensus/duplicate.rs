@@ -1,0 +1,110 @@
+//! Protocol layer: leaders that make two blocks for one slot: what proves it, and which of the two
+//! a node keeps.
+//!
+//! Rules: Agave 4.4, `core/src/repair/cluster_slot_state_verifier.rs`; a node keeps one version of
+//! a slot, and changes to the one that more than 52 % of the stake voted for.
+
+use super::{Consensus, Ctx, Desk};
+use crate::base::id::NodeId;
+use crate::base::slot::Slot;
+use crate::fact::{Fact, Level};
+use crate::protocol::block::BlockId;
+use crate::protocol::chain::Link;
+
+/// More than so much of the stake settles which version of a slot to have (Agave:
+/// `DUPLICATE_THRESHOLD`, 1 - 38 % - 10 %).
+pub(super) const CONFIRMED: (u64, u64) = (52, 100);
+
+/// Slots whose leaders made two blocks.
+#[derive(Default)]
+pub(super) struct Duplicates {
+    proven: Vec<Slot>,
+    /// Which version to have of a slot has become known since that was last asked.
+    changed: bool,
+}
+
+/// Most slots that are remembered; beyond it the earliest is forgotten.
+const MOST: usize = 1_024;
+
+impl Duplicates {
+    /// Forgets everything up to the new root.
+    pub(super) fn forget(&mut self, root: Slot) {
+        self.proven.retain(|slot| *slot > root);
+    }
+
+    /// Whether something changed since the last call.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+}
+
+impl Consensus {
+    /// Whether the node would rather have this version of a slot than another that it has.
+    #[must_use]
+    pub fn prefers(&self, slot: Slot, block: BlockId) -> bool {
+        self.tallies.has(slot, block, Level::Duplicate)
+    }
+
+    /// Shreds of two blocks of one leader for the same slot have reached the node, or the proof of
+    /// it has: what it has of the slot is no candidate until votes say more. Returns the block to
+    /// build on, if that may be another one now.
+    pub fn on_duplicate(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        (slot, leader): (Slot, NodeId),
+    ) -> Option<BlockId> {
+        if self.duplicates.proven.contains(&slot) || slot <= desk.chain.root().slot() {
+            return None;
+        }
+        if self.duplicates.proven.len() == MOST {
+            self.duplicates.proven.remove(0);
+        }
+        self.duplicates.proven.push(slot);
+        ctx.observe(Fact::EquivocationProven { node: ctx.me(), slot, leader });
+        let version = desk.chain.of_slot(slot).next().copied();
+        let version = version.filter(|it| !self.prefers(slot, it.id))?;
+        desk.chain.bar(version.id);
+        Some(self.decide(desk, ctx))
+    }
+
+    /// A block has joined the chain: whether it is a candidate.
+    pub(super) fn judge_version(&mut self, desk: &mut Desk<'_>, link: &Link) {
+        let (slot, id) = (link.slot(), link.id);
+        if self.prefers(slot, id) {
+            desk.chain.clear_bar(id);
+        } else if self.duplicates.proven.contains(&slot)
+            || self.tallies.reached(slot, Level::Duplicate).is_some()
+        {
+            desk.chain.bar(id);
+        }
+    }
+
+    /// More than 52 % of the stake voted for a version: others of its slot go, with everything on
+    /// them.
+    pub(super) fn choose_version(&mut self, desk: &mut Desk<'_>, slot: Slot, block: BlockId) {
+        if desk.chain.link(block).is_some() {
+            desk.chain.clear_bar(block);
+        }
+        let others = desk.chain.of_slot(slot).filter(|link| link.id != block);
+        let others: Vec<BlockId> = others.map(|link| link.id).collect();
+        if others.is_empty() {
+            // Something barred may be a candidate again.
+            self.duplicates.changed |= self.duplicates.proven.contains(&slot);
+            return;
+        }
+        self.duplicates.changed = true;
+        others.into_iter().for_each(|other| self.released.extend(desk.chain.dump(other)));
+        self.weigh_anew(desk);
+    }
+
+    /// Counts all votes in the chain once more, after blocks were taken out of it.
+    fn weigh_anew(&self, desk: &mut Desk<'_>) {
+        desk.chain.forget_votes();
+        for id in self.counted.iter() {
+            let vote = desk.cluster.ballots.get(id);
+            let stake = desk.cluster.electorate.at(vote.slot).of(vote.voter);
+            desk.chain.support(vote.block, stake);
+        }
+    }
+}

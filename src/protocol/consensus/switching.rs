@@ -1,0 +1,76 @@
+//! Protocol layer: the proof that lets a validator leave the fork of its last vote: enough stake is
+//! locked out of that fork.
+//!
+//! Rules: Agave 4.4, `core/src/consensus.rs` (`make_check_switch_threshold_decision`).
+
+use super::{Consensus, Ctx, Desk};
+use crate::base::id::NodeSet;
+use crate::base::slot::Slot;
+use crate::protocol::chain::Link;
+use crate::protocol::vote::Vote;
+
+impl Consensus {
+    /// Whether more stake than the settings ask for is locked out of the fork of the last vote, or
+    /// has voted elsewhere after it.
+    pub(super) fn may_switch(
+        &self,
+        desk: &Desk<'_>,
+        ctx: &impl Ctx,
+        last: &Link,
+        target: &Link,
+    ) -> bool {
+        let stakes = desk.cluster.electorate.at(target.slot());
+        let mut proof = Proof { counted: NodeSet::empty(desk.cluster.len()), stake: 0 };
+        let root = desk.chain.root().slot();
+        for tip in desk.chain.tips() {
+            if tip.id == last.id || tip.slot() <= root {
+                continue;
+            }
+            let Some(fork) = valid(desk, &tip, last, target) else { continue };
+            // Entries of a vote that has landed on a fork are blocks of that fork, so what lies
+            // after the fork is no ancestor of the last vote.
+            let after = fork.max(root);
+            for (voter, id) in desk.block(ctx, &tip).standings.votes() {
+                let locks = desk.cluster.ballots.entries(id).any(|entry| {
+                    entry.slot > after && entry.last_locked() >= last.slot().number().into()
+                });
+                if locks && proof.counted.insert(voter) {
+                    proof.stake += stakes.of(voter);
+                }
+            }
+        }
+        let share = self.config.switch_share();
+        if stakes.exceeds(proof.stake, share) {
+            return true;
+        }
+        let heard = self.heard.iter().map(|id| desk.cluster.ballots.get(id));
+        for vote in
+            heard.filter(|vote| vote.slot > last.slot() && elsewhere(desk, vote, last, target))
+        {
+            if proof.counted.insert(vote.voter) {
+                proof.stake += stakes.of(vote.voter);
+            }
+        }
+        stakes.exceeds(proof.stake, share)
+    }
+}
+
+/// The stake that counts so far.
+struct Proof {
+    counted: NodeSet,
+    stake: u64,
+}
+
+/// Where a block leaves the fork of the last vote, if votes for it count: it does not stand on the
+/// last vote, and the switch goes through the point where they part.
+fn valid(desk: &Desk<'_>, block: &Link, last: &Link, target: &Link) -> Option<Slot> {
+    let fork = desk.chain.common(block.id, last.id)?;
+    let valid = fork.id != last.id && desk.chain.leads_to(fork.id, target.id);
+    valid.then_some(fork.slot())
+}
+
+/// Whether a vote is for a block that the node has, on another fork than that of the last vote.
+fn elsewhere(desk: &Desk<'_>, vote: &Vote, last: &Link, target: &Link) -> bool {
+    let block = desk.chain.link(vote.block);
+    block.is_some_and(|block| valid(desk, block, last, target).is_some())
+}

@@ -1,0 +1,97 @@
+//! Protocol layer: who has voted for which block, in one node's eyes.
+
+use crate::base::slot::Slot;
+use crate::fact::Level;
+use crate::protocol::block::BlockId;
+use crate::protocol::vote::Vote;
+
+/// The votes for a block.
+struct Tally {
+    slot: Slot,
+    block: BlockId,
+    /// A bit for each voter.
+    voters: Box<[u64]>,
+    stake: u64,
+    /// Which levels it has reached, by their numbers.
+    told: [bool; Level::ALL.len()],
+}
+
+/// Blocks with votes, above the root. The newest stand last, where most votes go.
+pub(super) struct Tallies {
+    list: Vec<Tally>,
+    words: usize,
+}
+
+/// Most blocks whose votes are told apart; beyond it those of the earliest slot are forgotten. An
+/// hour of slots of 400 ms without a root.
+const MOST: usize = 9_000;
+
+impl Tallies {
+    pub(super) fn new(nodes: usize) -> Self {
+        Self { list: Vec::new(), words: nodes.div_ceil(64) }
+    }
+
+    fn place(&self, slot: Slot, block: BlockId) -> Option<usize> {
+        self.list.iter().rposition(|tally| (tally.slot, tally.block) == (slot, block))
+    }
+
+    /// Counts a vote; the stake behind its block now, or `None` if it counts already or is for a
+    /// slot before the root.
+    pub(super) fn add(&mut self, root: Slot, vote: &Vote, stake: u64) -> Option<u64> {
+        if vote.slot <= root {
+            return None;
+        }
+        let place = self.place(vote.slot, vote.block).unwrap_or_else(|| {
+            let voters = vec![0; self.words].into();
+            let (slot, block) = (vote.slot, vote.block);
+            self.list.push(Tally { slot, block, voters, stake: 0, told: Default::default() });
+            self.make_room();
+            self.list.len() - 1
+        });
+        let tally = &mut self.list[place];
+        let (word, bit) = (vote.voter.index() / 64, 1 << (vote.voter.index() % 64));
+        if tally.voters[word] & bit != 0 {
+            return None;
+        }
+        tally.voters[word] |= bit;
+        tally.stake += stake;
+        Some(tally.stake)
+    }
+
+    /// The newest stays in its place at the end.
+    fn make_room(&mut self) {
+        if self.list.len() > MOST {
+            let all = self.list[..MOST].iter().enumerate();
+            if let Some((place, _)) = all.min_by_key(|(_, tally)| tally.slot) {
+                self.list.remove(place);
+            }
+        }
+    }
+
+    /// The stake that voted for a block.
+    pub(super) fn stake(&self, slot: Slot, block: BlockId) -> u64 {
+        self.place(slot, block).map_or(0, |place| self.list[place].stake)
+    }
+
+    /// Whether a block has reached a level.
+    pub(super) fn has(&self, slot: Slot, block: BlockId, level: Level) -> bool {
+        self.place(slot, block).is_some_and(|place| self.list[place].told[level as usize])
+    }
+
+    /// The block of a slot that has reached a level.
+    pub(super) fn reached(&self, slot: Slot, level: Level) -> Option<BlockId> {
+        let reached = |tally: &&Tally| tally.slot == slot && tally.told[level as usize];
+        self.list.iter().rev().find(reached).map(|tally| tally.block)
+    }
+
+    /// Notes that a block has reached a level; false if that was known.
+    pub(super) fn tell(&mut self, slot: Slot, block: BlockId, level: Level) -> bool {
+        let Some(place) = self.place(slot, block) else { return false };
+        !std::mem::replace(&mut self.list[place].told[level as usize], true)
+    }
+
+    /// Forgets everything up to the new root.
+    pub(super) fn forget(&mut self, root: Slot) {
+        self.list.retain(|tally| tally.slot > root);
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of votes at one node.
