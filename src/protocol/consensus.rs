@@ -71,9 +71,11 @@ pub struct Consensus {
     voted: Option<(Slot, BlockId)>,
     /// The latest vote of every node in the blocks that this one has: what forks weigh.
     counted: Latest,
-    /// The latest vote of every node by whatever way: what goes into blocks, and proves that a
-    /// fork may be left.
+    /// The latest vote of every node by whatever way: what goes into blocks.
     heard: Latest,
+    /// The latest block of its chain that every node voted for, by whatever way: what proves that
+    /// a fork may be left, and that the node's own blocks reach others.
+    seen: Box<[(Slot, BlockId)]>,
     tallies: Tallies,
     duplicates: Duplicates,
     /// Blocks of its own, the newest last, and whether enough of the stake has them.
@@ -104,6 +106,7 @@ impl Consensus {
             voted: None,
             counted: Latest::new(nodes),
             heard: Latest::new(nodes),
+            seen: vec![(Slot::ZERO, BlockId(0)); nodes].into(),
             tallies: Tallies::new(nodes),
             duplicates: Duplicates::default(),
             own: Vec::new(),
@@ -174,6 +177,10 @@ impl Consensus {
             desk.chain.support(link.id, stake);
         }
         self.judge_version(desk, link);
+        let (slot, id) = (link.slot(), link.id);
+        for voter in self.tallies.voters(slot, id) {
+            see(&mut self.seen[voter.index()], slot, id);
+        }
         let count = desk.block(ctx, link).ledger.votes().len();
         for place in 0..count {
             let vote = desk.block(ctx, link).ledger.votes()[place];
@@ -277,6 +284,9 @@ impl Consensus {
         if self.config.style == Style::Classroom {
             desk.chain.support(vote.block, stake);
         }
+        if desk.chain.link(vote.block).is_some() {
+            see(&mut self.seen[vote.voter.index()], vote.slot, vote.block);
+        }
         let reached = [
             (Level::Duplicate, stakes.exceeds(sum, duplicate::CONFIRMED)),
             (Level::Optimistic, stakes.exceeds(sum, (2, 3))),
@@ -311,6 +321,13 @@ impl Consensus {
         self.tallies.forget(link.slot());
         self.duplicates.forget(link.slot());
         ctx.observe(Fact::Rooted { node: ctx.me(), slot: link.slot(), block: block.0 });
+    }
+}
+
+/// Replaces what was seen of a voter by something later.
+fn see(seen: &mut (Slot, BlockId), slot: Slot, block: BlockId) {
+    if slot > seen.0 {
+        *seen = (slot, block);
     }
 }
 
