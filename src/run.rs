@@ -139,12 +139,18 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+        let trees = Trees::new(view, turbine.trees(), plan.seed, turbine.memo)?;
+        let later = later_stakes(plan)
+            .map(|(from, stakes)| (from, View::new(&everyone, stakes, identities)));
+        Some(later.fold(trees, |trees, (from, view)| trees.until(from, view)))
     });
     let votes = plan.validators.blocks.as_ref().is_some_and(Blocks::votes);
     let genesis = Block::genesis(plan.seed, held, &ledger);
     let genesis = if votes { genesis.voted_by(population.count()) } else { genesis };
-    let electorate = Electorate::new(stakes.clone());
+    let electorate = later_stakes(plan)
+        .fold(Electorate::new(stakes.clone()), |before, (from, stakes)| {
+            before.changing(from, stakes.clone())
+        });
     Cluster {
         seed: plan.seed,
         schedule: schedule(plan),
@@ -169,7 +175,15 @@ fn schedule(plan: &Plan) -> Schedule {
     let slots = &plan.scenario.slots;
     let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
     let listed: Vec<Option<NodeId>> = listed.collect();
-    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+    let of = |stakes| Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed);
+    later_stakes(plan).fold(of(stakes), |before, (from, stakes)| before.until(from, of(stakes)))
+}
+
+/// The slots from which on stakes are others, and which.
+fn later_stakes(plan: &Plan) -> impl Iterator<Item = (Slot, &NodeMap<u64>)> {
+    let length = plan.scenario.slots.slots_per_epoch;
+    let later = plan.population.later.iter();
+    later.map(move |(epoch, stakes)| (Slot::new(epoch.saturating_mul(length)), stakes))
 }
 
 /// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.

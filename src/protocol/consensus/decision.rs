@@ -66,14 +66,9 @@ impl Consensus {
         candidate: &Link,
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
-        if newer && candidate.height > 0 && self.may_vote(desk, ctx.me(), candidate) {
+        if newer && candidate.height > 0 {
             self.cast(desk, ctx, candidate, Fork::Same);
         }
-    }
-
-    /// Whether the node has stake to vote with.
-    fn may_vote(&self, desk: &Desk<'_>, me: NodeId, candidate: &Link) -> bool {
-        desk.cluster.electorate.at(candidate.slot()).of(me) > 0
     }
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
@@ -117,7 +112,7 @@ impl Consensus {
         candidate: &Link,
         fork: Fork,
     ) {
-        if candidate.height == 0 || !self.may_vote(desk, ctx.me(), candidate) {
+        if candidate.height == 0 {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
@@ -178,27 +173,31 @@ impl Consensus {
         self.tower.entries().contains(&entry) || stakes.exceeds(support(entry.slot), (2, 3))
     }
 
-    /// Votes.
+    /// Votes. A node without stake keeps a tower too, by which it follows the others and roots, but
+    /// nobody hears of it.
     fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
         let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
-        let mut tower = self.tower;
-        let rooted = tower.vote(slot).filter(|_| self.config.style == Style::Tower);
-        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
-        let rooted = rooted.and_then(on_path).map(|link| link.id);
-        let root =
-            rooted.and_then(|id| desk.chain.link(id)).map_or(desk.chain.root().slot(), Link::slot);
-        let Some(vote) = desk.cluster.ballots.cast(me, (slot, block), root, &tower) else { return };
-        self.tower = tower;
+        let rooted = self.tower.vote(slot).filter(|_| self.config.style == Style::Tower);
         self.voted = Some((slot, block));
         self.told = None;
-        let switched = fork == Fork::Other;
-        ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
-        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
+        let rooted = rooted.and_then(on_path).map(|link| link.id);
+        let root = rooted.and_then(|id| desk.chain.link(id)).unwrap_or(desk.chain.root()).slot();
+        let has_stake = desk.cluster.electorate.at(slot).of(me) > 0;
+        let mut ballot = || desk.cluster.ballots.cast(me, (slot, block), root, &self.tower);
+        let vote = has_stake.then(&mut ballot).flatten();
+        if vote.is_some() {
+            let switched = fork == Fork::Other;
+            ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
+            desk.cluster.prices.charge(ctx, Work::Sign(1));
+        }
         if let Some(rooted) = rooted {
             self.root_at(desk, ctx, rooted);
         }
-        self.hear(desk, ctx, vote);
-        self.send(desk, ctx, &vote);
+        if let Some(vote) = vote {
+            self.hear(desk, ctx, vote);
+            self.send(desk, ctx, &vote);
+        }
     }
 
     /// Sends a vote to those who put it into blocks, and to those who count it.

@@ -11,7 +11,8 @@ use crate::protocol::leading::{BlocksConfig, Content, Registry};
 use crate::protocol::schedule::Kind;
 use crate::protocol::turbine::config::Coding;
 use crate::protocol::turbine::tree::Tree;
-use crate::protocol::{gossip, repair};
+use crate::protocol::vote::Ballots;
+use crate::protocol::{consensus, gossip, repair};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
 
@@ -38,6 +39,7 @@ pub(super) fn resolve(
         return Ok(None);
     }
     check_slots(scenario)?;
+    check_votes(scenario, validators)?;
     if slots.registry == Registry::Gossip && scenario.gossip.style == gossip::Style::Off {
         let message = "leaders are drawn from what gossip tells, but gossip.style is \"off\"";
         return Err(ScenarioError::new("slots.registry", message));
@@ -119,6 +121,21 @@ fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings
 
 /// Most hashes of the chain of ticks that leaders are drawn from: some minutes of computation.
 const MOST_HASHES: u64 = 1_000_000_000;
+
+/// All votes of a run are kept, as they stay part of the chain.
+fn check_votes(scenario: &Scenario, validators: u32) -> Result<(), ScenarioError> {
+    let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
+    let votes = slots.saturating_mul(validators.into());
+    // A validator votes once in a slot, a lying one at most twice.
+    let most = Ballots::MOST as u64 / 2;
+    if scenario.consensus.style != consensus::Style::Off && votes > most {
+        let message = format!(
+            "{validators} validators cast up to {votes} votes in {slots} slots, the limit is {most}"
+        );
+        return Err(ScenarioError::new("duration", message));
+    }
+    Ok(())
+}
 
 /// Slots are numbered with 32 bits, and drawing their leaders must come to an end.
 fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
