@@ -237,7 +237,9 @@ impl Protocol for Validator {
             }
             Message::Repair(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    blocks.on_repair(cluster, &self.peers, ctx, from, message);
+                    let contacts =
+                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    blocks.on_repair(cluster, contacts, ctx, from, message);
                 }
             }
         }

@@ -142,10 +142,16 @@ impl Leading {
         }
     }
 
-    /// Whether the slot that the node is in by its own count is its own.
+    /// Whether the slot that the node is in by its own count is its own, in its own eyes.
     #[must_use]
-    pub fn is_leading(&self, cluster: &mut Cluster, me: NodeId, now: Time) -> bool {
-        cluster.schedule.leader(self.slot(now)) == Some(me)
+    pub fn is_leading(
+        &self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        me: NodeId,
+        now: Time,
+    ) -> bool {
+        contacts.leader(self.slots.registry, cluster, self.slot(now)) == Some(me)
     }
 
     /// The node starts, or comes back.
