@@ -62,7 +62,7 @@ pub use figures::Latency;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes};
 pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
 pub use spread::{TimeToShare, TimesToShares};

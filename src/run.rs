@@ -8,12 +8,13 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, SlotTimes,
+    Summary, TOPOLOGY,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
-use crate::protocol::leading::Registry;
+use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
@@ -176,6 +177,20 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     std::iter::once(None).chain(led).collect()
 }
 
+/// When slots are to begin.
+fn slot_times(slots: &SlotsConfig) -> SlotTimes {
+    match slots.start {
+        Start::Clock => {
+            let known = (0, slots.begins(Slot::new(0)));
+            SlotTimes { length: slots.duration, known, by_blocks: false }
+        }
+        Start::Poh => {
+            let length = slots.duration.saturating_sub(slots.adjustment);
+            SlotTimes { length, known: (0, Time::ZERO), by_blocks: true }
+        }
+    }
+}
+
 /// Slots whose leaders are looked up for `slots.csv`.
 const MOST_SLOTS: u32 = 1_000_000;
 
@@ -248,7 +263,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
-        slot_time: plan.scenario.slots.duration,
+        slot_times: slot_times(&plan.scenario.slots),
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }

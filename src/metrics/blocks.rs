@@ -206,7 +206,7 @@ impl Blocks {
             followed: VecDeque::new(),
             hashes: VecDeque::new(),
             arrivals: Arrivals::new(arrivals),
-            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_time),
+            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_times),
             chain: Chain::new(stakes.len()),
             stakes,
             totals: Totals::default(),
@@ -266,13 +266,13 @@ impl Blocks {
 
     /// A block was made; the oldest one must make room. The same block cannot be made twice.
     fn on_made(&mut self, made: Made, sink: &mut impl RowSink) {
-        let Made { leader, slot, block, parent, height, .. } = made;
+        let Made { at, leader, slot, block, parent, height } = made;
         if self.find(block).is_some() {
             return;
         }
         self.totals.made += 1;
         let link = self.chain.on_made(slot, (block, parent), height);
-        self.slots.on_made(slot, leader);
+        self.slots.on_made(at, slot, leader, &self.up);
         if self.followed.len() >= self.window {
             self.hashes.pop_front();
             self.followed.pop_front().into_iter().for_each(|oldest| {

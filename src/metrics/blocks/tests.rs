@@ -1,6 +1,6 @@
 //! Metrics layer, tests only: the block collector, facts in, rows and figures out.
 
-use super::super::plan::NodeInfo;
+use super::super::plan::{NodeInfo, SlotTimes};
 use super::super::spread::{SHARES, TimeToShare};
 use super::super::table::{Cell, MemorySink, TableSpec};
 use super::*;
@@ -27,7 +27,7 @@ impl Bench {
         let mut plan = RecorderPlan {
             block_window: window,
             leaders: leaders.iter().map(|leader| Some(node(*leader))).collect(),
-            slot_time: Span::from_nanos(1_000),
+            slot_times: SlotTimes { length: Span::from_nanos(1_000), ..SlotTimes::UNKNOWN },
             ..RecorderPlan::new(nodes, at(1))
         };
         let stakes = NodeMap::from_vec(stakes.to_vec());

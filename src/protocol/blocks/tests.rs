@@ -8,9 +8,9 @@ use crate::base::time::{Span, Time};
 use crate::crypto::Suite;
 use crate::fact::Flaw;
 use crate::protocol::block::Cut;
-use crate::protocol::ledger::{self, Accounts, Content};
 use crate::protocol::gossip::{self, Gossip};
 use crate::protocol::leading::Registry;
+use crate::protocol::ledger::{self, Accounts, Content};
 use crate::protocol::price::Prices;
 use crate::protocol::schedule::{self, Kind, Schedule};
 use crate::protocol::{Body, Validator};
@@ -121,9 +121,8 @@ fn a_node_that_has_heard_of_nobody_else_is_leading_in_every_slot_in_its_own_eyes
         let slots = SlotsConfig { registry, ..SlotsConfig::default() };
         let genesis = cluster.genesis.id();
         let leading = Leading::new(Arc::new(slots.clone()), Arc::default(), genesis, 9);
-        let mut leads = |slot| {
-            leading.is_leading(&mut cluster, contacts, me, slots.begins(Slot::new(slot)))
-        };
+        let mut leads =
+            |slot| leading.is_leading(&mut cluster, contacts, me, slots.begins(Slot::new(slot)));
         (1..=40).filter(|slot| leads(*slot)).count()
     };
     assert_eq!(led(Registry::Gossip), 40);
