@@ -1,6 +1,7 @@
 //! Transactions from the client to the chain: how they reach leaders, where each of them ends, and
 //! that no money is made or lost on the way.
 
+mod addresses;
 mod ends;
 
 use headwater::metrics::table::Cell;
