@@ -170,7 +170,7 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
         return Vec::new();
     }
-    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let last = u32::try_from(slots.last(plan.end)).unwrap_or(u32::MAX).min(MOST_SLOTS);
     let mut schedule = schedule(plan);
     // Slot 0 is that of genesis.
     let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
@@ -179,16 +179,9 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
 
 /// When slots are to begin.
 fn slot_times(slots: &SlotsConfig) -> SlotTimes {
-    match slots.start {
-        Start::Clock => {
-            let known = (0, slots.begins(Slot::new(0)));
-            SlotTimes { length: slots.duration, known, by_blocks: false }
-        }
-        Start::Poh => {
-            let length = slots.duration.saturating_sub(slots.adjustment);
-            SlotTimes { length, known: (0, Time::ZERO), by_blocks: true }
-        }
-    }
+    let (first, begins) = slots.first();
+    let (length, known) = (slots.length(), (first.number().into(), begins));
+    SlotTimes { length, known, by_blocks: slots.start == Start::Poh }
 }
 
 /// Slots whose leaders are looked up for `slots.csv`.

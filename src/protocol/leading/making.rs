@@ -104,7 +104,7 @@ impl BlocksConfig {
             let transactions = selection.transactions.into();
             return (ledger::Content { transactions, filler: 0 }, selection.expired);
         }
-        let (bytes, _) = self.size();
+        let (bytes, _) = self.size_in(slot);
         let filler = u64::from(bytes).saturating_sub(ledger::BLOCK_HEADER_BYTES);
         (ledger::Content { filler, ..ledger::Content::default() }, Vec::new())
     }
@@ -115,7 +115,7 @@ impl BlocksConfig {
             Content::Transactions => {
                 self.cut.shape(u32::try_from(block.bytes()).unwrap_or(u32::MAX))
             }
-            Content::Off | Content::Synthetic => self.size().1,
+            Content::Off | Content::Synthetic => self.size_in(block.slot()).1,
         }
     }
 }
