@@ -138,7 +138,7 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+        Trees::new(view, turbine.trees, plan.seed, turbine.memo)
     });
     Cluster {
         seed: plan.seed,
@@ -151,7 +151,7 @@ fn cluster(plan: &Plan) -> Cluster {
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),
-        prices: plan.scenario.cost.protocol(),
+        prices: plan.scenario.cost.work,
     }
 }
 

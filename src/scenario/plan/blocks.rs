@@ -55,8 +55,9 @@ pub(super) fn resolve(
         }
     }
     let others = nodes - 1;
-    if turbine.tree == Tree::RoundRobin && turbine.fanout as usize > others.max(1) {
-        let message = super::impossible_fanout(turbine.fanout, others);
+    let (tree, fanout) = (turbine.trees.tree, turbine.trees.fanout);
+    if tree == Tree::RoundRobin && fanout as usize > others.max(1) {
+        let message = super::impossible_fanout(fanout, others);
         return Err(ScenarioError::new("turbine.fanout", message));
     }
     check_sizes(scenario, &blocks)?;

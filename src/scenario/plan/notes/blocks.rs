@@ -78,7 +78,7 @@ fn of_slots(scenario: &Scenario, base: &Scenario) -> Vec<String> {
 }
 
 fn of_trees(scenario: &Scenario, base: &Scenario) -> Vec<String> {
-    let (turbine, base) = (&scenario.turbine, &base.turbine);
+    let (turbine, base) = (&scenario.turbine.trees, &base.turbine.trees);
     let (tree, relay) = (turbine.tree, turbine.relay);
     // Blocks that gossip sends again go round-robin, whatever the tree.
     let rounds = !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
@@ -139,8 +139,8 @@ fn behind_the_clock(scenario: &Scenario, nodes: usize) -> Option<String> {
 
 /// A note on a fan-out that puts all nodes below the root.
 fn wide_trees(scenario: &Scenario, base: &Scenario, nodes: usize) -> Option<String> {
-    let turbine = &scenario.turbine;
-    let (fanout, written) = (turbine.fanout, turbine.fanout != base.turbine.fanout);
+    let (turbine, base) = (&scenario.turbine.trees, &base.turbine.trees);
+    let (fanout, written) = (turbine.fanout, turbine.fanout != base.fanout);
     let layers =
         matches!(turbine.tree, Tree::Kary | Tree::Rotated | Tree::Shuffled | Tree::StakeWeighted);
     // The root of a tree of its own for every shred is one of the others; of a single tree it is
