@@ -8,13 +8,14 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, SlotTimes,
+    Summary, TOPOLOGY,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::electorate::Electorate;
-use crate::protocol::leading::Registry;
+use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
@@ -139,7 +140,7 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        let trees = Trees::new(view, turbine.trees(), plan.seed, turbine.memo)?;
+        let trees = Trees::new(view, turbine.trees, plan.seed, turbine.memo)?;
         let later = later_stakes(plan)
             .map(|(from, stakes)| (from, View::new(&everyone, stakes, identities)));
         Some(later.fold(trees, |trees, (from, view)| trees.until(from, view)))
@@ -165,7 +166,7 @@ fn cluster(plan: &Plan) -> Cluster {
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),
-        prices: plan.scenario.cost.protocol(),
+        prices: plan.scenario.cost.work,
     }
 }
 
@@ -192,11 +193,18 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
         return Vec::new();
     }
-    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let last = u32::try_from(slots.last(plan.end)).unwrap_or(u32::MAX).min(MOST_SLOTS);
     let mut schedule = schedule(plan);
     // Slot 0 is that of genesis.
     let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
     std::iter::once(None).chain(led).collect()
+}
+
+/// When slots are to begin.
+fn slot_times(slots: &SlotsConfig) -> SlotTimes {
+    let (first, begins) = slots.first();
+    let (length, known) = (slots.length(), (first.number().into(), begins));
+    SlotTimes { length, known, by_blocks: slots.start == Start::Poh }
 }
 
 /// Slots whose leaders are looked up for `slots.csv`.
@@ -271,7 +279,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
-        slot_time: plan.scenario.slots.duration,
+        slot_times: slot_times(&plan.scenario.slots),
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }

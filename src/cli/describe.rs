@@ -72,7 +72,7 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
         text += &rumors(&summary.rumors);
     }
     if let Some(of_blocks) = &summary.blocks {
-        text += &blocks::blocks(of_blocks);
+        text += &blocks::blocks(of_blocks, plan.population.count());
     }
     if let Some(of) = &summary.transactions {
         text += &transactions::in_words(of);

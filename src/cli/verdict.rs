@@ -1,7 +1,7 @@
 //! Command line: what became of a run, in a sentence, and the exit code.
 
 use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK};
-use crate::metrics::Summary;
+use crate::metrics::{BlocksSummary, Summary};
 use crate::run::Ending;
 use crate::scenario::plan::Plan;
 
@@ -23,6 +23,8 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     found.faults(plan, summary);
     found.rumors(plan, summary);
     found.transactions(summary);
+    let nodes = plan.population.count();
+    found.warnings.extend(summary.blocks.as_ref().and_then(|blocks| no_progress(blocks, nodes)));
     let Findings { failures, warnings } = found;
     if !failures.is_empty() {
         (format!("failed: {}", failures.join("; ")), EXIT_FAILED)
@@ -89,6 +91,13 @@ impl Findings {
             self.warnings.push(format!("{missed} of {all} transactions never appeared: {MISSED}"));
         }
     }
+}
+
+/// What is to be said if blocks are made in vain.
+pub(super) fn no_progress(blocks: &BlocksSummary, nodes: usize) -> Option<String> {
+    let whole = blocks.whole_pairs + blocks.late;
+    (blocks.made > 0 && whole == 0 && nodes > 1)
+        .then(|| "no progress: no block became whole at any node but its leader".to_owned())
 }
 
 /// Why a rumor or a transaction did not appear.

@@ -112,7 +112,7 @@ impl Plan {
             starts: nodes.starts,
             faults: faults.actions,
             costs: scenario.cost.kernel(),
-            handlers_charge: !scenario.cost.protocol().is_free(),
+            handlers_charge: !scenario.cost.work.is_free(),
             pending_limit: scenario.limits.pending_events as usize,
             inbox_limit: scenario.limits.inbox as usize,
         };

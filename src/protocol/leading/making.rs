@@ -128,7 +128,7 @@ impl BlocksConfig {
             let votes = votes.into();
             return (ledger::Content { transactions, filler: 0, votes }, selection.expired);
         }
-        let (bytes, _) = self.size();
+        let (bytes, _) = self.size_in(slot);
         let taken = ledger::BLOCK_HEADER_BYTES + votes.len() as u64 * u64::from(VOTE_BYTES);
         let filler = u64::from(bytes).saturating_sub(taken);
         let votes = votes.into();
@@ -143,7 +143,7 @@ impl BlocksConfig {
             }
             // More votes than a synthetic block has room for make it larger.
             Content::Off | Content::Synthetic => {
-                let (bytes, shape) = self.size();
+                let (bytes, shape) = self.size_in(block.slot());
                 match u32::try_from(block.bytes()) {
                     Ok(needed) if needed <= bytes => shape,
                     needed => self.cut.shape(needed.unwrap_or(u32::MAX)),

@@ -61,20 +61,20 @@ pub enum Relay {
 
 /// Which tree, and how it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Config {
-    /// Along which tree a shred travels.
+    /// Who sends each shred to whom.
     pub tree: Tree,
-    /// To how many nodes each node of the tree forwards; "star" and "relay" do not use it.
+    /// To how many nodes a node of the tree passes a shred on; "star" and "relay" do not use it.
     #[schemars(range(min = 1, max = 100_000))]
     pub fanout: u32,
     /// How the tree is filled. Without this key "stake-weighted" is "interleaved" as in Solana, and
     /// "kary", "rotated" and "shuffled" are a "heap".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// With which generator "stake-weighted" and relays by stake are drawn.
+    /// The random generator of stake-weighted trees, and of relays by stake.
     pub generator: Generator,
-    /// Who relays a shred in the tree "relay".
+    /// How the relay of each shred is chosen with tree = "relay".
     pub relay: Relay,
 }
 
