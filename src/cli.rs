@@ -5,6 +5,7 @@ mod describe;
 mod documents;
 mod events;
 mod progress;
+mod record;
 mod run;
 mod topology;
 mod verdict;
