@@ -34,6 +34,7 @@ use self::value::Exact;
 use crate::base::time::Span;
 use crate::metrics::catalogue::Figure;
 use crate::metrics::table::{Cell, Column, RowSink, TableSpec, Unit};
+use crate::metrics::{FAULTS, NODES};
 
 pub use self::judging::judge;
 pub use self::record::{InFolder, Record, STOPPED, Tables, summary_json};
@@ -166,6 +167,18 @@ impl Expectation {
             _ => None,
         }
     }
+}
+
+/// The tables that judging reads.
+#[must_use]
+pub fn tables(expectations: &[Expectation]) -> Vec<&'static TableSpec> {
+    let mut tables: Vec<&'static TableSpec> = vec![&NODES, &FAULTS];
+    for table in expectations.iter().filter_map(Expectation::table) {
+        if !tables.iter().any(|known| known.name == table.name) {
+            tables.push(table);
+        }
+    }
+    tables
 }
 
 /// What a run is called, from the best to the gravest.

@@ -29,6 +29,7 @@ use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 
+pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
 

@@ -9,8 +9,11 @@ use crate::scenario::error::ScenarioError;
 use crate::scenario::population::near_name;
 use crate::scenario::schema::output::RowsConfig;
 
-/// Finds every name of the expectations.
-pub(super) fn resolve(configs: &[ExpectConfig]) -> Result<Vec<Expectation>, ScenarioError> {
+/// Finds every name of the expectations of a scenario.
+///
+/// # Errors
+/// The first name that is not known, or value that does not fit.
+pub fn resolve(configs: &[ExpectConfig]) -> Result<Vec<Expectation>, ScenarioError> {
     let resolve = |(place, config)| {
         Expectation::resolve(place, config).map_err(|refusal| refused(place, refusal))
     };
