@@ -12,6 +12,7 @@
 //! (squared for the registry), never by messages.
 
 mod blocks;
+pub mod catalogue;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -129,6 +130,17 @@ pub struct Summary {
     pub blocks: Option<BlocksSummary>,
     /// Faults.
     pub faults: FaultsSummary,
+    /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
+    pub workload: WorkloadSummary,
+}
+
+/// Streams of rumors of which nothing came, by their places in the scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct WorkloadSummary {
+    /// Due after the end of the run.
+    pub absent: Vec<u32>,
+    /// Drawn at random, and chance drew nothing.
+    pub absent_by_chance: Vec<u32>,
 }
 
 impl Summary {
@@ -154,6 +166,9 @@ impl Summary {
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("workload", "places of streams of rumors of which nothing came"),
+        ("stopped", "why a limit ended the run early; null if none did"),
+        ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
     ];
 }
 
@@ -282,6 +297,7 @@ impl<S: RowSink> Recorder<S> {
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
             faults,
+            workload: WorkloadSummary::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
     self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, SlotTimes,
-    Summary, TOPOLOGY,
+    Summary, TOPOLOGY, WorkloadSummary,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
@@ -230,7 +230,7 @@ fn finish<S: RowSink, L: Observer>(
     let state = world.world();
     let (observer, census) = world.into_parts();
     let Both(recorder, _) = observer;
-    let (summary, sink) = recorder.finish(&metrics::Ending {
+    let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
         census: &census,
@@ -238,6 +238,7 @@ fn finish<S: RowSink, L: Observer>(
         tallies: &tallies,
         in_flight: counted,
     });
+    summary.workload = absent(plan);
     Finished {
         summary,
         tallies,
@@ -249,6 +250,13 @@ fn finish<S: RowSink, L: Observer>(
         handled,
         sink,
     }
+}
+
+/// The streams of rumors of which nothing came.
+fn absent(plan: &Plan) -> WorkloadSummary {
+    let (drawn, late) = plan.workload().dry().partition(|place| plan.streams[*place].is_random());
+    let places = |places: Vec<usize>| places.into_iter().map(|place| place as u32).collect();
+    WorkloadSummary { absent: places(late), absent_by_chance: places(drawn) }
 }
 
 fn recorder_plan(plan: &Plan) -> RecorderPlan {

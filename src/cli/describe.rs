@@ -3,9 +3,9 @@
 mod blocks;
 mod transactions;
 
-use super::verdict::MISSED;
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
+use crate::expect::invariant::MISSED;
 use crate::metrics::{Heal, PeersSummary, RegistrySummary, RumorsSummary, Summary};
 use crate::protocol::gossip;
 use crate::run::Finished;

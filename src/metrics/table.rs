@@ -14,7 +14,7 @@ use crate::base::id::NodeId;
 use crate::base::quantity::Bytes;
 use crate::base::time::{Span, Time};
 
-pub use memory::MemorySink;
+pub use memory::{MemorySink, SomeTables};
 
 /// What the numbers of a column count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

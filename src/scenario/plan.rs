@@ -1,6 +1,7 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
 mod blocks;
+mod expectations;
 mod fault;
 mod limits;
 mod network;
@@ -8,10 +9,12 @@ mod notes;
 mod output;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ScenarioError;
+use super::inputs::{self, InputFile};
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
@@ -20,11 +23,13 @@ use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
+use crate::expect::Expectation;
 use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 
+pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
 
@@ -65,6 +70,10 @@ pub struct Plan {
     pub transactions: Vec<TransactionStream>,
     /// How many transactions are followed at a time.
     pub transaction_window: usize,
+    /// The files that the scenario names.
+    pub inputs: Vec<InputFile>,
+    /// What is expected of the run.
+    pub expectations: Vec<Expectation>,
     /// What a reader should know of the scenario, one sentence each.
     pub notes: Vec<String>,
 }
@@ -131,10 +140,13 @@ impl Plan {
             streams,
             transaction_window: workload::followed(&transactions, &scenario.limits),
             transactions,
+            inputs: inputs::of(scenario, base_dir)?,
+            expectations: expectations::resolve(&scenario.expect)?,
             notes: Vec::new(),
         };
         output::settle(&mut plan)?;
         plan.notes.extend(notes::of(&plan));
+        plan.notes.extend(expectations::notes(&plan));
         Ok(plan)
     }
 
@@ -174,7 +186,8 @@ impl Plan {
         toml::to_string(&self.scenario).expect("every value of a scenario has a TOML form")
     }
 
-    /// The digest of all that a run depends on, files that the scenario names included.
+    /// The digest of all that a run depends on, files that the scenario names included. What is
+    /// expected of it changes nothing in it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut scenario = self.scenario.clone();
@@ -182,6 +195,7 @@ impl Plan {
         scenario.name = String::new();
         scenario.description = String::new();
         scenario.rules = None;
+        scenario.expect = Vec::new();
         let text = toml::to_string(&scenario).expect("every value of a scenario has a TOML form");
         let faults = format!("{:?}", self.simulation.faults);
         Digest::of_parts(&[
@@ -194,16 +208,22 @@ impl Plan {
         ])
     }
 
-    /// The key of the run: the same key means the same bytes.
+    /// The key of the run: the same key means the same bytes, those of the verdict included.
     #[must_use]
     pub fn key(&self) -> Digest {
-        Digest::of_parts(&[
+        let key = Digest::of_parts(&[
             b"headwater run",
             &MODEL_VERSION.to_le_bytes(),
             env!("CARGO_PKG_VERSION").as_bytes(),
             &self.seed.0.to_le_bytes(),
             &self.digest().0,
-        ])
+        ]);
+        if self.scenario.expect.is_empty() {
+            return key;
+        }
+        let expected = BTreeMap::from([("expect", &self.scenario.expect)]);
+        let expected = toml::to_string(&expected).expect("expectations have a TOML form");
+        Digest::of_parts(&[b"headwater expectations", &key.0, expected.as_bytes()])
     }
 }
 

@@ -22,6 +22,7 @@ use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
+use crate::expect::setting::ExpectConfig;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
 use crate::protocol::{consensus, discovery, forward, gossip, ledger, mempool, repair, turbine};
 
@@ -78,6 +79,9 @@ pub struct Scenario {
     pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
+    /// What is expected of every run; `headwater run` and `headwater check` judge it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<ExpectConfig>,
     /// What is written into the result folder.
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
@@ -124,6 +128,7 @@ impl Default for Scenario {
             rumors: Vec::new(),
             transactions: Vec::new(),
             faults: Vec::new(),
+            expect: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
         }

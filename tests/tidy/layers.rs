@@ -12,8 +12,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["base", "fact", "crypto", "sim::protocol", "sim::body"]),
     ("metrics", &["base", "fact"]),
     ("results", &["base", "metrics::table"]),
-    ("scenario", &["base", "sim", "crypto", "protocol"]),
-    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
+    ("expect", &["base", "metrics", "results"]),
+    ("scenario", &["base", "sim", "crypto", "protocol", "expect"]),
+    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "expect", "scenario"]),
     (
         "cli",
         &[
@@ -25,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "protocol::poh",
             "metrics",
             "results",
+            "expect",
             "scenario",
             "run",
         ],

@@ -1,15 +1,15 @@
 //! Command line: what became of blocks, in words.
 
 use super::{count, percent, time};
-use crate::cli::verdict::no_progress;
+use crate::expect::MADE_IN_VAIN;
 use crate::metrics::{BlocksSummary, ChainSummary, ShredsSummary, SlotsSummary, TimeToShare};
 
 /// The paragraph on blocks in a run with so many nodes.
 pub(super) fn blocks(blocks: &BlocksSummary, nodes: usize) -> String {
     let BlocksSummary { made, slots, settled, .. } = blocks;
     let mut text = format!("\n  blocks ({} made{})\n", count(*made), skipped(slots));
-    if let Some(found) = no_progress(blocks, nodes) {
-        text += &format!("    {found}\n");
+    if blocks.made > 0 && blocks.whole_pairs + blocks.late == 0 && nodes > 1 {
+        text += &format!("    {MADE_IN_VAIN}\n");
     }
     text += &spreading(blocks);
     if let (Some(mean), Some(least)) = (blocks.coverage_mean_ppm, blocks.coverage_min_ppm) {
