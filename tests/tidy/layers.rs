@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &["base", "metrics::table"]),
     ("scenario", &["base", "sim", "crypto", "protocol"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
+    ("world", &["base", "fact", "sim", "protocol", "scenario", "run"]),
     (
         "cli",
         &[
