@@ -125,3 +125,6 @@ pub mod results;
 pub mod cli;
 pub mod run;
 pub mod scenario;
+
+// A world to try things in, from a program or a test.
+pub mod world;

@@ -114,6 +114,12 @@ pub fn run<S: RowSink, L: Observer>(
 
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
+    let recorder = Recorder::new(recorder_plan(plan), sink);
+    simulation(plan, Both(recorder, listener))
+}
+
+/// The same with nobody else who listens.
+pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
     let cluster = cluster(plan);
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
@@ -123,8 +129,6 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
     });
-    let recorder = Recorder::new(recorder_plan(plan), sink);
-    let observer = Both(recorder, listener);
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
 

@@ -18,6 +18,7 @@ use super::inputs::{self, InputFile};
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
+use super::schema::fault::FaultConfig;
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
@@ -28,6 +29,7 @@ use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
+use crate::sim::fault::Fault;
 
 pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
@@ -120,6 +122,7 @@ impl Plan {
             network,
             starts: nodes.starts,
             faults: faults.actions,
+            steered: false,
             costs: scenario.cost.kernel(),
             handlers_charge: !scenario.cost.work.is_free(),
             pending_limit: scenario.limits.pending_events as usize,
@@ -175,6 +178,28 @@ impl Plan {
         let gossiped = self.rumors.iter().any(|rules| rules.style == rumor::Style::Gossip);
         let ring = if gossiped { self.validators.rumor_window.max(1) } else { 0 };
         Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
+    }
+
+    /// One more fault, resolved as if it stood at the end of the scenario's list.
+    ///
+    /// # Errors
+    /// If it contradicts itself or names what does not exist; the key tells its place in the list.
+    pub fn with_fault(&mut self, fault: FaultConfig) -> Result<Fault, ScenarioError> {
+        self.scenario.faults.push(fault);
+        let all =
+            fault::resolve(&self.scenario, &self.population, Path::new(""), self.seed, self.end);
+        let added = all.map(|all| (all.planned.into_iter().last(), all.actions.into_iter().last()));
+        match added {
+            Ok((Some(planned), Some(action))) => {
+                self.faults.push(planned);
+                Ok(action)
+            }
+            Ok(_) => unreachable!("a list that is not empty has a last entry"),
+            Err(error) => {
+                self.scenario.faults.pop();
+                Err(error)
+            }
+        }
     }
 
     /// The scenario as TOML with all defaults filled in; reads back as the same plan.

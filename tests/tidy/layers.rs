@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("expect", &["base", "metrics", "results"]),
     ("scenario", &["base", "sim", "crypto", "protocol", "expect"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "expect", "scenario"]),
+    ("world", &["base", "fact", "sim", "protocol", "scenario", "run"]),
     (
         "cli",
         &[

@@ -50,6 +50,7 @@ impl Consensus {
             Choice::Stay(head, reason) => {
                 self.stuck = reason == Abstention::Switch;
                 self.abstain(ctx, &link, reason);
+                self.refresh(desk, ctx);
                 head
             }
             Choice::Candidate(candidate, fork) => {
@@ -116,10 +117,13 @@ impl Consensus {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
-            return self.refresh(desk, ctx, candidate);
+            return;
         }
         match self.objection(desk, ctx, candidate) {
-            Some(reason) => self.abstain(ctx, candidate, reason),
+            Some(reason) => {
+                self.abstain(ctx, candidate, reason);
+                self.refresh(desk, ctx);
+            }
             None => self.cast(desk, ctx, candidate, fork),
         }
     }
@@ -160,7 +164,7 @@ impl Consensus {
 
     /// Whether more than two thirds of the stake stand behind the vote that would lie so deep in
     /// the tower, unless it lay as deep before.
-    fn passes_threshold(
+    pub(super) fn passes_threshold(
         &self,
         desk: &Desk<'_>,
         candidate: &Link,
@@ -196,13 +200,13 @@ impl Consensus {
         }
         if let Some(vote) = vote {
             self.hear(desk, ctx, vote);
-            self.send(desk, ctx, &vote);
+            self.send(desk, ctx, &vote, candidate.height);
         }
     }
 
-    /// Sends a vote to those who put it into blocks, and to those who count it.
-    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote) {
-        self.sent = ctx.now();
+    /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to those who count it.
+    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote, height: u32) {
+        self.sent = (ctx.now(), height);
         let (me, message) = (ctx.me(), Message::of(vote));
         match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
@@ -220,17 +224,19 @@ impl Consensus {
         self.published.push(*vote);
     }
 
-    /// Sends the last vote again if it has not landed on a fork that has grown.
-    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, head: &Link) {
+    /// Sends the last vote again if it has not landed on its fork, and that has grown since.
+    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) {
+        if ctx.now().since(self.sent.0) < REFRESH {
+            return;
+        }
         let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
             return;
         };
-        let landed = desk.block(ctx, head).standings.of(ctx.me());
+        let Some(tip) = desk.chain.link(desk.chain.heaviest(vote.block)).copied() else { return };
+        let landed = desk.block(ctx, &tip).standings.of(ctx.me());
         let landed = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= vote.slot);
-        let height = desk.chain.link(vote.block).map_or(head.height, |link| link.height);
-        let old = head.height.saturating_sub(height) > REFRESH_BLOCKS;
-        if !landed && old && ctx.now().since(self.sent) >= REFRESH {
-            self.send(desk, ctx, &vote);
+        if !landed && tip.height > self.sent.1.saturating_add(REFRESH_BLOCKS) {
+            self.send(desk, ctx, &vote, tip.height);
         }
     }
 
