@@ -21,6 +21,7 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     }
     let mut found = Findings::default();
     found.faults(plan, summary);
+    found.adversaries(plan, summary);
     found.rumors(plan, summary);
     found.transactions(summary);
     let Findings { failures, warnings } = found;
@@ -57,6 +58,21 @@ impl Findings {
         let idle = names("faults", faults.touched_nothing.iter().copied());
         if !idle.is_empty() {
             self.warnings.push(format!("{idle} was met but changed nothing"));
+        }
+    }
+
+    fn adversaries(&mut self, plan: &Plan, summary: &Summary) {
+        let Some(of) = &summary.adversaries else { return };
+        let late = of.never_began.iter().filter(|it| !plan.adversaries[**it as usize].may_miss);
+        let lists = [
+            (names("adversaries", of.never_acted.iter().copied()), "never acted"),
+            (names("adversaries", late.copied()), "never began"),
+        ];
+        let failed = lists.iter().filter(|(names, _)| !names.is_empty());
+        let failed: Vec<String> = failed.map(|(names, what)| format!("{names} {what}")).collect();
+        if !failed.is_empty() {
+            let failed = failed.join("; ");
+            self.failures.push(format!("{failed} (say may_miss = true if that is meant)"));
         }
     }
 

@@ -36,11 +36,22 @@ enum Fork {
     Other,
 }
 
+/// Whether the node has stake to vote with, and no reason of its own to keep the vote back.
+pub(super) fn may_vote(desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link) -> bool {
+    let slot = candidate.slot();
+    desk.cluster.electorate.at(slot).of(ctx.me()) > 0
+        && !desk.liar.as_deref_mut().is_some_and(|liar| liar.withholds_vote(ctx, slot))
+}
+
 impl Consensus {
     /// Chooses the block to build on, and votes for it if that is allowed.
     pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
         let heaviest = desk.chain.heaviest(desk.chain.root().id);
         let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
+        if desk.liar.as_ref().is_some_and(|liar| liar.votes_twice(ctx.now())) {
+            return self.vote_on_every_fork(desk, ctx, &link);
+        }
+        self.faces.clear();
         if self.config.style == Style::Classroom {
             self.vote_by_classroom_rules(desk, ctx, &link);
             return desk.chain.heaviest(desk.chain.root().id);
@@ -66,14 +77,9 @@ impl Consensus {
         candidate: &Link,
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
-        if newer && candidate.height > 0 && self.may_vote(desk, ctx.me(), candidate) {
+        if newer && candidate.height > 0 && may_vote(desk, ctx, candidate) {
             self.cast(desk, ctx, candidate, Fork::Same);
         }
-    }
-
-    /// Whether the node has stake to vote with.
-    fn may_vote(&self, desk: &Desk<'_>, me: NodeId, candidate: &Link) -> bool {
-        desk.cluster.electorate.at(candidate.slot()).of(me) > 0
     }
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
@@ -117,7 +123,7 @@ impl Consensus {
         candidate: &Link,
         fork: Fork,
     ) {
-        if candidate.height == 0 || !self.may_vote(desk, ctx.me(), candidate) {
+        if candidate.height == 0 || !may_vote(desk, ctx, candidate) {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
@@ -208,17 +214,23 @@ impl Consensus {
         match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
             Spread::Leaders => {
-                let mut leaders: Vec<NodeId> = Vec::new();
-                let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
-                contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
-                    if leader != me && !leaders.contains(&leader) {
-                        leaders.push(leader);
-                    }
-                });
+                let leaders = self.coming_leaders(desk, me);
                 leaders.into_iter().for_each(|leader| ctx.send(leader, message));
             }
         }
         self.published.push(*vote);
+    }
+
+    /// The leaders of this slot and the next two, each once, the node itself left out.
+    pub(super) fn coming_leaders(&self, desk: &mut Desk<'_>, me: NodeId) -> Vec<NodeId> {
+        let mut leaders: Vec<NodeId> = Vec::new();
+        let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
+        contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
+            if leader != me && !leaders.contains(&leader) {
+                leaders.push(leader);
+            }
+        });
+        leaders
     }
 
     /// Sends the last vote again if it has not landed on a fork that has grown.
