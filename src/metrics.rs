@@ -11,6 +11,7 @@
 //! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
 //! (squared for the registry), never by messages.
 
+mod adversaries;
 mod blocks;
 pub mod catalogue;
 mod convergence;
@@ -34,6 +35,7 @@ mod values;
 
 use serde::Serialize;
 
+use self::adversaries::Adversaries;
 use self::blocks::Blocks;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
@@ -52,6 +54,7 @@ use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
+pub use adversaries::{ADVERSARIES, AdversariesSummary, Noticed};
 pub use blocks::{
     ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, RefusedBlocks, SLOTS,
     ShredsSummary, SlotsSummary,
@@ -63,7 +66,9 @@ pub use figures::Latency;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes};
+pub use plan::{
+    AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes,
+};
 pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
 pub use spread::{TimeToShare, TimesToShares};
@@ -88,6 +93,7 @@ pub const TABLES: &[&TableSpec] = &[
     &CONVERGENCE,
     &GOSSIP_VALUES,
     &FAULTS,
+    &ADVERSARIES,
     &REPAIR,
     &PEERS,
     &TOPOLOGY,
@@ -130,6 +136,8 @@ pub struct Summary {
     pub blocks: Option<BlocksSummary>,
     /// Faults.
     pub faults: FaultsSummary,
+    /// Adversaries; `None` if there are none.
+    pub adversaries: Option<AdversariesSummary>,
     /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
     pub workload: WorkloadSummary,
 }
@@ -169,6 +177,7 @@ impl Summary {
         ("workload", "places of streams of rumors of which nothing came"),
         ("stopped", "why a limit ended the run early; null if none did"),
         ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
+        ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
     ];
 }
 
@@ -201,6 +210,7 @@ pub struct Recorder<S: RowSink> {
     convergence: Option<Convergence>,
     values: Option<Values>,
     faults: Faults,
+    adversaries: Option<Adversaries>,
     repair: Option<Repair>,
     peers: Peers,
     timeline: Timeline,
@@ -222,6 +232,8 @@ impl<S: RowSink> Recorder<S> {
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
             values: plan.gossip_values.then(|| Values::new(plan.timeline)),
+            adversaries: (!plan.adversaries.is_empty())
+                .then(|| Adversaries::new(plan.adversaries, count, stakes.values().sum())),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
@@ -268,14 +280,15 @@ impl<S: RowSink> Recorder<S> {
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, blocks, faults), self.sink)
+        let adversaries = self.adversaries.as_ref().map(|all| all.fill(end, census, sink));
+        (self.summary(ending, blocks, (faults, adversaries)), self.sink)
     }
 
     fn summary(
         &self,
         ending: &Ending<'_>,
         blocks: Option<BlocksSummary>,
-        faults: FaultsSummary,
+        (faults, adversaries): (FaultsSummary, Option<AdversariesSummary>),
     ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
         (messages.in_flight, bytes.in_flight) = ending.in_flight;
@@ -298,6 +311,7 @@ impl<S: RowSink> Recorder<S> {
             blocks,
             faults,
             workload: WorkloadSummary::default(),
+            adversaries,
         }
     }
 
@@ -324,6 +338,9 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
         }
         let registry = self.convergence.as_mut();
         match *fact {
@@ -385,6 +402,8 @@ impl<S: RowSink> Recorder<S> {
             | Fact::Rooted { .. }
             | Fact::BlockConfirmed { .. }
             | Fact::EquivocationProven { .. }
+            | Fact::Lied { .. }
+            | Fact::OffenceNoticed { .. }
             | Fact::LeaderPredicted { .. } => {}
         }
     }

@@ -8,8 +8,8 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, SlotTimes,
-    Summary, TOPOLOGY, WorkloadSummary,
+    self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
+    SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
@@ -22,7 +22,7 @@ use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
 use crate::protocol::{Validator, gossip};
-use crate::scenario::plan::{Plan, Workload};
+use crate::scenario::plan::{Plan, PlannedAdversary, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
@@ -121,6 +121,7 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
 /// The same with nobody else who listens.
 pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
     let cluster = cluster(plan);
+    let roles = plan.roles();
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
             crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
@@ -128,6 +129,7 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
+            .with_roles(&roles, node)
     });
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
@@ -283,6 +285,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         peers_at_end: output.peers,
         deliveries: delivery_rows(plan),
         faults: plan.faults.iter().map(fault_info).collect(),
+        adversaries: plan.adversaries.iter().map(|it| adversary_info(plan, it)).collect(),
         gossip,
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
         gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
@@ -304,6 +307,18 @@ fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
         end: fault.end,
         may_miss: fault.may_miss,
         heals: fault.heals(),
+    }
+}
+
+fn adversary_info(plan: &Plan, adversary: &PlannedAdversary) -> AdversaryInfo {
+    let role = &adversary.role;
+    AdversaryInfo {
+        lie: role.lie(),
+        nodes: (*role.nodes).clone(),
+        stake: role.nodes.iter().map(|node| plan.population.stakes[node]).sum(),
+        begin: role.begin,
+        end: role.end,
+        may_miss: adversary.may_miss,
     }
 }
 

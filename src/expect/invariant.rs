@@ -50,6 +50,12 @@ pub const INVARIANTS: &[Invariant] = &[
         judge: faults,
     },
     Invariant {
+        name: "adversaries",
+        doc: "Every adversary began and acted, unless it says may_miss = true.",
+        breach: Outcome::Failed,
+        judge: adversaries,
+    },
+    Invariant {
         name: "rumors",
         doc: "Every stream of rumors has rumors, and some of all rumors appeared.",
         breach: Outcome::Failed,
@@ -97,9 +103,24 @@ fn conservation(record: &Record<'_>) -> Result<Finding, ResultsError> {
 }
 
 fn faults(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let mut finding =
+        idle(record, "faults", [("missed", "touched nothing"), ("late", "never began")]);
+    let idle = names("faults", &record.places("faults", "touched_nothing"));
+    if !idle.is_empty() {
+        finding.warnings.push(format!("{idle} was met but changed nothing"));
+    }
+    Ok(finding)
+}
+
+fn adversaries(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let lists = [("never_acted", "never acted"), ("late", "never began")];
+    Ok(idle(record, "adversaries", lists))
+}
+
+/// Entries of a list in the scenario that had no effect, by the keys of the summary that name them.
+fn idle(record: &Record<'_>, list: &str, keys: [(&str, &str); 2]) -> Finding {
     let mut finding = Finding::default();
-    let of = |key| names("faults", &record.places("faults", key));
-    let lists = [(of("missed"), "touched nothing"), (of("late"), "never began")];
+    let lists = keys.map(|(key, what)| (names(list, &record.places(list, key)), what));
     let failed: Vec<String> = lists
         .iter()
         .filter(|(names, _)| !names.is_empty())
@@ -109,11 +130,7 @@ fn faults(record: &Record<'_>) -> Result<Finding, ResultsError> {
         let failed = failed.join("; ");
         finding.failures.push(format!("{failed} (say may_miss = true if that is meant)"));
     }
-    let idle = of("touched_nothing");
-    if !idle.is_empty() {
-        finding.warnings.push(format!("{idle} was met but changed nothing"));
-    }
-    Ok(finding)
+    finding
 }
 
 fn rumors(record: &Record<'_>) -> Result<Finding, ResultsError> {

@@ -3,8 +3,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::base::id::{NodeId, NodeMap};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::time::{Span, Time};
+use crate::fact::Lie;
 
 /// Everything the recorder knows of a run beforehand.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct RecorderPlan {
     pub deliveries: DeliveryRows,
     /// The faults in the order of the kernel's plan, so that places agree.
     pub faults: Vec<FaultInfo>,
+    /// The adversaries in the order of the scenario.
+    pub adversaries: Vec<AdversaryInfo>,
     /// Whether nodes learn the validator registry by gossip: who knows what is then tracked, with
     /// four bytes per node and validator.
     pub gossip: bool,
@@ -70,6 +73,7 @@ impl RecorderPlan {
             peers_at_end: false,
             deliveries: DeliveryRows::Auto,
             faults: Vec::new(),
+            adversaries: Vec::new(),
             gossip: false,
             repair: false,
             gossip_values: false,
@@ -174,4 +178,21 @@ pub struct FaultInfo {
     pub may_miss: bool,
     /// Whether its end is a heal after which convergence is measured, as that of a partition.
     pub heals: bool,
+}
+
+/// What is known of an adversary.
+#[derive(Clone, Debug)]
+pub struct AdversaryInfo {
+    /// What it does.
+    pub lie: Lie,
+    /// Which nodes it is.
+    pub nodes: NodeSet,
+    /// Their stake.
+    pub stake: u64,
+    /// When it is to begin.
+    pub begin: Time,
+    /// When it is to end; `None` for never.
+    pub end: Option<Time>,
+    /// Whether it is all right if it never acts.
+    pub may_miss: bool,
 }

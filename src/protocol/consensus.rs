@@ -9,6 +9,7 @@
 mod config;
 mod decision;
 mod duplicate;
+mod forks;
 mod landing;
 mod message;
 mod switching;
@@ -20,7 +21,9 @@ pub use self::config::{Config, Spread, Style};
 pub use self::message::{Message, Timer};
 
 use self::duplicate::Duplicates;
+use self::forks::Face;
 use self::tallies::Tallies;
+use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::chain::{Chain, Link};
 use super::cluster::Cluster;
@@ -54,6 +57,8 @@ pub struct Desk<'a> {
     pub registry: Registry,
     /// The slot it is in.
     pub slot: Slot,
+    /// What it does against the rules; `None` if it is honest.
+    pub liar: Option<&'a mut Adversary>,
 }
 
 impl Desk<'_> {
@@ -94,6 +99,8 @@ pub struct Consensus {
     /// Bodies that the chain no longer needs.
     released: Vec<BodyId>,
     moves: Moves,
+    /// The forks that it votes on at the same time, if it lies.
+    faces: Vec<Face>,
 }
 
 impl Consensus {
@@ -118,6 +125,7 @@ impl Consensus {
             published: Vec::new(),
             released: Vec::new(),
             moves: Moves::default(),
+            faces: Vec::new(),
         })
     }
 
@@ -284,6 +292,7 @@ impl Consensus {
         }
         let root = desk.chain.root().slot();
         let Some(sum) = self.tallies.add(root, &vote, stake) else { return false };
+        self.notice_contradiction(desk, ctx, &vote);
         if self.config.style == Style::Classroom {
             desk.chain.support(vote.block, stake);
         }
@@ -316,6 +325,7 @@ impl Consensus {
     /// A block that the node will never leave.
     fn root_at(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, block: BlockId) {
         let root = *desk.chain.root();
+        let block = self.below_all_faces(desk, block);
         let Some(link) = desk.chain.link(block).copied() else { return };
         if link.height <= root.height || !desk.chain.leads_to(root.id, block) {
             return;

@@ -11,6 +11,7 @@ mod making;
 use std::sync::Arc;
 
 pub use self::config::{BlocksConfig, Content, ExplicitBlock, Registry, SlotsConfig, Start};
+use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::blockstore::Blockstore;
 use super::chain::{Chain, Link};
@@ -73,6 +74,8 @@ pub enum Timer {
 pub struct Made {
     /// Its body, held once by the store.
     pub body: BodyId,
+    /// Another block for the same slot, by a liar that makes two; nobody holds it.
+    pub twin: Option<BodyId>,
     /// How long the leader has for it.
     pub length: Span,
     /// Whether it is finished only when that time is over, because its last tick belongs to it.
@@ -100,6 +103,8 @@ pub struct Desk<'a> {
     pub contacts: Contacts<'a>,
     /// Its part in votes, if there are any.
     pub consensus: Option<&'a mut Consensus>,
+    /// What it does against the rules; `None` if it is honest.
+    pub liar: Option<&'a mut Adversary>,
 }
 
 /// One node's part in making blocks, and its chain.

@@ -445,6 +445,14 @@ impl Turbine {
         targets.for_each(|&to| ctx.send(to, message));
     }
 
+    /// Sends every shred of a block straight to each of some nodes.
+    pub fn send_straight(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
+        let shape = ctx.body(block).shape;
+        for at in (0..shape.shreds()).map(|ordinal| shape.at(ordinal)) {
+            to.iter().for_each(|to| ctx.send(*to, Message::Shred { block, at, hops: 1 }));
+        }
+    }
+
     /// Sends a whole block again to some peers, chunk after chunk in turn (the classroom's way of
     /// catching up).
     pub fn resend(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {

@@ -1,5 +1,6 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
+mod adversary;
 mod blocks;
 mod expectations;
 mod fault;
@@ -31,6 +32,7 @@ use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
 use crate::sim::fault::Fault;
 
+pub use self::adversary::PlannedAdversary;
 pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
@@ -60,6 +62,8 @@ pub struct Plan {
     pub simulation: SimulationPlan,
     /// All faults as the scenario lists them, for the record.
     pub faults: Vec<PlannedFault>,
+    /// All adversaries as the scenario lists them.
+    pub adversaries: Vec<PlannedAdversary>,
     /// What nodes do.
     pub validators: ValidatorSettings,
     /// How long after its start each node connects.
@@ -105,6 +109,7 @@ impl Plan {
         let (network, network_digest) =
             network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
+        let adversaries = adversary::resolve(scenario, &population, seed)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         let transactions = workload::transactions::resolve(scenario, &population, seed, end)?;
         let rumor_window = workload::window(&streams, &scenario.limits);
@@ -137,6 +142,7 @@ impl Plan {
             network_digest,
             simulation,
             faults: faults.planned,
+            adversaries,
             validators,
             connects: nodes.connects,
             rumors,
@@ -346,6 +352,7 @@ const SALT_LINK: u32 = 100_000;
 const SALT_WORKLOAD: u32 = 200_000;
 const SALT_FAULT: u32 = 300_000;
 const SALT_TRANSACTIONS: u32 = 1_000_000;
+const SALT_ADVERSARY: u32 = 2_000_000;
 
 /// How many of `total` things are followed at once, within a limit; see `[limits]`.
 const fn limited(total: u64, limit: u32) -> usize {

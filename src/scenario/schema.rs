@@ -1,6 +1,7 @@
 //! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the
 //! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
+pub mod adversary;
 pub mod cost;
 pub mod fault;
 pub mod network;
@@ -11,6 +12,7 @@ pub mod workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::adversary::AdversaryConfig;
 use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
@@ -82,6 +84,9 @@ pub struct Scenario {
     /// What is expected of every run; `headwater run` and `headwater check` judge it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<ExpectConfig>,
+    /// Nodes that do not follow the rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adversaries: Vec<AdversaryConfig>,
     /// What is written into the result folder.
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
@@ -129,6 +134,7 @@ impl Default for Scenario {
             transactions: Vec::new(),
             faults: Vec::new(),
             expect: Vec::new(),
+            adversaries: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
         }

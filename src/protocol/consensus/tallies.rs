@@ -84,6 +84,13 @@ impl Tallies {
         })
     }
 
+    /// Whether a vote counts.
+    pub(super) fn knows(&self, vote: &Vote) -> bool {
+        let voter = vote.voter.index();
+        self.place(vote.slot, vote.block)
+            .is_some_and(|place| self.list[place].voters[voter / 64] >> (voter % 64) & 1 == 1)
+    }
+
     /// Whether a block has reached a level.
     pub(super) fn has(&self, slot: Slot, block: BlockId, level: Level) -> bool {
         self.place(slot, block).is_some_and(|place| self.list[place].told[level as usize])
