@@ -8,6 +8,7 @@ mod progress;
 mod run;
 mod topology;
 mod verdict;
+mod violation;
 
 use std::fmt;
 use std::io::Write;

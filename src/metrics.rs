@@ -16,6 +16,7 @@ mod convergence;
 mod deliveries;
 mod faults;
 mod figures;
+pub mod invariant;
 mod node_timeline;
 mod nodes;
 mod peers;
@@ -353,6 +354,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::RumorReceived { .. }
             | Fact::BlockMade { .. }
             | Fact::BlockSize { .. }
+            | Fact::BlockAudited { .. }
             | Fact::LeadDeclined { .. }
             | Fact::BlockFirstShred { .. }
             | Fact::BlockWhole { .. }

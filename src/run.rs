@@ -1,11 +1,12 @@
 //! Layer 3', one run: the place where protocol, network, workload and recorder meet.
 
 use crate::base::digest::Digest;
-use crate::base::id::{NodeId, NodeMap};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
+use crate::metrics::invariant::{Violation, Watch, WatchPlan};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
     self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
@@ -20,7 +21,7 @@ use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
-use crate::protocol::{Validator, gossip};
+use crate::protocol::{Validator, consensus, gossip};
 use crate::scenario::plan::{Plan, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
@@ -55,6 +56,8 @@ pub enum Ending {
     Stopped,
     /// It reached a limit.
     Overloaded(Overload),
+    /// An invariant was broken; nothing of what would have come after that is known.
+    Violated,
 }
 
 /// What came of a run.
@@ -71,6 +74,10 @@ pub struct Finished<S> {
     pub checkpoint_spacing: u64,
     /// Why it ended.
     pub ending: Ending,
+    /// The invariant that was broken.
+    pub violation: Option<Violation>,
+    /// What the watch over invariants could not judge; see [`Watch::unknown`].
+    pub unwatched: u64,
     /// The moment reached.
     pub reached: Time,
     /// Events handled.
@@ -79,8 +86,9 @@ pub struct Finished<S> {
     pub sink: S,
 }
 
-/// The world of a run: nodes, network, workload, recorder and one more listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, L>>;
+/// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
+/// listener.
+pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -99,6 +107,7 @@ pub fn run<S: RowSink, L: Observer>(
         match world.advance(plan.end, SLICE) {
             Err(overload) => break Ending::Overloaded(overload),
             Ok(Advance::Reached) => break Ending::Complete,
+            Ok(Advance::Halted) => break Ending::Violated,
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };
@@ -123,8 +132,22 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
     });
     let recorder = Recorder::new(recorder_plan(plan), sink);
-    let observer = Both(recorder, listener);
+    let observer = Both(recorder, Both(watch(plan), listener));
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
+}
+
+/// Who watches over invariants, unless the scenario does without: only what has blocks can break
+/// one.
+fn watch(plan: &Plan) -> Option<Watch> {
+    let blocks = plan.validators.blocks.as_ref().filter(|_| plan.scenario.invariants.watch)?;
+    let nodes = plan.population.count();
+    let stakes = plan.population.stakes.iter();
+    Some(Watch::new(WatchPlan {
+        nodes,
+        honest: NodeSet::full(nodes),
+        voters: stakes.filter(|(_, stake)| **stake > 0).map(|(node, _)| node).collect(),
+        lockouts: blocks.consensus.style == consensus::Style::Tower,
+    }))
 }
 
 /// What all nodes know.
@@ -207,7 +230,8 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, _) = observer;
+    let Both(recorder, Both(watch, _)) = observer;
+    let unwatched = watch.as_ref().map_or(0, Watch::unknown);
     let (summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
@@ -223,6 +247,8 @@ fn finish<S: RowSink, L: Observer>(
         checkpoints,
         checkpoint_spacing,
         ending,
+        violation: watch.and_then(Watch::into_violation),
+        unwatched,
         reached,
         handled,
         sink,

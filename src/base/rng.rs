@@ -69,6 +69,8 @@ pub enum Purpose {
     Transactions = 24,
     /// Synthetic blocks and the genesis of the chain.
     Blocks = 25,
+    /// The faults of `[chaos]`, a stream for each of them.
+    Chaos = 26,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.

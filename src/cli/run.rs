@@ -8,7 +8,7 @@ use clap::Args;
 use super::events::EventLog;
 use super::progress::Bar;
 use super::verdict::verdict;
-use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print};
+use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print, violation};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -81,11 +81,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     };
     let elapsed = clock.elapsed().as_nanos() as u64;
     let mut text = describe::summary(&plan, &finished, Span::from_nanos(elapsed));
+    let (verdict, code) = verdict(&plan, &finished);
+    let command = reproduce(arguments, &plan);
+    if let Some(violation) = &finished.violation {
+        text += &violation::in_full(violation, &command);
+    }
     let Finished { summary, digest, ending, reached, handled, sink, .. } = finished;
     folder.close(sink)?;
     folder.write_json("summary.json", &summary)?;
-    let (verdict, code) = verdict(&plan, &ending, &summary);
-    let command = reproduce(arguments, &plan);
     let manifest = Manifest {
         format: Manifest::FORMAT,
         program: Manifest::PROGRAM.into(),
@@ -110,6 +113,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     if arguments.json {
         let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
         print(&format!("{json}\n"))?;
+        if ending == Ending::Violated {
+            complain("error", &verdict);
+        }
     } else if !arguments.quiet {
         text += &format!("\n  digest   {digest}\n  results  {}", target.display());
         text += match outcome {

@@ -1,14 +1,18 @@
 //! Command line: what became of a run, in a sentence, and the exit code.
 
-use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK};
+use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK, violation};
 use crate::metrics::Summary;
-use crate::run::Ending;
+use crate::run::{Ending, Finished};
 use crate::scenario::plan::Plan;
 
 /// What became of the run, in words, and the exit code. A run that did not do what its scenario is
 /// about has failed, however well it went.
-pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
-    if let Ending::Overloaded(overload) = ending {
+pub(super) fn verdict<S>(plan: &Plan, finished: &Finished<S>) -> (String, u8) {
+    let summary = &finished.summary;
+    if let Some(violation) = &finished.violation {
+        return (violation::in_short(violation), EXIT_FAILED);
+    }
+    if let Ending::Overloaded(overload) = &finished.ending {
         return (format!("stopped: {overload} (limits.pending_events)"), EXIT_BUDGET);
     }
     if !summary.conservation.holds {
@@ -23,6 +27,10 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     found.faults(plan, summary);
     found.rumors(plan, summary);
     found.transactions(summary);
+    if finished.unwatched > 0 {
+        let count = finished.unwatched;
+        found.warnings.push(format!("invariants: {count} votes, roots or blocks were not judged"));
+    }
     let Findings { failures, warnings } = found;
     if !failures.is_empty() {
         (format!("failed: {}", failures.join("; ")), EXIT_FAILED)

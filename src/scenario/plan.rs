@@ -1,6 +1,7 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
 mod blocks;
+mod chaos;
 mod fault;
 mod limits;
 mod network;
@@ -86,7 +87,15 @@ impl Plan {
             return Err(ScenarioError::new("duration", message));
         }
         let end = Time::ZERO + scenario.duration;
+        if let Some(heal_at) = scenario.heal_at
+            && (heal_at.is_zero() || heal_at >= scenario.duration)
+        {
+            let duration = scenario.duration;
+            let message = format!("{heal_at} is not within the run, which lasts {duration}");
+            return Err(ScenarioError::new("heal_at", message));
+        }
         let population = Population::resolve(&scenario.nodes, base_dir, seed)?;
+        let (scenario, left_out) = &chaos::drawn(scenario, &population, seed)?;
         let regions = &population.region_of;
         let count = population.count();
         let overlay = topology::resolve(&scenario.topology, count, regions, base_dir, seed)?;
@@ -131,7 +140,7 @@ impl Plan {
             streams,
             transaction_window: workload::followed(&transactions, &scenario.limits),
             transactions,
-            notes: Vec::new(),
+            notes: left_out.iter().cloned().collect(),
         };
         output::settle(&mut plan)?;
         plan.notes.extend(notes::of(&plan));

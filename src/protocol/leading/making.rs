@@ -56,8 +56,10 @@ impl Leading {
             Erasure::Counted => block,
             Erasure::Real => block.with_bytes(&self.blocks.cut),
         };
+        let audit = block.audit(parent);
         charge(desk.cluster, ctx, &block);
         announce(ctx, node, &block, &expired);
+        ctx.observe(Fact::BlockAudited { node, block: block.id().0, audit });
         let id = block.id();
         let body = ctx.store(block);
         ctx.hold(body);
