@@ -318,11 +318,11 @@ impl Verdict {
         self.outcome == Outcome::Pass
     }
 
-    /// What speaks against the run, the gravest first.
+    /// What speaks against the run, the gravest first; of equals what is asked of every run first.
     pub fn complaints(&self) -> impl Iterator<Item = &Judged> {
         let mut against: Vec<_> =
             self.judged.iter().filter(|judged| judged.outcome() != Outcome::Pass).collect();
-        against.sort_by_key(|judged| std::cmp::Reverse(judged.outcome()));
+        against.sort_by_key(|judged| (std::cmp::Reverse(judged.outcome()), judged.place));
         against.into_iter()
     }
 
