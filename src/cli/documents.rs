@@ -44,6 +44,8 @@ pub fn scenarios_readme() -> String {
         text += &format!("| [`{0}`]({0}.toml) | {description} |\n", scenario.name);
     }
     text += WRITING;
+    text += EXPECTING;
+    text += OUTSIDE;
     for (name, preset) in PRESETS {
         text += &format!("\n`rules = \"{name}\"` stands for:\n\n```toml\n{preset}```\n");
     }
@@ -115,7 +117,10 @@ const WRITING: &str = "
 
 The same nodes are drawn whenever the seed is the same. A random choice in one key does not shift
 the one in another.
+";
 
+/// How expectations are written.
+const EXPECTING: &str = r#"
 ## What is expected
 
 `[[expect]]` says what has to be true of a run. It is judged on the files of the result, so `headwater
@@ -167,7 +172,10 @@ trend = "never-rising"
 
 A number that is null, a table without rows: what cannot be judged makes the run invalid. A time that is
 empty never came and is beyond every bound. `--set expect=[]` runs a scenario without them.
+"#;
 
+/// What is refused, what comes from outside, and presets.
+const OUTSIDE: &str = "
 ## Errors
 
 An unknown key, a value of another type or out of range, and keys that contradict each other are
