@@ -151,7 +151,7 @@ mod tests {
 
     fn plan(sets: &[&str]) -> Plan {
         let text = "duration = \"20s\"\n[nodes]\ncount = 40\n[gossip]\nstyle = \"push\"\n\
-                    interval = \"50ms\"\n[[rumors]]\nat = \"5s\"\nsize = \"1kB\"\n";
+                    interval = \"20ms\"\n[[rumors]]\nat = \"5s\"\nsize = \"1kB\"\n";
         let sets: Vec<Override> =
             sets.iter().map(|set| Override::parse(set).expect("an override")).collect();
         shipped::plan(&Source::embedded("s", text), &sets).expect("a plan")
@@ -166,9 +166,9 @@ mod tests {
     fn runs_part_at_the_first_record_that_differs_also_beyond_checkpoints() {
         let (a, b) = (plan(&[]), plan(&["rumors[0].at=10s"]));
         let points = trail(&a).checkpoints;
-        // 40 nodes push to 3 others each 50 ms for 5 s: more than 12,000 records up to there.
+        // 40 nodes push to 3 others each 20 ms for 5 s: nearly 30,000 records up to there.
         let found = parting(&a, &b).expect("they differ");
-        assert!(found.number > 12_000, "{found:?}");
+        assert!(found.number > 25_000, "{found:?}");
         let (first, second) = (found.first.expect("a step"), found.second.expect("a step"));
         // Up to 5 s all is equal; there the first run has a rumor and the second has not.
         assert_eq!(first.record.at, Time::from_nanos(5_000_000_000));
