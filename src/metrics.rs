@@ -144,8 +144,8 @@ pub struct WorkloadSummary {
 }
 
 impl Summary {
-    /// The keys in order and what they mean, each one line of Markdown; in the file two more follow,
-    /// which are found out after the run.
+    /// The keys in order and what they mean, each one line of Markdown; the last two are found out
+    /// after the run.
     pub const KEYS: &'static [(&'static str, &'static str)] = &[
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),

@@ -123,8 +123,9 @@ the one in another.
 const EXPECTING: &str = r#"
 ## What is expected
 
-`[[expect]]` says what has to be true of a run. It is judged on the files of the result, so `headwater
-check results/NAME-1` judges a result again, and `--expect other.toml` by what another scenario asks.
+`[[expect]]` says what has to be true of a run. It is judged on the files of the result: `headwater
+check results/NAME-1` judges a result again, and `--expect other.toml` by what another scenario
+asks.
 
 ```toml
 [[expect]]
@@ -170,8 +171,8 @@ axis = "gossip.fanout"
 trend = "never-rising"
 ```
 
-A number that is null, a table without rows: what cannot be judged makes the run invalid. A time that is
-empty never came and is beyond every bound. `--set expect=[]` runs a scenario without them.
+A number that is null, a table without rows: what cannot be judged makes the run invalid. A time
+that is empty never came and is beyond every bound. `--set expect=[]` runs a scenario without them.
 "#;
 
 /// What is refused, what comes from outside, and presets.

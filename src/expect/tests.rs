@@ -247,7 +247,8 @@ fn something_comes_true_in_time() {
     let mut sink = tables();
     let fault = [("fault", 1_u64.into()), ("kind", "crash".into()), ("begin_ns", SECOND.into())];
     row(&mut sink, &FAULTS, &fault);
-    let keys = "kind = \"eventually\"\nmetric = \"timeline.up\"\nequals = 4\nwithin = \"1s\"\nafter = \"faults\"";
+    let keys = "kind = \"eventually\"\nmetric = \"timeline.up\"\nequals = 4\nwithin = \"1s\"\n\
+                after = \"faults\"";
     let judged = judged_on(keys, &summary(), &sink);
     assert_eq!(judged.ruling, Unexercised, "the second fault never ends");
 }
@@ -402,8 +403,8 @@ fn one_choice_of_points_of_a_sweep_against_another() {
 
 #[test]
 fn expectations_across_a_sweep_are_not_judged_on_a_run() {
-    let text = "[[expect]]\nkind = \"across\"\nmetric = \"messages.sent\"\naxis = \"gossip.fanout\"\n\
-                trend = \"rising\"";
+    let text = "[[expect]]\nkind = \"across\"\nmetric = \"messages.sent\"\n\
+                axis = \"gossip.fanout\"\ntrend = \"rising\"";
     let verdict = verdict(text);
     assert_eq!((verdict.outcome, verdict.count(Ruling::Elsewhere)), (Outcome::Pass, 1));
 }

@@ -1,5 +1,5 @@
-//! Run layer: where two runs part. Checkpoints of their digests bracket the place; then both are run
-//! again, and what they did in between is kept and compared, record by record.
+//! Layer 3', where two runs part. Checkpoints of their digests bracket the place; then both are
+//! run again, and what they did in between is kept and compared, record by record.
 
 use super::{World, build};
 use crate::base::checkpoint::{Checkpoint, bracket, checkpoints};

@@ -131,9 +131,9 @@ fn reports_for_build_servers_say_the_same() {
     loop {
         match reader.read_event().expect("well-formed XML") {
             Event::Start(tag) | Event::Empty(tag) => match tag.name().as_ref() {
-                b"testcase" => cases += 1,
-                b"failure" => failures += 1,
-                b"error" => errors += 1,
+                "testcase" => cases += 1,
+                "failure" => failures += 1,
+                "error" => errors += 1,
                 _ => {}
             },
             Event::Eof => break,

@@ -1,5 +1,5 @@
-//! `headwater verify` and `headwater diff`: a changed byte is found wherever it is, and what differs
-//! between two runs is named.
+//! `headwater verify` and `headwater diff`: a changed byte is found wherever it is, and what
+//! differs between two runs is named.
 
 use super::Desk;
 

@@ -1,4 +1,4 @@
-//! Command line, `check`: one case: a scenario that is run, or results that are judged again.
+//! Command line: of `check`, one case: a scenario that is run, or results that are judged again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
