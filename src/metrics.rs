@@ -156,7 +156,8 @@ pub struct WorkloadSummary {
 }
 
 impl Summary {
-    /// The keys in order and what they mean, each one line of Markdown.
+    /// The keys in order and what they mean, each one line of Markdown; the last two are found out
+    /// after the run.
     pub const KEYS: &'static [(&'static str, &'static str)] = &[
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),

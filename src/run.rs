@@ -1,13 +1,16 @@
 //! Layer 3', one run: the place where protocol, network, workload and recorder meet.
 
+pub mod trail;
+
 use crate::base::digest::Digest;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
+use crate::expect::{self, Record, Verdict, summary_json};
 use crate::fact::{Both, Observer};
 use crate::metrics::invariant::{InvariantsSummary, Violation, Watch, WatchPlan};
-use crate::metrics::table::{Cell, RowSink};
+use crate::metrics::table::{Cell, MemorySink, RowSink};
 use crate::metrics::{
     self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
     SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
@@ -61,6 +64,18 @@ pub enum Ending {
     Violated,
 }
 
+impl Ending {
+    /// Why the run ended early; `None` if it came to its end.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Complete | Self::Violated => None,
+            Self::Stopped => Some("it was asked to stop".into()),
+            Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+        }
+    }
+}
+
 /// What came of a run.
 pub struct Finished<S> {
     /// All that was measured.
@@ -83,6 +98,19 @@ pub struct Finished<S> {
     pub handled: u64,
     /// Where the rows went.
     pub sink: S,
+}
+
+impl Finished<MemorySink> {
+    /// The verdict on the run, by what its scenario expects.
+    ///
+    /// # Panics
+    /// Never: tables in memory can always be read.
+    #[must_use]
+    pub fn verdict(&self, plan: &Plan) -> Verdict {
+        let summary = summary_json(&self.summary, self.ending.reason().as_deref());
+        let record = Record { summary: &summary, tables: &self.sink };
+        expect::judge(&plan.expectations, &record).expect("tables in memory can be read")
+    }
 }
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
