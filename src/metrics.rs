@@ -12,6 +12,8 @@
 //! (squared for the registry), never by messages.
 
 mod blocks;
+mod chain;
+mod consensus;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -34,6 +36,7 @@ mod values;
 use serde::Serialize;
 
 use self::blocks::Blocks;
+use self::consensus::Consensus;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
 use self::faults::Faults;
@@ -52,8 +55,13 @@ use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
 pub use blocks::{
-    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
-    SlotsSummary,
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ConfirmationSummary, SLOTS,
+    ShredsSummary, SlotsSummary,
+};
+pub use chain::ChainSummary;
+pub use consensus::{
+    ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, ForksSummary, Reunion, RootsSummary,
+    VOTES, VotesSummary, WithheldCounts,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
@@ -84,6 +92,9 @@ pub const TABLES: &[&TableSpec] = &[
     &BLOCKS,
     &BLOCK_ARRIVALS,
     &SLOTS,
+    &VOTES,
+    &FORKS,
+    &FORK_STAKE,
     &CONVERGENCE,
     &GOSSIP_VALUES,
     &FAULTS,
@@ -127,6 +138,8 @@ pub struct Summary {
     pub transactions: Option<TransactionsSummary>,
     /// Blocks; `None` if none are made in such a run.
     pub blocks: Option<BlocksSummary>,
+    /// Votes, forks and roots; `None` if nobody votes.
+    pub consensus: Option<ConsensusSummary>,
     /// Faults.
     pub faults: FaultsSummary,
 }
@@ -153,6 +166,7 @@ impl Summary {
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
+        ("consensus", "votes, forks, roots and agreement after heals; null in a run without votes"),
         ("faults", "how many had an effect, and the places of those that had none"),
     ];
 }
@@ -183,6 +197,8 @@ pub struct Recorder<S: RowSink> {
     deliveries: Deliveries,
     transactions: Option<Transactions>,
     blocks: Option<Blocks>,
+    /// Only where there are blocks.
+    consensus: Option<Consensus>,
     convergence: Option<Convergence>,
     values: Option<Values>,
     faults: Faults,
@@ -204,6 +220,7 @@ impl<S: RowSink> Recorder<S> {
             transactions: (plan.transaction_window > 0)
                 .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            consensus: (blocks && plan.votes).then(|| Consensus::new(&plan, stakes.clone())),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
             values: plan.gossip_values.then(|| Values::new(plan.timeline)),
@@ -245,6 +262,8 @@ impl<S: RowSink> Recorder<S> {
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
+        let consensus = self.consensus.as_mut().zip(self.blocks.as_ref());
+        let consensus = consensus.map(|(consensus, blocks)| consensus.fill(end, blocks, sink));
         if let Some(repair) = &self.repair {
             repair.fill(sink);
         }
@@ -253,13 +272,13 @@ impl<S: RowSink> Recorder<S> {
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, blocks, faults), self.sink)
+        (self.summary(ending, (blocks, consensus), faults), self.sink)
     }
 
     fn summary(
         &self,
         ending: &Ending<'_>,
-        blocks: Option<BlocksSummary>,
+        (blocks, consensus): (Option<BlocksSummary>, Option<ConsensusSummary>),
         faults: FaultsSummary,
     ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
@@ -281,6 +300,7 @@ impl<S: RowSink> Recorder<S> {
             deliveries: self.deliveries.summary(),
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
+            consensus,
             faults,
         }
     }
@@ -298,6 +318,9 @@ impl<S: RowSink> Recorder<S> {
             blocks: self.blocks.as_ref().map(Blocks::progress),
         };
         self.timeline.row(at, world, census, &progress, &mut self.sink);
+        if let (Some(consensus), Some(blocks)) = (&self.consensus, &self.blocks) {
+            consensus.sample(at, blocks.chain(), &mut self.sink);
+        }
     }
 
     /// Deals out the facts that are too rare to matter for speed.
@@ -308,6 +331,9 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
+            if let Some(consensus) = &mut self.consensus {
+                consensus.on_fact(at, fact, blocks.chain());
+            }
         }
         let registry = self.convergence.as_mut();
         match *fact {
@@ -324,6 +350,9 @@ impl<S: RowSink> Recorder<S> {
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
             Fact::FaultEnded { fault } if self.faults.heals(fault) => {
                 registry.into_iter().for_each(|known| known.on_healed(at, fault));
+                if let (Some(consensus), Some(blocks)) = (&mut self.consensus, &self.blocks) {
+                    consensus.on_healed(at, fault, blocks.chain());
+                }
             }
             Fact::PeerAdded { .. } => self.peers.on_added(),
             Fact::PeerDropped { .. } => self.peers.on_dropped(),

@@ -1,7 +1,8 @@
 //! Command line: what became of a run, in a sentence, and the exit code.
 
 use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK};
-use crate::metrics::Summary;
+use crate::base::time::Span;
+use crate::metrics::{ConsensusVerdict, Summary};
 use crate::run::Ending;
 use crate::scenario::plan::Plan;
 
@@ -23,6 +24,7 @@ pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (Strin
     found.faults(plan, summary);
     found.rumors(plan, summary);
     found.transactions(summary);
+    found.consensus(summary);
     let Findings { failures, warnings } = found;
     if !failures.is_empty() {
         (format!("failed: {}", failures.join("; ")), EXIT_FAILED)
@@ -87,6 +89,33 @@ impl Findings {
             self.failures.push(format!("none of {all} transactions appeared: {MISSED}"));
         } else if missed > 0 {
             self.warnings.push(format!("{missed} of {all} transactions never appeared: {MISSED}"));
+        }
+    }
+}
+
+impl Findings {
+    fn consensus(&mut self, summary: &Summary) {
+        let Some(of) = &summary.consensus else { return };
+        let time = |nanos| Span::from_nanos(nanos);
+        match of.verdict {
+            ConsensusVerdict::Pass | ConsensusVerdict::NotJudged => {}
+            ConsensusVerdict::NoProgress { since_ns } => {
+                let since = time(since_ns);
+                self.failures.push(format!("no progress: nothing new was confirmed since {since}"));
+            }
+            ConsensusVerdict::ConflictingRoots { at_ns, node, slot } => {
+                let at = time(at_ns);
+                self.failures.push(format!(
+                    "diverged: at {at} node {node} rooted a block of slot {slot} that conflicts \
+                     with another's root"
+                ));
+            }
+            ConsensusVerdict::Diverged { since_ns } => {
+                let since = time(since_ns);
+                self.failures.push(format!(
+                    "diverged: at the end nodes build on forks that parted at {since}"
+                ));
+            }
         }
     }
 }
