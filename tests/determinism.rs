@@ -14,7 +14,8 @@ use headwater::scenario::shipped::SCENARIOS;
 use crate::support::{blessing, golden, ran_plan, shipped};
 
 /// Seed and prefix of the golden run of each scenario: whole, or as much as a test can take.
-const PREFIXES: &[(&str, &str)] = &[("geographic-cluster", "6s"), ("solana-gossip", "7s")];
+const PREFIXES: &[(&str, &str)] =
+    &[("geographic-cluster", "6s"), ("solana-gossip", "7s"), ("lossy-cluster", "15s")];
 
 fn golden_plan(name: &str, seed: u64) -> Plan {
     let prefix = PREFIXES.iter().find(|(scenario, _)| *scenario == name);
@@ -140,5 +141,22 @@ fn the_resolved_scenario_is_the_same_run() {
         let plan = shipped(scenario.name, &[]);
         let again = crate::support::plan(&plan.resolved());
         assert_eq!(plan.key(), again.key(), "{}", scenario.name);
+    }
+}
+
+#[test]
+fn tmp_new_goldens() {
+    for name in [
+        "split-in-halves",
+        "split-80-20",
+        "three-way-split",
+        "flapping-partition",
+        "rolling-crashes",
+        "leader-crash",
+        "lossy-cluster",
+    ] {
+        for seed in [1, 2] {
+            print!("{}", account(name, seed));
+        }
     }
 }

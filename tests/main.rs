@@ -4,6 +4,7 @@ mod support;
 
 mod cli;
 mod clocks;
+mod convergence;
 mod determinism;
 mod documents;
 mod equalities;

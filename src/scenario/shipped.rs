@@ -46,6 +46,13 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "solana-cluster",
     "repair",
     "solana-gossip",
+    "split-in-halves",
+    "split-80-20",
+    "three-way-split",
+    "flapping-partition",
+    "rolling-crashes",
+    "leader-crash",
+    "lossy-cluster",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.
