@@ -145,7 +145,8 @@ pub mod crypto;
 pub mod protocol;
 pub mod sim;
 
-// What is measured, and where it goes.
+// What is measured, where it goes, and what is expected of it.
+pub mod expect;
 pub mod metrics;
 pub mod results;
 

@@ -11,7 +11,9 @@
 //! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
 //! (squared for the registry), never by messages.
 
+mod adversaries;
 mod blocks;
+pub mod catalogue;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -33,6 +35,7 @@ mod values;
 
 use serde::Serialize;
 
+use self::adversaries::Adversaries;
 use self::blocks::Blocks;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
@@ -51,9 +54,10 @@ use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
+pub use adversaries::{ADVERSARIES, AdversariesSummary, Noticed};
 pub use blocks::{
-    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
-    SlotsSummary,
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, RefusedBlocks, SLOTS,
+    ShredsSummary, SlotsSummary,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
@@ -62,10 +66,12 @@ pub use figures::Latency;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use plan::{
+    AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes,
+};
 pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
-pub use spread::TimeToShare;
+pub use spread::{TimeToShare, TimesToShares};
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
@@ -87,6 +93,7 @@ pub const TABLES: &[&TableSpec] = &[
     &CONVERGENCE,
     &GOSSIP_VALUES,
     &FAULTS,
+    &ADVERSARIES,
     &REPAIR,
     &PEERS,
     &TOPOLOGY,
@@ -129,6 +136,19 @@ pub struct Summary {
     pub blocks: Option<BlocksSummary>,
     /// Faults.
     pub faults: FaultsSummary,
+    /// Adversaries; `None` if there are none.
+    pub adversaries: Option<AdversariesSummary>,
+    /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
+    pub workload: WorkloadSummary,
+}
+
+/// Streams of rumors of which nothing came, by their places in the scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct WorkloadSummary {
+    /// Due after the end of the run.
+    pub absent: Vec<u32>,
+    /// Drawn at random, and chance drew nothing.
+    pub absent_by_chance: Vec<u32>,
 }
 
 impl Summary {
@@ -154,6 +174,10 @@ impl Summary {
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("workload", "places of streams of rumors of which nothing came"),
+        ("stopped", "why a limit ended the run early; null if none did"),
+        ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
+        ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
     ];
 }
 
@@ -186,6 +210,7 @@ pub struct Recorder<S: RowSink> {
     convergence: Option<Convergence>,
     values: Option<Values>,
     faults: Faults,
+    adversaries: Option<Adversaries>,
     repair: Option<Repair>,
     peers: Peers,
     timeline: Timeline,
@@ -207,6 +232,8 @@ impl<S: RowSink> Recorder<S> {
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
             values: plan.gossip_values.then(|| Values::new(plan.timeline)),
+            adversaries: (!plan.adversaries.is_empty())
+                .then(|| Adversaries::new(plan.adversaries, count, stakes.values().sum())),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
@@ -253,14 +280,15 @@ impl<S: RowSink> Recorder<S> {
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, blocks, faults), self.sink)
+        let adversaries = self.adversaries.as_ref().map(|all| all.fill(end, census, sink));
+        (self.summary(ending, blocks, (faults, adversaries)), self.sink)
     }
 
     fn summary(
         &self,
         ending: &Ending<'_>,
         blocks: Option<BlocksSummary>,
-        faults: FaultsSummary,
+        (faults, adversaries): (FaultsSummary, Option<AdversariesSummary>),
     ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
         (messages.in_flight, bytes.in_flight) = ending.in_flight;
@@ -282,6 +310,8 @@ impl<S: RowSink> Recorder<S> {
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
             faults,
+            workload: WorkloadSummary::default(),
+            adversaries,
         }
     }
 
@@ -308,6 +338,9 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
         }
         let registry = self.convergence.as_mut();
         match *fact {
@@ -369,6 +402,8 @@ impl<S: RowSink> Recorder<S> {
             | Fact::Rooted { .. }
             | Fact::BlockConfirmed { .. }
             | Fact::EquivocationProven { .. }
+            | Fact::Lied { .. }
+            | Fact::OffenceNoticed { .. }
             | Fact::LeaderPredicted { .. } => {}
         }
     }

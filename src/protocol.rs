@@ -1,6 +1,7 @@
 //! Layer 2, the protocols: [`Validator`] is one node, made of parts. This file holds the enums of
 //! all messages, alarms and bodies, and hands each to its part; the parts know only themselves.
 
+pub mod adversary;
 pub mod block;
 pub mod blocks;
 pub mod blockstore;
@@ -33,6 +34,7 @@ pub mod vote;
 
 use std::sync::Arc;
 
+use self::adversary::Role;
 use self::block::Block;
 use self::blocks::Blocks;
 use self::cluster::Cluster;
@@ -115,6 +117,13 @@ impl Validator {
                 .map(|settings| Box::new(Blocks::new(settings, cluster, me))),
             recent_blocks: settings.gossip.recent_blocks as usize,
         }
+    }
+
+    /// The same for a node that these roles of adversaries may name.
+    #[must_use]
+    pub fn with_roles(self, roles: &[Role], me: NodeId) -> Self {
+        let blocks = self.blocks.map(|blocks| Box::new(blocks.with_roles(roles, me)));
+        Self { blocks, ..self }
     }
 
     /// What the node knows of the validators; `None` if it does not gossip, or by Solana's rules.

@@ -8,20 +8,21 @@ use crate::crypto;
 use crate::fact::{Both, Observer};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
-    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
+    SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::electorate::Electorate;
-use crate::protocol::leading::Registry;
+use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
 use crate::protocol::{Validator, gossip};
-use crate::scenario::plan::{Plan, Workload};
+use crate::scenario::plan::{Plan, PlannedAdversary, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
@@ -120,6 +121,7 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
 /// The same with nobody else who listens.
 pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
     let cluster = cluster(plan);
+    let roles = plan.roles();
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
             crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
@@ -127,6 +129,7 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
+            .with_roles(&roles, node)
     });
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
@@ -143,12 +146,18 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+        let trees = Trees::new(view, turbine.trees, plan.seed, turbine.memo)?;
+        let later = later_stakes(plan)
+            .map(|(from, stakes)| (from, View::new(&everyone, stakes, identities)));
+        Some(later.fold(trees, |trees, (from, view)| trees.until(from, view)))
     });
     let votes = plan.validators.blocks.as_ref().is_some_and(Blocks::votes);
     let genesis = Block::genesis(plan.seed, held, &ledger);
     let genesis = if votes { genesis.voted_by(population.count()) } else { genesis };
-    let electorate = Electorate::new(stakes.clone());
+    let electorate = later_stakes(plan)
+        .fold(Electorate::new(stakes.clone()), |before, (from, stakes)| {
+            before.changing(from, stakes.clone())
+        });
     Cluster {
         seed: plan.seed,
         schedule: schedule(plan),
@@ -163,7 +172,7 @@ fn cluster(plan: &Plan) -> Cluster {
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),
-        prices: plan.scenario.cost.protocol(),
+        prices: plan.scenario.cost.work,
     }
 }
 
@@ -173,7 +182,15 @@ fn schedule(plan: &Plan) -> Schedule {
     let slots = &plan.scenario.slots;
     let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
     let listed: Vec<Option<NodeId>> = listed.collect();
-    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+    let of = |stakes| Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed);
+    later_stakes(plan).fold(of(stakes), |before, (from, stakes)| before.until(from, of(stakes)))
+}
+
+/// The slots from which on stakes are others, and which.
+fn later_stakes(plan: &Plan) -> impl Iterator<Item = (Slot, &NodeMap<u64>)> {
+    let length = plan.scenario.slots.slots_per_epoch;
+    let later = plan.population.later.iter();
+    later.map(move |(epoch, stakes)| (Slot::new(epoch.saturating_mul(length)), stakes))
 }
 
 /// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.
@@ -182,11 +199,18 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
         return Vec::new();
     }
-    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let last = u32::try_from(slots.last(plan.end)).unwrap_or(u32::MAX).min(MOST_SLOTS);
     let mut schedule = schedule(plan);
     // Slot 0 is that of genesis.
     let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
     std::iter::once(None).chain(led).collect()
+}
+
+/// When slots are to begin.
+fn slot_times(slots: &SlotsConfig) -> SlotTimes {
+    let (first, begins) = slots.first();
+    let (length, known) = (slots.length(), (first.number().into(), begins));
+    SlotTimes { length, known, by_blocks: slots.start == Start::Poh }
 }
 
 /// Slots whose leaders are looked up for `slots.csv`.
@@ -212,7 +236,7 @@ fn finish<S: RowSink, L: Observer>(
     let state = world.world();
     let (observer, census) = world.into_parts();
     let Both(recorder, _) = observer;
-    let (summary, sink) = recorder.finish(&metrics::Ending {
+    let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
         census: &census,
@@ -220,6 +244,7 @@ fn finish<S: RowSink, L: Observer>(
         tallies: &tallies,
         in_flight: counted,
     });
+    summary.workload = absent(plan);
     Finished {
         summary,
         tallies,
@@ -231,6 +256,13 @@ fn finish<S: RowSink, L: Observer>(
         handled,
         sink,
     }
+}
+
+/// The streams of rumors of which nothing came.
+fn absent(plan: &Plan) -> WorkloadSummary {
+    let (drawn, late) = plan.workload().dry().partition(|place| plan.streams[*place].is_random());
+    let places = |places: Vec<usize>| places.into_iter().map(|place| place as u32).collect();
+    WorkloadSummary { absent: places(late), absent_by_chance: places(drawn) }
 }
 
 fn recorder_plan(plan: &Plan) -> RecorderPlan {
@@ -253,6 +285,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         peers_at_end: output.peers,
         deliveries: delivery_rows(plan),
         faults: plan.faults.iter().map(fault_info).collect(),
+        adversaries: plan.adversaries.iter().map(|it| adversary_info(plan, it)).collect(),
         gossip,
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
         gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
@@ -261,7 +294,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
-        slot_time: plan.scenario.slots.duration,
+        slot_times: slot_times(&plan.scenario.slots),
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }
@@ -274,6 +307,18 @@ fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
         end: fault.end,
         may_miss: fault.may_miss,
         heals: fault.heals(),
+    }
+}
+
+fn adversary_info(plan: &Plan, adversary: &PlannedAdversary) -> AdversaryInfo {
+    let role = &adversary.role;
+    AdversaryInfo {
+        lie: role.lie(),
+        nodes: (*role.nodes).clone(),
+        stake: role.nodes.iter().map(|node| plan.population.stakes[node]).sum(),
+        begin: role.begin,
+        end: role.end,
+        may_miss: adversary.may_miss,
     }
 }
 

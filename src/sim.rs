@@ -328,6 +328,11 @@ where
         self.handled
     }
 
+    /// Keeps the records of the digest with these numbers; see [`Trace::keep`].
+    pub fn keep_records(&mut self, first: u64, last: u64) {
+        self.trace.keep(first, last);
+    }
+
     /// The digest and its checkpoints.
     pub const fn trace(&self) -> &Trace {
         &self.trace

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod adversaries;
 mod cli;
 mod clocks;
 mod convergence;

@@ -69,6 +69,8 @@ pub enum Purpose {
     Transactions = 24,
     /// Synthetic blocks and the genesis of the chain.
     Blocks = 25,
+    /// What adversaries choose.
+    Adversary = 26,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.

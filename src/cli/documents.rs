@@ -1,7 +1,10 @@
 //! Command line: documents that are made from the program's own lists, so that they cannot differ
 //! from it: the reference of keys, `scenarios/README.md` and `results/README.md`.
 
+use crate::expect::EXPECTATIONS;
+use crate::metrics::table::TableSpec;
 use crate::metrics::{Summary, TABLES};
+use crate::results::checkpoints::CHECKPOINTS;
 use crate::results::readme::{FileDoc, readme};
 use crate::scenario::population::city::CITIES;
 use crate::scenario::reader::{json_schema, reference};
@@ -23,7 +26,8 @@ pub fn results_readme() -> String {
         compared: true,
         keys: Summary::KEYS,
     };
-    readme(TABLES, &[summary])
+    let own: [&'static TableSpec; 2] = [&EXPECTATIONS, &CHECKPOINTS];
+    readme(&[TABLES, &own].concat(), &[summary])
 }
 
 /// The text of `scenarios/README.md`: how to run and write scenarios, those that are part of the

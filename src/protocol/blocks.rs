@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::adversary::{Adversary, Role};
 use super::block::{Block, BlockId, ShredAt};
 use super::blockstore::{Blockstore, Path, Received};
 use super::chain::{Chain, Link};
@@ -10,7 +11,7 @@ use super::cluster::Cluster;
 use super::consensus::{self, Consensus};
 use super::contacts::Contacts;
 use super::forward::{self, Forward, Submission};
-use super::leading::{self, BlocksConfig, Leading, Led, Made, SlotsConfig};
+use super::leading::{self, BlocksConfig, Leading, Led, Made, Registry, SlotsConfig};
 use super::mempool;
 use super::peers::Peers;
 use super::price::Work;
@@ -19,7 +20,7 @@ use super::turbine::{self, Turbine};
 use super::vote::Vote;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
-use crate::fact::{Fact, Status};
+use crate::fact::{Fact, Offence, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
@@ -69,6 +70,8 @@ pub struct Blocks {
     settings: Arc<SlotsConfig>,
     repair: Option<Repair>,
     consensus: Option<Consensus>,
+    /// What the node does against the rules; `None` if it is honest.
+    adversary: Option<Box<Adversary>>,
 }
 
 impl Blocks {
@@ -89,7 +92,14 @@ impl Blocks {
             settings: slots,
             repair: Repair::new(&settings.repair, cluster.seed, me),
             consensus,
+            adversary: None,
         }
+    }
+
+    /// The same for a node that these roles may name.
+    #[must_use]
+    pub fn with_roles(self, roles: &[Role], me: NodeId) -> Self {
+        Self { adversary: Adversary::new(roles, me), ..self }
     }
 
     /// What the node holds of each block.
@@ -171,8 +181,11 @@ impl Blocks {
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
-        let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
-        let view = view(&self.store, &self.leading, contacts.peers);
+        let (peers, is_answer) =
+            (contacts.peers, matches!(message, repair::Message::Answer { .. }));
+        // Who leads matters to those that are asked.
+        let leads = !is_answer && self.leading.is_leading(cluster, contacts, ctx.me(), ctx.now());
+        let view = view(&self.store, &self.leading, peers);
         let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
             return;
         };
@@ -231,6 +244,13 @@ impl Blocks {
         if self.leading.chain().has(id) {
             return false;
         }
+        if self.settings.registry == Registry::Genesis
+            && cluster.schedule.leader(slot) != Some(leader)
+        {
+            let (node, offence) = (ctx.me(), Offence::WrongLeader);
+            ctx.observe(Fact::OffenceNoticed { node, culprit: leader, offence });
+            return false;
+        }
         let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
         if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
             self.on_duplicate(cluster, contacts, ctx, (slot, leader));
@@ -251,7 +271,9 @@ impl Blocks {
         proof: (Slot, NodeId),
     ) {
         let Some(consensus) = &mut self.consensus else { return };
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_duplicate(&mut desk, ctx, proof);
         self.settle(cluster, ctx, head);
     }
@@ -315,8 +337,8 @@ impl Blocks {
         let head = match &mut self.consensus {
             None => self.leading.chain().longest(),
             Some(consensus) => {
-                let mut desk =
-                    ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+                let leader = (&mut self.leading, self.adversary.as_deref_mut());
+                let mut desk = ballot_desk(leader, &self.settings, cluster, contacts, ctx);
                 consensus.on_joined(&mut desk, ctx, &joined)
             }
         };
@@ -343,7 +365,9 @@ impl Blocks {
     ) {
         let Some(consensus) = &mut self.consensus else { return };
         cluster.prices.charge(ctx, Work::Verify(1));
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_message(&mut desk, ctx, message);
         self.settle(cluster, ctx, head);
     }
@@ -358,7 +382,9 @@ impl Blocks {
     ) {
         let Some(consensus) = &mut self.consensus else { return };
         cluster.prices.charge(ctx, Work::Verify(votes.len() as u64));
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_votes(&mut desk, ctx, votes);
         self.settle(cluster, ctx, head);
     }
@@ -371,7 +397,9 @@ impl Blocks {
         ctx: &mut impl Ctx,
     ) {
         let Some(consensus) = &mut self.consensus else { return };
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_timer(&mut desk, ctx);
         self.settle(cluster, ctx, head);
     }
@@ -452,14 +480,22 @@ impl Blocks {
         timer: leading::Timer,
     ) {
         let (store, pool) = (&mut self.store, self.forward.pool_mut());
-        let consensus = self.consensus.as_mut();
-        let mut desk = leading::Desk { cluster, store, pool, contacts, consensus };
+        let (consensus, liar) = (self.consensus.as_mut(), self.adversary.as_deref_mut());
+        let mut desk = leading::Desk { cluster, store, pool, contacts, consensus, liar };
         let Led { made, finished } = self.leading.on_timer(&mut desk, ctx, timer);
-        if let Some(body) = finished {
-            self.adopt(cluster, contacts, ctx, body, true);
+        match finished {
+            Some(body) if Shelf::<Block>::body(ctx, body).flaw.is_none() => {
+                self.adopt(cluster, contacts, ctx, body, true);
+            }
+            // A liar builds on what others accept.
+            Some(_) => self.switch(cluster, ctx, self.leading.chain().head().id, true),
+            None => {}
         }
-        if let Some(Made { body, length, ticks }) = made {
+        if let Some(Made { body, twin, length, ticks }) = made {
             self.turbine.make_room(&mut self.store, ctx);
+            if let (Some(twin), Some(liar)) = (twin, &self.adversary) {
+                self.turbine.send_straight(ctx, twin, &liar.audience(ctx.me(), ctx.now()));
+            }
             self.turbine.begin(cluster, contacts.peers, ctx, body, (length, ticks));
         }
     }
@@ -488,7 +524,7 @@ fn view<'a>(store: &'a Blockstore, leading: &'a Leading, peers: &'a Peers) -> Vi
 
 /// What votes look at.
 fn ballot_desk<'a>(
-    leading: &'a mut Leading,
+    (leading, liar): (&'a mut Leading, Option<&'a mut Adversary>),
     slots: &SlotsConfig,
     cluster: &'a mut Cluster,
     contacts: Contacts<'a>,
@@ -496,7 +532,7 @@ fn ballot_desk<'a>(
 ) -> consensus::Desk<'a> {
     let slot = leading.slot(ctx.now());
     let (chain, registry) = (leading.chain_mut(), slots.registry);
-    consensus::Desk { cluster, chain, contacts, registry, slot }
+    consensus::Desk { cluster, chain, contacts, registry, slot, liar }
 }
 
 /// What forwarding looks at.

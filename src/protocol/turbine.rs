@@ -418,7 +418,7 @@ impl Turbine {
             Some(trees) => trees.children(&facts.key(at), me, &mut self.targets),
             None => {
                 let ordinal = facts.shape.ordinal(at);
-                let places = tree::round_robin(ordinal, self.config.fanout, peers.len());
+                let places = tree::round_robin(ordinal, self.config.trees.fanout, peers.len());
                 self.targets.clear();
                 self.targets.extend(places.map(|place| peers.get(place)));
             }
@@ -445,13 +445,21 @@ impl Turbine {
         targets.for_each(|&to| ctx.send(to, message));
     }
 
+    /// Sends every shred of a block straight to each of some nodes.
+    pub fn send_straight(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
+        let shape = ctx.body(block).shape;
+        for at in (0..shape.shreds()).map(|ordinal| shape.at(ordinal)) {
+            to.iter().for_each(|to| ctx.send(*to, Message::Shred { block, at, hops: 1 }));
+        }
+    }
+
     /// Sends a whole block again to some peers, chunk after chunk in turn (the classroom's way of
     /// catching up).
     pub fn resend(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
         let shape = ctx.body(block).shape;
         for ordinal in 0..shape.shreds() {
             let at = shape.at(ordinal);
-            for place in tree::round_robin(ordinal, self.config.fanout, to.len()) {
+            for place in tree::round_robin(ordinal, self.config.trees.fanout, to.len()) {
                 ctx.send(to[place], Message::Again { block, at });
             }
         }

@@ -1,6 +1,7 @@
 //! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the
 //! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
+pub mod adversary;
 pub mod cost;
 pub mod fault;
 pub mod network;
@@ -11,6 +12,7 @@ pub mod workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::adversary::AdversaryConfig;
 use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
@@ -22,6 +24,7 @@ use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
+use crate::expect::setting::ExpectConfig;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
 use crate::protocol::{consensus, discovery, forward, gossip, ledger, mempool, repair, turbine};
 
@@ -78,6 +81,12 @@ pub struct Scenario {
     pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
+    /// What is expected of every run; `headwater run` and `headwater check` judge it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<ExpectConfig>,
+    /// Nodes that do not follow the rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adversaries: Vec<AdversaryConfig>,
     /// What is written into the result folder.
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
@@ -124,6 +133,8 @@ impl Default for Scenario {
             rumors: Vec::new(),
             transactions: Vec::new(),
             faults: Vec::new(),
+            expect: Vec::new(),
+            adversaries: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
         }

@@ -36,11 +36,22 @@ enum Fork {
     Other,
 }
 
+/// Whether the node has stake to vote with, and no reason of its own to keep the vote back.
+pub(super) fn may_vote(desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link) -> bool {
+    let slot = candidate.slot();
+    desk.cluster.electorate.at(slot).of(ctx.me()) > 0
+        && !desk.liar.as_deref_mut().is_some_and(|liar| liar.withholds_vote(ctx, slot))
+}
+
 impl Consensus {
     /// Chooses the block to build on, and votes for it if that is allowed.
     pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
         let heaviest = desk.chain.heaviest(desk.chain.root().id);
         let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
+        if desk.liar.as_ref().is_some_and(|liar| liar.votes_twice(ctx.now())) {
+            return self.vote_on_every_fork(desk, ctx, &link);
+        }
+        self.faces.clear();
         if self.config.style == Style::Classroom {
             self.vote_by_classroom_rules(desk, ctx, &link);
             return desk.chain.heaviest(desk.chain.root().id);
@@ -67,14 +78,9 @@ impl Consensus {
         candidate: &Link,
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
-        if newer && candidate.height > 0 && self.may_vote(desk, ctx.me(), candidate) {
+        if newer && candidate.height > 0 {
             self.cast(desk, ctx, candidate, Fork::Same);
         }
-    }
-
-    /// Whether the node has stake to vote with.
-    fn may_vote(&self, desk: &Desk<'_>, me: NodeId, candidate: &Link) -> bool {
-        desk.cluster.electorate.at(candidate.slot()).of(me) > 0
     }
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
@@ -118,7 +124,7 @@ impl Consensus {
         candidate: &Link,
         fork: Fork,
     ) {
-        if candidate.height == 0 || !self.may_vote(desk, ctx.me(), candidate) {
+        if candidate.height == 0 {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
@@ -182,27 +188,31 @@ impl Consensus {
         self.tower.entries().contains(&entry) || stakes.exceeds(support(entry.slot), (2, 3))
     }
 
-    /// Votes.
+    /// Votes. A node without stake keeps a tower too, by which it follows the others and roots, but
+    /// nobody hears of it.
     fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
         let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
-        let mut tower = self.tower;
-        let rooted = tower.vote(slot).filter(|_| self.config.style == Style::Tower);
-        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
-        let rooted = rooted.and_then(on_path).map(|link| link.id);
-        let root =
-            rooted.and_then(|id| desk.chain.link(id)).map_or(desk.chain.root().slot(), Link::slot);
-        let Some(vote) = desk.cluster.ballots.cast(me, (slot, block), root, &tower) else { return };
-        self.tower = tower;
+        let rooted = self.tower.vote(slot).filter(|_| self.config.style == Style::Tower);
         self.voted = Some((slot, block));
         self.told = None;
-        let switched = fork == Fork::Other;
-        ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
-        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
+        let rooted = rooted.and_then(on_path).map(|link| link.id);
+        let root = rooted.and_then(|id| desk.chain.link(id)).unwrap_or(desk.chain.root()).slot();
+        let votes = may_vote(desk, ctx, candidate);
+        let mut ballot = || desk.cluster.ballots.cast(me, (slot, block), root, &self.tower);
+        let vote = votes.then(&mut ballot).flatten();
+        if vote.is_some() {
+            let switched = fork == Fork::Other;
+            ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
+            desk.cluster.prices.charge(ctx, Work::Sign(1));
+        }
         if let Some(rooted) = rooted {
             self.root_at(desk, ctx, rooted);
         }
-        self.hear(desk, ctx, vote);
-        self.send(desk, ctx, &vote, candidate.height);
+        if let Some(vote) = vote {
+            self.hear(desk, ctx, vote);
+            self.send(desk, ctx, &vote, candidate.height);
+        }
     }
 
     /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to
@@ -213,13 +223,7 @@ impl Consensus {
         match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
             Spread::Leaders => {
-                let mut leaders: Vec<NodeId> = Vec::new();
-                let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
-                contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
-                    if leader != me && !leaders.contains(&leader) {
-                        leaders.push(leader);
-                    }
-                });
+                let leaders = self.coming_leaders(desk, me);
                 leaders.into_iter().for_each(|leader| ctx.send(leader, message));
             }
         }
@@ -240,6 +244,18 @@ impl Consensus {
         if !landed && tip.height > self.sent.1.saturating_add(REFRESH_BLOCKS) {
             self.send(desk, ctx, &vote, tip.height);
         }
+    }
+
+    /// The leaders of this slot and the next two, each once, the node itself left out.
+    pub(super) fn coming_leaders(&self, desk: &mut Desk<'_>, me: NodeId) -> Vec<NodeId> {
+        let mut leaders: Vec<NodeId> = Vec::new();
+        let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
+        contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
+            if leader != me && !leaders.contains(&leader) {
+                leaders.push(leader);
+            }
+        });
+        leaders
     }
 
     /// Says once why the node does not vote for a block.

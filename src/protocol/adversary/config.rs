@@ -1,0 +1,82 @@
+//! Protocol layer: what adversaries do, when and which nodes, resolved.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::NodeSet;
+use crate::base::time::Time;
+use crate::fact::Lie;
+
+/// What is wrong with a block that a liar makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// It holds a transaction with a forged signature.
+    #[default]
+    Transactions,
+    /// Its hash is not that of its bytes.
+    Hash,
+    /// It is for the next slot that somebody else leads.
+    Leader,
+}
+
+/// What an adversary does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// Makes two blocks for one slot.
+    Equivocate {
+        /// Who gets the second.
+        to: Arc<NodeSet>,
+    },
+    /// Makes blocks that nobody accepts.
+    InvalidBlocks {
+        /// What is wrong with them.
+        forgery: Forgery,
+    },
+    /// Makes blocks with a false proof of history.
+    BadPoh,
+    /// Votes on every fork.
+    DoubleVote,
+    /// Neither votes nor leads.
+    Silent,
+    /// Leads and does not vote.
+    WithholdVotes,
+}
+
+/// An entry of the scenario's list of adversaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its place in the list.
+    pub place: u32,
+    /// Which nodes.
+    pub nodes: Arc<NodeSet>,
+    /// What they do.
+    pub conduct: Conduct,
+    /// From when on.
+    pub begin: Time,
+    /// Until when, that moment not included; `None` for ever.
+    pub end: Option<Time>,
+}
+
+impl Role {
+    /// Whether it is in force.
+    #[must_use]
+    pub fn is_active(&self, now: Time) -> bool {
+        self.begin <= now && self.end.is_none_or(|end| now < end)
+    }
+
+    /// The kind of what it does.
+    #[must_use]
+    pub const fn lie(&self) -> Lie {
+        match self.conduct {
+            Conduct::Equivocate { .. } => Lie::Equivocate,
+            Conduct::InvalidBlocks { .. } => Lie::InvalidBlocks,
+            Conduct::BadPoh => Lie::BadPoh,
+            Conduct::DoubleVote => Lie::DoubleVote,
+            Conduct::Silent => Lie::Silent,
+            Conduct::WithholdVotes => Lie::WithholdVotes,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Scenario layer: `[[adversaries]]`, who lies, and how, as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::time::Span;
+use crate::protocol::adversary::Forgery;
+use crate::scenario::population::selector::Selector;
+
+/// When an adversary is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermConfig {
+    /// When it begins.
+    pub from: Span,
+    /// When it ends.
+    pub until: Option<Span>,
+    /// Whether it may never come to act.
+    pub may_miss: bool,
+}
+
+/// Writes the enum with the keys that every kind shares repeated in each variant: serde can flatten
+/// a struct of them or refuse unknown keys, but not both.
+macro_rules! adversaries {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident $name:literal {
+            $( $(#[$field_doc:meta])* $field:ident: $type:ty, )*
+        }
+    )*) => {
+        /// Nodes that do not follow the rules (`[[adversaries]]`). A node may be named by several:
+        /// it then does all of it. The same choice of nodes that is drawn, such as `stake:20%`,
+        /// names the same nodes in every entry. One that never came to act fails the run unless it
+        /// says `may_miss = true`.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "does", rename_all = "kebab-case", deny_unknown_fields)]
+        pub enum AdversaryConfig {
+            $(
+                $(#[$doc])*
+                $variant {
+                    /// Which nodes.
+                    who: Selector,
+                    /// When they begin, by their own clocks.
+                    #[serde(default)]
+                    from: Span,
+                    /// When they begin to follow the rules again, by their own clocks. Without this
+                    /// they never do.
+                    #[serde(default, skip_serializing_if = "Option::is_none")]
+                    until: Option<Span>,
+                    /// Whether they may never come to act without failing the run.
+                    #[serde(default)]
+                    may_miss: bool,
+                    $( $(#[$field_doc])* $field: $type, )*
+                },
+            )*
+        }
+
+        impl AdversaryConfig {
+            /// What it does, as written.
+            #[must_use]
+            pub const fn does(&self) -> &'static str {
+                match self { $( Self::$variant { .. } => $name, )* }
+            }
+
+            /// Which nodes.
+            #[must_use]
+            pub const fn who(&self) -> &Selector {
+                match self { $( Self::$variant { who, .. } => who, )* }
+            }
+
+            /// When it is at work.
+            #[must_use]
+            pub const fn term(&self) -> TermConfig {
+                match *self {
+                    $( Self::$variant { from, until, may_miss, .. } => {
+                        TermConfig { from, until, may_miss }
+                    } )*
+                }
+            }
+        }
+    };
+}
+
+adversaries! {
+    /// In every slot that they lead they make two blocks: one goes down the tree, the other straight
+    /// to some of the nodes.
+    Equivocate "equivocate" {
+        /// Who gets the second block.
+        #[serde(default = "half")]
+        to: Selector,
+    }
+    /// They make blocks that no honest node accepts, one in every slot that they lead.
+    InvalidBlocks "invalid-blocks" {
+        /// What is wrong with them.
+        #[serde(default)]
+        flaw: Forgery,
+    }
+    /// They make blocks whose proof of history does not follow from the parent's.
+    BadPoh "bad-poh" {}
+    /// They vote on every fork, whatever their towers forbid, and tell every node the vote for the
+    /// fork that it is on itself.
+    DoubleVote "double-vote" {}
+    /// They neither vote nor make blocks; they still pass on what others send.
+    Silent "silent" {}
+    /// They make blocks and do not vote.
+    WithholdVotes "withhold-votes" {}
+}
+
+/// Half of the nodes, drawn from the seed.
+fn half() -> Selector {
+    let share = crate::base::quantity::Chance::from_ppb(500_000_000);
+    Selector::RandomShare(share.unwrap_or(crate::base::quantity::Chance::ALWAYS))
+}
