@@ -10,6 +10,7 @@ mod record;
 mod run;
 mod topology;
 mod verdict;
+mod violation;
 
 use std::fmt;
 use std::io::Write;

@@ -200,6 +200,9 @@ pub enum Outcome {
     /// Nodes hold what contradicts each other.
     #[serde(rename = "diverged")]
     Diverged,
+    /// Honest nodes broke what must never be broken.
+    #[serde(rename = "violated")]
+    Violated,
     /// A limit ended the run early.
     #[serde(rename = "stopped")]
     Stopped,
@@ -218,6 +221,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::NoProgress => "no progress",
             Self::Diverged => "diverged",
+            Self::Violated => "violated",
             Self::Stopped => "stopped",
             Self::Bug => "bug",
         }

@@ -18,6 +18,7 @@ mod convergence;
 mod deliveries;
 mod faults;
 mod figures;
+pub mod invariant;
 mod node_timeline;
 mod nodes;
 mod peers;
@@ -63,6 +64,7 @@ pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
 pub use faults::{FAULTS, FaultsSummary};
 pub use figures::Latency;
+pub use invariant::InvariantsSummary;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
@@ -138,6 +140,8 @@ pub struct Summary {
     pub faults: FaultsSummary,
     /// Adversaries; `None` if there are none.
     pub adversaries: Option<AdversariesSummary>,
+    /// What the watch over invariants found; filled in by whoever watches.
+    pub invariants: InvariantsSummary,
     /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
     pub workload: WorkloadSummary,
 }
@@ -174,6 +178,7 @@ impl Summary {
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("invariants", "the first that was broken, when, and what happened"),
         ("workload", "places of streams of rumors of which nothing came"),
         ("stopped", "why a limit ended the run early; null if none did"),
         ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
@@ -310,6 +315,7 @@ impl<S: RowSink> Recorder<S> {
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
             faults,
+            invariants: InvariantsSummary::default(),
             workload: WorkloadSummary::default(),
             adversaries,
         }
@@ -386,6 +392,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::RumorReceived { .. }
             | Fact::BlockMade { .. }
             | Fact::BlockSize { .. }
+            | Fact::BlockAudited { .. }
             | Fact::LeadDeclined { .. }
             | Fact::BlockFirstShred { .. }
             | Fact::BlockWhole { .. }

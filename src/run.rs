@@ -6,6 +6,7 @@ use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
 use crate::fact::{Both, Observer};
+use crate::metrics::invariant::{InvariantsSummary, Violation, Watch, WatchPlan};
 use crate::metrics::table::{Cell, RowSink};
 use crate::metrics::{
     self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
@@ -21,7 +22,7 @@ use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
-use crate::protocol::{Validator, gossip};
+use crate::protocol::{Validator, consensus, gossip};
 use crate::scenario::plan::{Plan, PlannedAdversary, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
@@ -56,6 +57,8 @@ pub enum Ending {
     Stopped,
     /// It reached a limit.
     Overloaded(Overload),
+    /// An invariant was broken; nothing of what would have come after that is known.
+    Violated,
 }
 
 /// What came of a run.
@@ -72,6 +75,8 @@ pub struct Finished<S> {
     pub checkpoint_spacing: u64,
     /// Why it ended.
     pub ending: Ending,
+    /// The invariant that was broken.
+    pub violation: Option<Violation>,
     /// The moment reached.
     pub reached: Time,
     /// Events handled.
@@ -80,8 +85,9 @@ pub struct Finished<S> {
     pub sink: S,
 }
 
-/// The world of a run: nodes, network, workload, recorder and one more listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, L>>;
+/// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
+/// listener.
+pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -100,6 +106,7 @@ pub fn run<S: RowSink, L: Observer>(
         match world.advance(plan.end, SLICE) {
             Err(overload) => break Ending::Overloaded(overload),
             Ok(Advance::Reached) => break Ending::Complete,
+            Ok(Advance::Halted) => break Ending::Violated,
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };
@@ -115,7 +122,7 @@ pub fn run<S: RowSink, L: Observer>(
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
     let recorder = Recorder::new(recorder_plan(plan), sink);
-    simulation(plan, Both(recorder, listener))
+    simulation(plan, Both(recorder, Both(watch(plan), listener)))
 }
 
 /// The same with nobody else who listens.
@@ -132,6 +139,20 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
             .with_roles(&roles, node)
     });
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
+}
+
+/// Who watches over invariants, unless the scenario does without: only what has blocks can break
+/// one.
+fn watch(plan: &Plan) -> Option<Watch> {
+    let blocks = plan.validators.blocks.as_ref().filter(|_| plan.scenario.invariants.watch)?;
+    let nodes = plan.population.count();
+    let stakes = plan.population.stakes.iter();
+    Some(Watch::new(WatchPlan {
+        nodes,
+        honest: plan.honest(),
+        voters: stakes.filter(|(_, stake)| **stake > 0).map(|(node, _)| node).collect(),
+        lockouts: blocks.consensus.style == consensus::Style::Tower,
+    }))
 }
 
 /// What all nodes know.
@@ -235,7 +256,8 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, _) = observer;
+    let Both(recorder, Both(watch, _)) = observer;
+    let unwatched = watch.as_ref().map_or(0, Watch::unknown);
     let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
@@ -245,6 +267,8 @@ fn finish<S: RowSink, L: Observer>(
         in_flight: counted,
     });
     summary.workload = absent(plan);
+    let violation = watch.and_then(Watch::into_violation);
+    summary.invariants = InvariantsSummary::new(violation.as_ref(), unwatched);
     Finished {
         summary,
         tallies,
@@ -252,6 +276,7 @@ fn finish<S: RowSink, L: Observer>(
         checkpoints,
         checkpoint_spacing,
         ending,
+        violation,
         reached,
         handled,
         sink,

@@ -104,6 +104,8 @@ pub enum Advance {
     Reached,
     /// The number of events and boundaries is spent.
     Paused,
+    /// Who listens has heard enough. Nothing happens any more.
+    Halted,
 }
 
 /// What waits in the inbox of a processor.
@@ -220,6 +222,9 @@ where
     pub fn advance(&mut self, until: Time, events: u64) -> Result<Advance, Overload> {
         let mut left = events;
         loop {
+            if self.observer.halted() {
+                return Ok(Advance::Halted);
+            }
             let boundary = self.next_boundary();
             // Boundaries come before the events of their instant.
             let first = boundary.is_some_and(|at| at == Time::ZERO);
@@ -232,6 +237,9 @@ where
                     let Some((at, event)) = self.queue.pop_until(limit) else { break };
                     left -= 1;
                     self.step(at, event)?;
+                    if self.observer.halted() {
+                        return Ok(Advance::Halted);
+                    }
                 }
             }
             match boundary {

@@ -16,7 +16,7 @@ use std::path::Path;
 pub use self::error::WorldError;
 use self::record::Record;
 use crate::base::digest::Digest;
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::{Span, Time};
 use crate::fact::Fact;
 use crate::protocol::Validator;
@@ -119,6 +119,8 @@ pub struct World {
     moment: Time,
     /// Crashes by hand, and the numbers of their faults.
     crashed: BTreeMap<NodeId, usize>,
+    /// The adversaries of the scenario.
+    liars: NodeSet,
 }
 
 impl World {
@@ -150,7 +152,8 @@ impl World {
     pub fn from_plan(mut plan: Plan) -> Self {
         plan.simulation.steered = true;
         let simulation = run::simulation(&plan, Record::default());
-        Self { plan, simulation, moment: Time::ZERO, crashed: BTreeMap::new() }
+        let liars = plan.liars();
+        Self { plan, simulation, moment: Time::ZERO, crashed: BTreeMap::new(), liars }
     }
 
     /// What it was made of, with what was done to it since.
@@ -428,11 +431,11 @@ impl World {
         heads.all(|head| Some(head.id) == first.map(|first| first.id))
     }
 
-    /// Whether a node does as the protocol says. One that has lost its memory in a crash does not:
-    /// it may contradict what it said before.
+    /// Whether a node does as the protocol says: no adversary of the scenario does, nor one that has
+    /// lost its memory in a crash, as it may contradict what it said before.
     #[must_use]
     pub fn is_honest(&self, node: NodeId) -> bool {
-        !self.simulation.observer().has_forgotten(node)
+        !self.liars.contains(node) && !self.simulation.observer().has_forgotten(node)
     }
 
     /// Whether all blocks that honest nodes have rooted up to now lie on one chain.

@@ -8,7 +8,7 @@ use super::events::EventLog;
 use super::progress::Bar;
 use super::record::{self, Asked, Stopwatch, Written};
 use super::verdict::{exit_code, in_short};
-use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print};
+use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print, violation};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -72,19 +72,26 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         plan.notes.iter().for_each(|note| complain("note", note));
     }
     let stopwatch = Stopwatch::start();
-    let finished = match events {
+    let mut finished = match events {
         Some(log) => drive(&plan, sink, log, arguments.quiet),
         None => drive(&plan, sink, Deaf, arguments.quiet),
     };
     let elapsed = Span::from_nanos(stopwatch.elapsed());
     let mut text = describe::summary(&plan, &finished, elapsed);
     let asked = Asked::new(&arguments.scenario.scenario, &overrides);
+    let violation = finished.violation.take();
     let written = record::write(&plan, &asked, folder, finished, &stopwatch)?;
     let Written { verdict, summary, digest, outcome } = written;
     let code = exit_code(verdict.outcome);
+    if let Some(violation) = &violation {
+        text += &violation::in_full(violation, &asked.command(plan.seed.0));
+    }
     if arguments.json {
         let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
         print(&format!("{json}\n"))?;
+        if violation.is_some() {
+            complain("error", &verdict.to_string());
+        }
     } else if !arguments.quiet {
         text += &format!("\n  digest   {digest}\n  results  {}", target.display());
         text += match outcome {

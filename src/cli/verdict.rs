@@ -8,7 +8,11 @@ use crate::run::Ending;
 pub(super) const fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Pass => EXIT_OK,
-        Outcome::Invalid | Outcome::Failed | Outcome::NoProgress | Outcome::Diverged => EXIT_FAILED,
+        Outcome::Invalid
+        | Outcome::Failed
+        | Outcome::NoProgress
+        | Outcome::Diverged
+        | Outcome::Violated => EXIT_FAILED,
         Outcome::Stopped => EXIT_BUDGET,
         Outcome::Bug => EXIT_INTERNAL,
     }
@@ -17,7 +21,7 @@ pub(super) const fn exit_code(outcome: Outcome) -> u8 {
 /// Why a run ended early; `None` if it came to its end.
 pub(super) fn stopped(ending: &Ending) -> Option<String> {
     match ending {
-        Ending::Complete => None,
+        Ending::Complete | Ending::Violated => None,
         Ending::Stopped => Some("it was asked to".into()),
         Ending::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
     }

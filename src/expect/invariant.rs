@@ -38,6 +38,12 @@ pub const INVARIANTS: &[Invariant] = &[
         judge: erasure,
     },
     Invariant {
+        name: "safety",
+        doc: "Honest nodes break none of the invariants that are watched during the run.",
+        breach: Outcome::Violated,
+        judge: safety,
+    },
+    Invariant {
         name: "conservation",
         doc: "Sent + duplicated = delivered + dropped + in flight, for messages and bytes.",
         breach: Outcome::Failed,
@@ -95,6 +101,20 @@ fn erasure(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let found =
         format!("{miscoded} FEC sets decoded to other bytes than were coded, which is a bug");
     Ok(Finding::unless(miscoded == 0, found))
+}
+
+fn safety(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let of = |key| record.text("invariants", key);
+    let mut finding = match (of("broken"), of("what")) {
+        (Some(broken), Some(what)) => Finding::unless(false, format!("{broken}: {what}")),
+        _ => Finding::default(),
+    };
+    let unjudged = record.count("invariants.unjudged");
+    if unjudged > 0 {
+        let warning = format!("invariants: {unjudged} votes, roots or blocks were not judged");
+        finding.warnings.push(warning);
+    }
+    Ok(finding)
 }
 
 fn conservation(record: &Record<'_>) -> Result<Finding, ResultsError> {

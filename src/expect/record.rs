@@ -91,6 +91,11 @@ impl Record<'_> {
         entries.filter_map(Value::as_u64).collect()
     }
 
+    /// A text of the summary.
+    pub(super) fn text(&self, section: &str, key: &str) -> Option<&str> {
+        self.summary.get(section)?.get(key)?.as_str()
+    }
+
     /// Why the run ended early.
     pub(super) fn stopped(&self) -> Option<&str> {
         self.summary.get(STOPPED)?.as_str()

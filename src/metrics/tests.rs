@@ -241,6 +241,7 @@ fn faults_say_what_became_of_them() {
         missed: vec![2],
         missed_as_allowed: vec![3],
         never_began: vec![4],
+        late: vec![4],
     };
     assert_eq!(summary.faults, expected);
 }

@@ -2,6 +2,7 @@
 
 mod adversary;
 mod blocks;
+mod chaos;
 mod expectations;
 mod fault;
 mod limits;
@@ -101,7 +102,15 @@ impl Plan {
             return Err(ScenarioError::new("duration", message));
         }
         let end = Time::ZERO + scenario.duration;
+        if let Some(heal_at) = scenario.heal_at
+            && (heal_at.is_zero() || heal_at >= scenario.duration)
+        {
+            let duration = scenario.duration;
+            let message = format!("{heal_at} is not within the run, which lasts {duration}");
+            return Err(ScenarioError::new("heal_at", message));
+        }
         let population = Population::resolve(&scenario.nodes, base_dir, seed)?;
+        let (scenario, left_out) = &chaos::drawn(scenario, &population, seed)?;
         let regions = &population.region_of;
         let count = population.count();
         let overlay = topology::resolve(&scenario.topology, count, regions, base_dir, seed)?;
@@ -151,7 +160,7 @@ impl Plan {
             transactions,
             inputs: inputs::of(scenario, base_dir)?,
             expectations: expectations::resolve(&scenario.expect)?,
-            notes: Vec::new(),
+            notes: left_out.iter().cloned().collect(),
         };
         output::settle(&mut plan)?;
         plan.notes.extend(notes::of(&plan));

@@ -52,7 +52,10 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "flapping-partition",
     "rolling-crashes",
     "leader-crash",
+    "equivocating-leader",
+    "safety-violation",
     "lossy-cluster",
+    "chaos",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.

@@ -82,6 +82,7 @@ impl Bench {
             contacts: Contacts { peers: &self.peers, gossip: None, crds: None },
             registry: Registry::Genesis,
             slot: Slot::ZERO,
+            liar: None,
         };
         let result = act(&mut self.consensus, &mut desk, &mut self.ctx);
         for effect in self.ctx.take_effects() {

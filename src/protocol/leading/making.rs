@@ -58,8 +58,10 @@ impl Leading {
         let twin = plot.twin.then(|| content.clone().changed());
         let make = |content| self.make(desk.cluster, (parent, node, slot), content, plot);
         let (block, twin) = (make(content), twin.map(make));
+        let audit = block.audit(parent);
         charge(desk.cluster, ctx, &block);
         announce(ctx, node, &block, &expired);
+        ctx.observe(Fact::BlockAudited { node, block: block.id().0, audit });
         let id = block.id();
         let body = ctx.store(block);
         ctx.hold(body);
