@@ -145,3 +145,36 @@ fn convergence_of_worlds_cut_by_hand_in_any_place() {
         assert!(world.honest_roots_agree());
     }
 }
+
+#[test]
+fn convergence_with_a_leader_of_20_percent_that_makes_two_blocks_per_slot() {
+    for seed in SEEDS {
+        let name = "equivocating-leader";
+        let mut world = shipped(name, seed);
+        world.run_to_end().expect("a run");
+        let liar = NodeId::new(0);
+        assert!(!world.is_honest(liar));
+        let proven = world.count(
+            |fact| matches!(fact, Fact::EquivocationProven { leader, .. } if *leader == liar),
+        );
+        assert!(proven > 0, "seed {seed}: both versions reach some of the nodes");
+        assert_healthy(&world, name, seed);
+    }
+}
+
+#[test]
+fn no_convergence_where_34_percent_vote_on_both_sides_of_a_cut() {
+    for seed in SEEDS {
+        let mut world = shipped("safety-violation", seed);
+        let broken = world.run_until_holds("60s", |world| !world.honest_roots_agree());
+        assert!(broken.expect("a run"), "seed {seed}: both sides root");
+        // 34 + 32 of 100 are not more than two thirds.
+        let fewer = World::from_scenario("safety-violation")
+            .set("nodes.stake.amounts=[12, 11, 11, 12, 11, 11, 10, 11, 11]")
+            .seed(seed)
+            .build();
+        let mut world = fewer.expect("a world");
+        world.run_to_end().expect("a run");
+        assert_eq!(rooted(&world, 0, 61), [], "seed {seed}");
+    }
+}
