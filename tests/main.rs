@@ -6,6 +6,7 @@ mod adversaries;
 mod chaos;
 mod cli;
 mod clocks;
+mod convergence;
 mod determinism;
 mod documents;
 mod equalities;
