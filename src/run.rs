@@ -123,7 +123,7 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
-            .with_roles(&roles, node)
+            .with_roles(&roles, &cluster, node)
     });
     let recorder = Recorder::new(recorder_plan(plan), sink);
     let observer = Both(recorder, listener);

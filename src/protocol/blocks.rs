@@ -98,8 +98,9 @@ impl Blocks {
 
     /// The same for a node that these roles may name.
     #[must_use]
-    pub fn with_roles(self, roles: &[Role], me: NodeId) -> Self {
-        Self { adversary: Adversary::new(roles, me), ..self }
+    pub fn with_roles(self, roles: &[Role], cluster: &Cluster, me: NodeId) -> Self {
+        let turbine = self.turbine.with_liar(turbine::Shreds::new(roles, cluster.seed, me));
+        Self { adversary: Adversary::new(roles, me), turbine, ..self }
     }
 
     /// What the node holds of each block.
@@ -181,6 +182,10 @@ impl Blocks {
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
+        let is_answer = matches!(message, repair::Message::Answer { .. });
+        if !is_answer && self.turbine.refuses_requests(ctx.now()) {
+            return;
+        }
         let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
         let view = view(&self.store, &self.leading, contacts.peers);
         let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
@@ -284,7 +289,7 @@ impl Blocks {
 
     /// Sends the last blocks of the node's chain to some peers again, the oldest of them first.
     pub fn resend(&self, ctx: &mut impl Ctx, count: usize, to: &[NodeId]) {
-        if to.is_empty() {
+        if to.is_empty() || self.turbine.refuses_requests(ctx.now()) {
             return;
         }
         let newest = self.leading.chain().canonical().take(count).filter_map(|link| link.body);
@@ -481,7 +486,7 @@ impl Blocks {
         let mut desk = leading::Desk { cluster, store, pool, contacts, consensus, liar };
         let Led { made, finished } = self.leading.on_timer(&mut desk, ctx, timer);
         match finished {
-            Some(body) if Shelf::<Block>::body(ctx, body).flaw.is_none() => {
+            Some(body) if self.is_fit(cluster, Shelf::<Block>::body(ctx, body)) => {
                 self.adopt(cluster, contacts, ctx, body, true);
             }
             // A liar builds on what others accept.
@@ -497,9 +502,16 @@ impl Blocks {
         }
     }
 
+    /// Whether others will accept a block of the node's own; always so if it is honest.
+    fn is_fit(&self, cluster: &mut Cluster, block: &Block) -> bool {
+        let mut leads = || cluster.schedule.leader(block.slot) == Some(block.leader);
+        self.adversary.is_none()
+            || block.flaw.is_none() && (self.settings.registry == Registry::Gossip || leads())
+    }
+
     /// The node crashed. What a real one has on disk survives, unless it forgets everything.
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
-        self.turbine.on_crash();
+        self.turbine.on_crash(ctx);
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(consensus) = &mut self.consensus {
