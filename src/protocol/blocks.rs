@@ -182,15 +182,14 @@ impl Blocks {
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
-        let is_answer = matches!(message, repair::Message::Answer { .. });
-        if !is_answer && self.turbine.refuses_requests(ctx.now()) {
-            return;
-        }
         let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
         let view = view(&self.store, &self.leading, contacts.peers);
-        let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
-            return;
+        let (now, me, turbine) = (ctx.now(), ctx.me(), &self.turbine);
+        let keeps = |block: &Block, index| {
+            turbine.keeps_from_askers(now, me, block, block.shape.data_at(index))
         };
+        let answer = repair.on_message(&view, ctx, from, message, leads, keeps);
+        let Some((body, index)) = answer else { return };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
         let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0);
         let node = ctx.me();
@@ -289,7 +288,7 @@ impl Blocks {
 
     /// Sends the last blocks of the node's chain to some peers again, the oldest of them first.
     pub fn resend(&self, ctx: &mut impl Ctx, count: usize, to: &[NodeId]) {
-        if to.is_empty() || self.turbine.refuses_requests(ctx.now()) {
+        if to.is_empty() {
             return;
         }
         let newest = self.leading.chain().canonical().take(count).filter_map(|link| link.body);

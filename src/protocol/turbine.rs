@@ -123,10 +123,10 @@ impl Turbine {
         Self { liar, ..self }
     }
 
-    /// Whether the node leaves requests for shreds unanswered, as a liar may.
+    /// Whether the node keeps a shred from those who ask for it, as a liar may.
     #[must_use]
-    pub fn refuses_requests(&self, now: Time) -> bool {
-        self.liar.as_ref().is_some_and(|liar| liar.refuses_requests(now))
+    pub fn keeps_from_askers(&self, now: Time, me: NodeId, block: &Block, at: ShredAt) -> bool {
+        self.liar.as_ref().is_some_and(|liar| liar.keeps_from_askers(now, me, block, at))
     }
 
     /// The node crashed: what it was sending stays unsent.
@@ -512,9 +512,12 @@ impl Turbine {
     /// Sends a whole block again to some peers, chunk after chunk in turn (the classroom's way of
     /// catching up).
     pub fn resend(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
-        let shape = ctx.body(block).shape;
+        let (now, me, shape) = (ctx.now(), ctx.me(), ctx.body(block).shape);
         for ordinal in 0..shape.shreds() {
             let at = shape.at(ordinal);
+            if self.keeps_from_askers(now, me, ctx.body(block), at) {
+                continue;
+            }
             for place in tree::round_robin(ordinal, self.config.fanout, to.len()) {
                 ctx.send(to[place], Message::Again { block, at });
             }

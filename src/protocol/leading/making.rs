@@ -24,9 +24,12 @@ impl Leading {
     ) -> Option<Made> {
         let (node, head) = (ctx.me(), *self.chain.head());
         let window = self.slots.schedule().window();
-        let leads_again = desk.consensus.as_mut().is_none_or(|consensus| {
-            consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
-        });
+        // A liar that tells different nodes different things does not wait for all of them.
+        let waits = desk.liar.as_ref().is_none_or(|liar| !liar.votes_twice(ctx.now()));
+        let leads_again = !waits
+            || desk.consensus.as_mut().is_none_or(|consensus| {
+                consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
+            });
         let declined = if head.next_slot > slot {
             Some(Decline::Passed)
         } else if desk.store.of_slot(slot).is_some() {

@@ -7,7 +7,7 @@ use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::Time;
 use crate::fact::Lie;
 use crate::protocol::adversary::{Conduct, Role, say};
-use crate::protocol::block::{Block, BlockId};
+use crate::protocol::block::{Block, BlockId, ShredAt};
 use crate::protocol::content::mix;
 
 /// Most messages that a liar holds back to send them late; beyond it they leave in time.
@@ -44,8 +44,7 @@ impl Shreds {
         (block, ordinal): (BlockId, u32),
     ) -> bool {
         let now = ctx.now();
-        // One draw for each shred, whoever asks and how often.
-        let draw = mix(mix(self.key ^ block.0) ^ u64::from(ordinal));
+        let draw = self.draw(block, ordinal);
         let keeps = |role: &&Role| match role.conduct {
             Conduct::WithholdShreds { share, of, .. } => of.concerns(own) && share.hit(draw),
             _ => false,
@@ -55,12 +54,23 @@ impl Shreds {
         role.is_some()
     }
 
-    /// Whether it leaves requests for shreds unanswered.
+    /// Whether it keeps a shred from those who ask for it as well.
     #[must_use]
-    pub fn refuses_requests(&self, now: Time) -> bool {
-        let refuses =
-            |role: &Role| matches!(role.conduct, Conduct::WithholdShreds { answers: false, .. });
-        self.roles.iter().any(|role| role.is_active(now) && refuses(role))
+    pub fn keeps_from_askers(&self, now: Time, me: NodeId, block: &Block, at: ShredAt) -> bool {
+        let ordinal = block.shape.ordinal(at);
+        let draw = self.draw(block.id(), ordinal);
+        let keeps = |role: &Role| match role.conduct {
+            Conduct::WithholdShreds { share, of, answers: false } => {
+                of.concerns(block.leader == me) && share.hit(draw)
+            }
+            _ => false,
+        };
+        self.roles.iter().any(|role| role.is_active(now) && keeps(role))
+    }
+
+    /// One draw for each shred, whoever asks and how often.
+    fn draw(&self, block: BlockId, ordinal: u32) -> u64 {
+        mix(mix(self.key ^ block.0) ^ u64::from(ordinal))
     }
 
     /// Sends a message with a shred, now or late.
