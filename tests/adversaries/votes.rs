@@ -39,7 +39,7 @@ fn with_more_than_a_third_of_the_stake_on_both_sides_of_a_split_both_root_blocks
     for style in ["tower", "classroom"] {
         let told = split(style, [33, 33, 34], 120);
         assert!(told.lies(Lie::DoubleVote) > 4, "{style}");
-        assert!(conflict(&told), "{style}: {:?}", told.roots());
+        assert!(conflict(&told), "{style}: {:?}", told.roots().keys().take(9));
     }
 }
 
