@@ -1,13 +1,19 @@
 //! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
 
 mod calibrate;
+mod check;
 mod describe;
+mod diff;
 mod documents;
 mod events;
 mod progress;
+mod record;
+mod rerun;
 mod run;
 mod topology;
 mod verdict;
+mod verify;
+mod violation;
 
 use std::fmt;
 use std::io::Write;
@@ -40,12 +46,32 @@ pub const EXIT_INTERNAL: u8 = 4;
 pub const EXIT_BUDGET: u8 = 5;
 /// Reading or writing failed.
 pub const EXIT_IO: u8 = 6;
+/// Interrupted; what is missing can be made up for.
+pub const EXIT_INTERRUPTED: u8 = 75;
+
+/// The exit code of several: the gravest, which is the one that says most about what can still be
+/// relied on. The program (4), then that runs repeat (3), then that there is an answer (6, 5, 75),
+/// then that the question was right (2), and last the answer itself (1).
+#[must_use]
+pub fn gravest(codes: impl IntoIterator<Item = u8>) -> u8 {
+    const ORDER: [u8; 7] = [
+        EXIT_FAILED,
+        EXIT_USAGE,
+        EXIT_INTERRUPTED,
+        EXIT_BUDGET,
+        EXIT_IO,
+        EXIT_DIVERGED,
+        EXIT_INTERNAL,
+    ];
+    let rank = |code: &u8| ORDER.iter().position(|other| other == code);
+    codes.into_iter().max_by_key(rank).unwrap_or(EXIT_OK)
+}
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything as expected
-  1  an expectation failed (a fault that touched nothing, rumors that never appeared, a broken
-     invariant)
+  1  an expectation failed (one of the scenario, a fault that touched nothing, rumors that never
+     appeared, a broken invariant)
   2  wrong usage or scenario, or an output folder that is taken
   3  the same run gave other bytes than before
   4  a bug in headwater
@@ -77,6 +103,20 @@ enum Command {
     ///
     /// Results go to a folder (results/NAME-SEED by default) that appears when it is complete.
     Run(Box<run::RunArguments>),
+    /// Run scenarios and judge what they expect, or judge results again.
+    ///
+    /// Scenarios are run side by side, without leaving results; result folders are judged as they
+    /// are. The exit code is the gravest of all: 4, 3, 6, 5, 75, 2, 1, 0.
+    Check(Box<check::CheckArguments>),
+    /// Run a result again from its manifest, and compare every byte.
+    ///
+    /// On a difference the files and lines are named, and where the runs part.
+    Verify(verify::VerifyArguments),
+    /// Say what differs between two results: scenario, metrics, first event.
+    ///
+    /// Results with the same seed are paired. Both are run again to find the first event that
+    /// differs.
+    Diff(diff::DiffArguments),
     /// Check a scenario without running it.
     Validate {
         #[command(flatten)]
@@ -233,6 +273,9 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 fn dispatch(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::check(arguments),
+        Command::Verify(arguments) => verify::verify(arguments),
+        Command::Diff(arguments) => diff::diff(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
         Command::Topology { scenario, output, force } => {

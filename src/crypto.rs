@@ -53,6 +53,10 @@ impl Suite {
 
 /// A node's private and public key. In the real suite it takes some tens of microseconds to
 /// derive: derive it once and keep it.
+///
+/// It can be neither printed nor compared nor copied bit by bit. Messages are `Copy`, facts too,
+/// and bodies of messages are `Debug`, so none of them can hold one: that a private key never
+/// travels is checked by the compiler.
 #[derive(Clone)]
 pub struct KeyPair(Secret);
 
@@ -82,12 +86,6 @@ impl KeyPair {
             Secret::Real(key) => Public::Real(*key.verifying_key()),
             Secret::Modelled(identity) => Public::Modelled(*identity),
         })
-    }
-}
-
-impl fmt::Debug for KeyPair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyPair({:?})", self.public())
     }
 }
 
@@ -233,7 +231,23 @@ mod tests {
     fn nothing_that_is_printed_shows_a_private_key() {
         let secret = hex(&signing_key(&[1; 32]).to_bytes());
         let scalar = signing_key(&[1; 32]);
-        let shown = format!("{:?} {:?}", Suite::Real.key_pair(&[1; 32]), scalar.verifying_key());
+        let public = Suite::Real.public_key(&[1; 32]);
+        let signature = Suite::Real.key_pair(&[1; 32]).sign(b"headwater");
+        let shown = format!("{public:?} {signature:?} {:?}", scalar.verifying_key());
         assert!(!shown.to_lowercase().contains(&secret), "{shown}");
+    }
+
+    #[test]
+    fn a_key_pair_cannot_stand_in_a_message_a_body_or_a_fact() {
+        // Were it one of these, two implementations would fit and the path be ambiguous: this test
+        // would not compile.
+        trait Holds<Which> {
+            fn it() {}
+        }
+        impl<T> Holds<()> for T {}
+        impl<T: Copy> Holds<u8> for T {}
+        impl<T: fmt::Debug> Holds<u16> for T {}
+        impl<T: PartialEq> Holds<u32> for T {}
+        <KeyPair as Holds<_>>::it();
     }
 }

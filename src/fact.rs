@@ -20,7 +20,7 @@ use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Time;
 
-pub use self::ledger::{Flaw, Loss, Refusal, Step};
+pub use self::ledger::{Audit, Flaw, Loss, Refusal, Step};
 
 /// Something that happened and is worth observing. Times are told beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,6 +192,16 @@ pub enum Fact {
         coding: u32,
         /// Transactions in it.
         transactions: u32,
+    },
+    /// What an audit of a block found, from its bytes and the balances before and after it: done
+    /// once, when it is made, as everybody who has it has the same.
+    BlockAudited {
+        /// Who made it.
+        node: NodeId,
+        /// The block.
+        block: u64,
+        /// The findings.
+        audit: Audit,
     },
     /// A node could have led a slot and did not.
     LeadDeclined {
@@ -523,6 +533,8 @@ impl Fact {
                 [pair(node, culprit), tagged(0xFB, offence as u32), 0]
             }
             // Repair answers that arrive are message outcomes already.
+            // Repair answers that arrive are message outcomes already, and what an audit finds
+            // follows from the block.
             _ => return None,
         })
     }

@@ -13,10 +13,12 @@
 
 mod adversaries;
 mod blocks;
+pub mod catalogue;
 mod convergence;
 mod deliveries;
 mod faults;
 mod figures;
+pub mod invariant;
 mod node_timeline;
 mod nodes;
 mod peers;
@@ -55,20 +57,23 @@ use crate::fact::{Census, Fact, Observer, World};
 
 pub use adversaries::{ADVERSARIES, AdversariesSummary, Noticed};
 pub use blocks::{
-    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
-    SlotsSummary,
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, RefusedBlocks, SLOTS,
+    ShredsSummary, SlotsSummary,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
 pub use faults::{FAULTS, FaultsSummary};
 pub use figures::Latency;
+pub use invariant::InvariantsSummary;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use plan::{
+    AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes,
+};
 pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
-pub use spread::TimeToShare;
+pub use spread::{TimeToShare, TimesToShares};
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
@@ -135,10 +140,24 @@ pub struct Summary {
     pub faults: FaultsSummary,
     /// Adversaries; `None` if there are none.
     pub adversaries: Option<AdversariesSummary>,
+    /// What the watch over invariants found; filled in by whoever watches.
+    pub invariants: InvariantsSummary,
+    /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
+    pub workload: WorkloadSummary,
+}
+
+/// Streams of rumors of which nothing came, by their places in the scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct WorkloadSummary {
+    /// Due after the end of the run.
+    pub absent: Vec<u32>,
+    /// Drawn at random, and chance drew nothing.
+    pub absent_by_chance: Vec<u32>,
 }
 
 impl Summary {
-    /// The keys in order and what they mean, each one line of Markdown.
+    /// The keys in order and what they mean, each one line of Markdown; the last two are found out
+    /// after the run.
     pub const KEYS: &'static [(&'static str, &'static str)] = &[
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),
@@ -160,6 +179,10 @@ impl Summary {
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("invariants", "the first that was broken, when, and what happened"),
+        ("workload", "places of streams of rumors of which nothing came"),
+        ("stopped", "why a limit ended the run early; null if none did"),
+        ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
         ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
     ];
 }
@@ -293,6 +316,8 @@ impl<S: RowSink> Recorder<S> {
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
             faults,
+            invariants: InvariantsSummary::default(),
+            workload: WorkloadSummary::default(),
             adversaries,
         }
     }
@@ -368,6 +393,7 @@ impl<S: RowSink> Recorder<S> {
             | Fact::RumorReceived { .. }
             | Fact::BlockMade { .. }
             | Fact::BlockSize { .. }
+            | Fact::BlockAudited { .. }
             | Fact::LeadDeclined { .. }
             | Fact::BlockFirstShred { .. }
             | Fact::BlockWhole { .. }

@@ -1,27 +1,31 @@
 //! Layer 3', one run: the place where protocol, network, workload and recorder meet.
 
+pub mod trail;
+
 use crate::base::digest::Digest;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
+use crate::expect::{self, Record, Verdict, summary_json};
 use crate::fact::{Both, Observer};
-use crate::metrics::table::{Cell, RowSink};
+use crate::metrics::invariant::{InvariantsSummary, Violation, Watch, WatchPlan};
+use crate::metrics::table::{Cell, MemorySink, RowSink};
 use crate::metrics::{
     self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
-    Summary, TOPOLOGY,
+    SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::electorate::Electorate;
-use crate::protocol::leading::Registry;
+use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
-use crate::protocol::{Validator, gossip};
+use crate::protocol::{Validator, consensus, gossip};
 use crate::scenario::plan::{Plan, PlannedAdversary, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
@@ -56,6 +60,20 @@ pub enum Ending {
     Stopped,
     /// It reached a limit.
     Overloaded(Overload),
+    /// An invariant was broken; nothing of what would have come after that is known.
+    Violated,
+}
+
+impl Ending {
+    /// Why the run ended early; `None` if it came to its end.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Complete | Self::Violated => None,
+            Self::Stopped => Some("it was asked to stop".into()),
+            Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+        }
+    }
 }
 
 /// What came of a run.
@@ -72,6 +90,8 @@ pub struct Finished<S> {
     pub checkpoint_spacing: u64,
     /// Why it ended.
     pub ending: Ending,
+    /// The invariant that was broken.
+    pub violation: Option<Violation>,
     /// The moment reached.
     pub reached: Time,
     /// Events handled.
@@ -80,8 +100,22 @@ pub struct Finished<S> {
     pub sink: S,
 }
 
-/// The world of a run: nodes, network, workload, recorder and one more listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, L>>;
+impl Finished<MemorySink> {
+    /// The verdict on the run, by what its scenario expects.
+    ///
+    /// # Panics
+    /// Never: tables in memory can always be read.
+    #[must_use]
+    pub fn verdict(&self, plan: &Plan) -> Verdict {
+        let summary = summary_json(&self.summary, self.ending.reason().as_deref());
+        let record = Record { summary: &summary, tables: &self.sink };
+        expect::judge(&plan.expectations, &record).expect("tables in memory can be read")
+    }
+}
+
+/// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
+/// listener.
+pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -100,6 +134,7 @@ pub fn run<S: RowSink, L: Observer>(
         match world.advance(plan.end, SLICE) {
             Err(overload) => break Ending::Overloaded(overload),
             Ok(Advance::Reached) => break Ending::Complete,
+            Ok(Advance::Halted) => break Ending::Violated,
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };
@@ -114,6 +149,12 @@ pub fn run<S: RowSink, L: Observer>(
 
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
+    let recorder = Recorder::new(recorder_plan(plan), sink);
+    simulation(plan, Both(recorder, Both(watch(plan), listener)))
+}
+
+/// The same with nobody else who listens.
+pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
     let cluster = cluster(plan);
     let roles = plan.roles();
     let nodes = NodeMap::build(plan.population.count(), |node| {
@@ -125,9 +166,21 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
             .with_roles(&roles, &cluster, node)
     });
-    let recorder = Recorder::new(recorder_plan(plan), sink);
-    let observer = Both(recorder, listener);
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
+}
+
+/// Who watches over invariants, unless the scenario does without: only what has blocks can break
+/// one.
+fn watch(plan: &Plan) -> Option<Watch> {
+    let blocks = plan.validators.blocks.as_ref().filter(|_| plan.scenario.invariants.watch)?;
+    let nodes = plan.population.count();
+    let stakes = plan.population.stakes.iter();
+    Some(Watch::new(WatchPlan {
+        nodes,
+        honest: plan.honest(),
+        voters: stakes.filter(|(_, stake)| **stake > 0).map(|(node, _)| node).collect(),
+        lockouts: blocks.consensus.style == consensus::Style::Tower,
+    }))
 }
 
 /// What all nodes know.
@@ -142,12 +195,18 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+        let trees = Trees::new(view, turbine.trees, plan.seed, turbine.memo)?;
+        let later = later_stakes(plan)
+            .map(|(from, stakes)| (from, View::new(&everyone, stakes, identities)));
+        Some(later.fold(trees, |trees, (from, view)| trees.until(from, view)))
     });
     let votes = plan.validators.blocks.as_ref().is_some_and(Blocks::votes);
     let genesis = Block::genesis(plan.seed, held, &ledger);
     let genesis = if votes { genesis.voted_by(population.count()) } else { genesis };
-    let electorate = Electorate::new(stakes.clone());
+    let electorate = later_stakes(plan)
+        .fold(Electorate::new(stakes.clone()), |before, (from, stakes)| {
+            before.changing(from, stakes.clone())
+        });
     Cluster {
         seed: plan.seed,
         schedule: schedule(plan),
@@ -162,7 +221,7 @@ fn cluster(plan: &Plan) -> Cluster {
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),
-        prices: plan.scenario.cost.protocol(),
+        prices: plan.scenario.cost.work,
     }
 }
 
@@ -172,7 +231,15 @@ fn schedule(plan: &Plan) -> Schedule {
     let slots = &plan.scenario.slots;
     let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
     let listed: Vec<Option<NodeId>> = listed.collect();
-    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+    let of = |stakes| Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed);
+    later_stakes(plan).fold(of(stakes), |before, (from, stakes)| before.until(from, of(stakes)))
+}
+
+/// The slots from which on stakes are others, and which.
+fn later_stakes(plan: &Plan) -> impl Iterator<Item = (Slot, &NodeMap<u64>)> {
+    let length = plan.scenario.slots.slots_per_epoch;
+    let later = plan.population.later.iter();
+    later.map(move |(epoch, stakes)| (Slot::new(epoch.saturating_mul(length)), stakes))
 }
 
 /// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.
@@ -181,11 +248,18 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
         return Vec::new();
     }
-    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let last = u32::try_from(slots.last(plan.end)).unwrap_or(u32::MAX).min(MOST_SLOTS);
     let mut schedule = schedule(plan);
     // Slot 0 is that of genesis.
     let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
     std::iter::once(None).chain(led).collect()
+}
+
+/// When slots are to begin.
+fn slot_times(slots: &SlotsConfig) -> SlotTimes {
+    let (first, begins) = slots.first();
+    let (length, known) = (slots.length(), (first.number().into(), begins));
+    SlotTimes { length, known, by_blocks: slots.start == Start::Poh }
 }
 
 /// Slots whose leaders are looked up for `slots.csv`.
@@ -210,8 +284,9 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, _) = observer;
-    let (summary, sink) = recorder.finish(&metrics::Ending {
+    let Both(recorder, Both(watch, _)) = observer;
+    let unwatched = watch.as_ref().map_or(0, Watch::unknown);
+    let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
         census: &census,
@@ -219,6 +294,9 @@ fn finish<S: RowSink, L: Observer>(
         tallies: &tallies,
         in_flight: counted,
     });
+    summary.workload = absent(plan);
+    let violation = watch.and_then(Watch::into_violation);
+    summary.invariants = InvariantsSummary::new(violation.as_ref(), unwatched);
     Finished {
         summary,
         tallies,
@@ -226,10 +304,18 @@ fn finish<S: RowSink, L: Observer>(
         checkpoints,
         checkpoint_spacing,
         ending,
+        violation,
         reached,
         handled,
         sink,
     }
+}
+
+/// The streams of rumors of which nothing came.
+fn absent(plan: &Plan) -> WorkloadSummary {
+    let (drawn, late) = plan.workload().dry().partition(|place| plan.streams[*place].is_random());
+    let places = |places: Vec<usize>| places.into_iter().map(|place| place as u32).collect();
+    WorkloadSummary { absent: places(late), absent_by_chance: places(drawn) }
 }
 
 fn recorder_plan(plan: &Plan) -> RecorderPlan {
@@ -261,7 +347,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
-        slot_time: plan.scenario.slots.duration,
+        slot_times: slot_times(&plan.scenario.slots),
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }

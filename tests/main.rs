@@ -3,6 +3,7 @@
 mod support;
 
 mod adversaries;
+mod chaos;
 mod cli;
 mod clocks;
 mod determinism;

@@ -94,6 +94,7 @@ pub(crate) fn ran_keeping(plan: &Plan, tables: &[&'static TableSpec]) -> Ran {
         checkpoints: finished.checkpoints,
         checkpoint_spacing: finished.checkpoint_spacing,
         ending: finished.ending,
+        violation: finished.violation,
         reached: finished.reached,
         handled: finished.handled,
         sink: finished.sink.kept,
@@ -103,6 +104,11 @@ pub(crate) fn ran_keeping(plan: &Plan, tables: &[&'static TableSpec]) -> Ran {
 fn conserved<S>(finished: Finished<S>) -> Finished<S> {
     let messages = finished.summary.messages;
     assert!(finished.summary.conservation.holds, "law 12, conservation: {messages:?}");
+    assert_eq!(
+        (&finished.violation, finished.summary.invariants.unjudged),
+        (&None, 0),
+        "invariants"
+    );
     finished
 }
 

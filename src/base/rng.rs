@@ -71,6 +71,8 @@ pub enum Purpose {
     Blocks = 25,
     /// What adversaries choose.
     Adversary = 26,
+    /// The faults of `[chaos]`, a stream for each of them.
+    Chaos = 27,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.

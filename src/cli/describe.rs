@@ -3,9 +3,9 @@
 mod blocks;
 mod transactions;
 
-use super::verdict::MISSED;
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
+use crate::expect::invariant::MISSED;
 use crate::metrics::{Heal, PeersSummary, RegistrySummary, RumorsSummary, Summary};
 use crate::protocol::gossip;
 use crate::run::Finished;
@@ -79,7 +79,7 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
         text += &rumors(&summary.rumors);
     }
     if let Some(of_blocks) = &summary.blocks {
-        text += &blocks::blocks(of_blocks);
+        text += &blocks::blocks(of_blocks, plan.population.count());
     }
     if let Some(of) = &summary.transactions {
         text += &transactions::in_words(of);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
-use crate::fact::{Census, Decline, Fact, Observer, Step, World};
+use crate::fact::{Audit, Census, Decline, Fact, Observer, Step, World};
 
 /// Prints facts that concern chosen nodes within a window.
 pub(super) struct EventLog<W> {
@@ -65,6 +65,12 @@ impl<W: Write> Observer for EventLog<W> {
     }
 
     fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
+}
+
+/// A fact about nodes and blocks in words.
+pub(super) fn in_words(fact: &Fact) -> Option<String> {
+    let of_block = || block_text(fact, None).map(|(_, text)| text);
+    fact_text(fact).map(|(_, text)| text).or_else(of_block)
 }
 
 /// A transport fact in words.
@@ -174,6 +180,16 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             let shreds = format!("{data} data shreds, {coding} coding shreds");
             let text = format!("{bytes} B, {shreds}, {transactions} transactions");
             (leader?, format!("block {block:016x} has {text}"))
+        }
+        Fact::BlockAudited { node, block, audit } if audit != Audit::CLEAN => {
+            let found = [
+                (audit.hashed, "its hash is not that of its bytes"),
+                (audit.covered, "a balance is negative"),
+                (audit.conserved, "money was made or lost"),
+            ];
+            let found = found.into_iter().filter(|(well, _)| !well).map(|(_, what)| what);
+            let found = found.collect::<Vec<_>>().join(", ");
+            (node, format!("block {block:016x} of node {node} is bad: {found}"))
         }
         Fact::LeadDeclined { node, slot, reason } => {
             let why = match reason {

@@ -1,5 +1,21 @@
 //! Layer 0': what can be said of transactions and of what blocks hold.
 
+/// What an audit of a block found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Audit {
+    /// The block's hash is that of its bytes.
+    pub hashed: bool,
+    /// No account holds less than nothing.
+    pub covered: bool,
+    /// All accounts together hold as much as before the block.
+    pub conserved: bool,
+}
+
+impl Audit {
+    /// Nothing is wrong.
+    pub const CLEAN: Self = Self { hashed: true, covered: true, conserved: true };
+}
+
 /// Why the ledger refuses a transaction. If several reasons hold, it is the first of this list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]

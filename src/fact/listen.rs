@@ -61,6 +61,10 @@ pub trait Observer {
     /// The world at that moment: all boundaries of the instant are crossed, no event of it has
     /// happened.
     fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census);
+    /// Whether it has heard what ends the run: the simulation stops after the event that said so.
+    fn halted(&self) -> bool {
+        false
+    }
 }
 
 /// Listens to nothing.
@@ -97,5 +101,31 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
         if self.1.next_sample() == Some(at) {
             self.1.on_sample(at, world, census);
         }
+    }
+    #[inline]
+    fn halted(&self) -> bool {
+        self.0.halted() || self.1.halted()
+    }
+}
+
+/// Somebody may listen.
+impl<O: Observer> Observer for Option<O> {
+    #[inline]
+    fn on_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(observer) = self {
+            observer.on_fact(at, fact);
+        }
+    }
+    fn next_sample(&self) -> Option<Time> {
+        self.as_ref().and_then(O::next_sample)
+    }
+    fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census) {
+        if let Some(observer) = self {
+            observer.on_sample(at, world, census);
+        }
+    }
+    #[inline]
+    fn halted(&self) -> bool {
+        self.as_ref().is_some_and(O::halted)
     }
 }

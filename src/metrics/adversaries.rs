@@ -64,6 +64,8 @@ pub struct AdversariesSummary {
     pub never_acted_as_allowed: Vec<u32>,
     /// Those that were to begin after the end of the run.
     pub never_began: Vec<u32>,
+    /// Those of them that may not.
+    pub late: Vec<u32>,
     /// How often any of them acted.
     pub acts: u64,
     /// Nodes that an honest node caught.
@@ -287,7 +289,10 @@ impl Adversaries {
                 Verdict::Acted => summary.acted += 1,
                 Verdict::NeverActed => summary.never_acted.push(place),
                 Verdict::AsAllowed => summary.never_acted_as_allowed.push(place),
-                Verdict::NeverBegan => summary.never_began.push(place),
+                Verdict::NeverBegan => {
+                    summary.never_began.push(place);
+                    summary.late.extend((!record.info.may_miss).then_some(place));
+                }
             }
             let floods = record.info.lie == Lie::FloodPeers;
             let [mean, most] = if floods { self.shares(record, census) } else { [None; 2] };

@@ -12,7 +12,7 @@ mod tracked;
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use self::arrivals::{Arrival, Arrivals};
 use self::chain::Chain;
@@ -20,12 +20,12 @@ use self::slots::Slots;
 use self::tracked::{Made, Size, Tracked};
 use super::figures::{Latency, Spans, ppm};
 use super::plan::{ArrivalRows, RecorderPlan};
-use super::spread::{Coverage, ShareTimes, TimeToShare};
+use super::spread::{Coverage, ShareTimes, TimesToShares};
 use super::table::RowSink;
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
-use crate::fact::Fact;
+use crate::fact::{Fact, Flaw};
 
 pub use arrivals::{ArrivalsSummary, BLOCK_ARRIVALS};
 pub use chain::ChainSummary;
@@ -48,6 +48,8 @@ pub struct BlocksSummary {
     pub late: u64,
     /// How often a node gave a block up.
     pub expired: u64,
+    /// How often a node refused a whole block, by reason.
+    pub refused: RefusedBlocks,
     /// How often decoding gave other bytes than were coded: above zero only by a bug.
     pub miscoded: u64,
     /// Blocks that coverage is about: not those of the last two seconds of the run.
@@ -62,14 +64,9 @@ pub struct BlocksSummary {
     pub first_shred: Latency,
     /// Until a node had a block whole; mean and ends are exact.
     pub whole: Latency,
-    /// Until 50 % of the nodes had a block whole.
-    pub to_50_nodes: TimeToShare,
-    /// Until 90 % of the nodes had a block whole.
-    pub to_90_nodes: TimeToShare,
-    /// Until 99 % of the nodes had a block whole.
-    pub to_99_nodes: TimeToShare,
-    /// Until all nodes had a block whole.
-    pub to_100_nodes: TimeToShare,
+    /// Until shares of nodes and stake had a block whole.
+    #[serde(flatten)]
+    pub to: TimesToShares,
     /// How nodes came by the shreds.
     pub shreds: ShredsSummary,
     /// Rows of `block_arrivals.csv`.
@@ -78,6 +75,24 @@ pub struct BlocksSummary {
     pub slots: SlotsSummary,
     /// Forks and heads.
     pub chain: ChainSummary,
+}
+
+/// How often nodes refused a whole block; as JSON a map of all reasons, in the order of
+/// [`Flaw::ALL`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RefusedBlocks([u64; Flaw::ALL.len()]);
+
+impl RefusedBlocks {
+    /// The reasons that occurred, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Flaw, u64)> + '_ {
+        Flaw::ALL.into_iter().zip(self.0).filter(|(_, refused)| *refused > 0)
+    }
+}
+
+impl Serialize for RefusedBlocks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Flaw::ALL.map(Flaw::name).into_iter().zip(self.0))
+    }
 }
 
 /// Shreds that nodes had when a block was whole, by how they came by them. Shares are of all but
@@ -153,6 +168,7 @@ struct Totals {
     whole_pairs: u64,
     late: u64,
     expired: u64,
+    refused: RefusedBlocks,
     miscoded: u64,
     first_shred: Spans,
     whole: Spans,
@@ -190,7 +206,7 @@ impl Blocks {
             followed: VecDeque::new(),
             hashes: VecDeque::new(),
             arrivals: Arrivals::new(arrivals),
-            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_time),
+            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_times),
             chain: Chain::new(stakes.len()),
             stakes,
             totals: Totals::default(),
@@ -239,6 +255,7 @@ impl Blocks {
                 self.find(block).into_iter().for_each(|tracked| tracked.expired += 1);
                 self.arrivals.on_arrival(Arrival { node, slot, block, times: None }, sink);
             }
+            Fact::BlockRefused { reason, .. } => self.totals.refused.0[reason as usize] += 1,
             Fact::BlockMiscoded { .. } => self.totals.miscoded += 1,
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
@@ -249,13 +266,13 @@ impl Blocks {
 
     /// A block was made; the oldest one must make room. The same block cannot be made twice.
     fn on_made(&mut self, made: Made, sink: &mut impl RowSink) {
-        let Made { leader, slot, block, parent, height, .. } = made;
+        let Made { at, leader, slot, block, parent, height } = made;
         if self.find(block).is_some() {
             return;
         }
         self.totals.made += 1;
         let link = self.chain.on_made(slot, (block, parent), height);
-        self.slots.on_made(slot, leader);
+        self.slots.on_made(at, slot, leader, &self.up);
         if self.followed.len() >= self.window {
             self.hashes.pop_front();
             self.followed.pop_front().into_iter().for_each(|oldest| {
@@ -341,7 +358,7 @@ impl Blocks {
 impl Totals {
     /// Takes in a block that is written down; `settled` is whether it had time to spread.
     fn close(&mut self, block: &Tracked, settled: bool) {
-        self.shares.add(&block.nodes);
+        self.shares.add(&block.nodes, &block.stake);
         if settled {
             self.coverage.add(block.reached, block.audience.len() as u64);
         }
@@ -358,6 +375,7 @@ impl Totals {
             whole_pairs: self.whole_pairs,
             late: self.late,
             expired: self.expired,
+            refused: self.refused,
             miscoded: self.miscoded,
             settled: self.coverage.count,
             complete: self.coverage.complete,
@@ -365,10 +383,7 @@ impl Totals {
             coverage_min_ppm: self.coverage.min_ppm,
             first_shred: self.first_shred.latency(),
             whole: self.whole.latency(),
-            to_50_nodes: self.shares.to(50),
-            to_90_nodes: self.shares.to(90),
-            to_99_nodes: self.shares.to(99),
-            to_100_nodes: self.shares.to(100),
+            to: self.shares.summary(),
             shreds: self.shreds.summary(),
             arrivals,
             slots,

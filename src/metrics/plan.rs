@@ -50,9 +50,8 @@ pub struct RecorderPlan {
     /// as that of the genesis block. Empty where there is no schedule; of a long one, the first
     /// 1,000,000 slots are looked at.
     pub leaders: Vec<Option<NodeId>>,
-    /// How long a slot is by the schedule, the first beginning with the run; zero where there is no
-    /// schedule.
-    pub slot_time: Span,
+    /// When slots are to begin.
+    pub slot_times: SlotTimes,
     /// When the run is to end.
     pub end: Time,
 }
@@ -84,7 +83,7 @@ impl RecorderPlan {
             block_window: Self::BLOCK_WINDOW,
             block_arrivals: ArrivalRows::Auto,
             leaders: Vec::new(),
-            slot_time: Span::ZERO,
+            slot_times: SlotTimes::UNKNOWN,
             end,
         }
     }
@@ -103,6 +102,22 @@ pub struct NodeInfo {
     pub identity: String,
     /// Its public key as text; `None` where keys are not made.
     pub public_key: Option<String>,
+}
+
+/// When slots are to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SlotTimes {
+    /// Length of a slot; zero if that is not known.
+    pub length: Span,
+    /// A slot and when it begins.
+    pub known: (u64, Time),
+    /// Whether slots begin by the chain: reckoned from the latest block of the highest slot.
+    pub by_blocks: bool,
+}
+
+impl SlotTimes {
+    /// Where there is no schedule.
+    pub const UNKNOWN: Self = Self { length: Span::ZERO, known: (0, Time::ZERO), by_blocks: false };
 }
 
 /// Which first receipts of rumors get a row of their own.

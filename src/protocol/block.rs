@@ -16,7 +16,7 @@ use crate::base::id::NodeId;
 use crate::base::rng::Seed;
 use crate::base::slot::Slot;
 use crate::crypto::Suite;
-use crate::fact::Flaw;
+use crate::fact::{Audit, Flaw};
 
 pub use self::coded::{Coded, Erasure};
 pub use self::shape::{Cut, Shape, ShredAt};
@@ -139,6 +139,14 @@ impl Block {
         let votes = self.ledger.votes();
         let standings = Standings::upon(&parent.standings, self.slot, votes, ballots, electorate);
         Self { standings, ..self }
+    }
+
+    /// What its bytes and the balances before and after it say of it, whatever else is said.
+    #[must_use]
+    pub fn audit(&self, parent: &Self) -> Audit {
+        let hashed = self.hash == self.ledger.hash() && self.ledger.verify_hash();
+        let (covered, conserved) = self.bank.audit(&parent.bank);
+        Audit { hashed, covered, conserved }
     }
 
     /// Its name.

@@ -182,8 +182,11 @@ impl Blocks {
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
-        let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
-        let view = view(&self.store, &self.leading, contacts.peers);
+        let (peers, is_answer) =
+            (contacts.peers, matches!(message, repair::Message::Answer { .. }));
+        // Who leads matters to those that are asked.
+        let leads = !is_answer && self.leading.is_leading(cluster, contacts, ctx.me(), ctx.now());
+        let view = view(&self.store, &self.leading, peers);
         let (now, me, turbine) = (ctx.now(), ctx.me(), &self.turbine);
         let keeps = |block: &Block, index| {
             turbine.keeps_from_askers(now, me, block, block.shape.data_at(index))

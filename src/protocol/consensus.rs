@@ -91,8 +91,8 @@ pub struct Consensus {
     polling: bool,
     /// What it said last about not voting.
     told: Option<(BlockId, Abstention)>,
-    /// When it sent its last vote.
-    sent: Time,
+    /// When it sent its last vote, and how many blocks its fork had.
+    sent: (Time, u32),
     finalized: Slot,
     /// Votes that go into gossip.
     published: Vec<Vote>,
@@ -120,7 +120,7 @@ impl Consensus {
             stuck: false,
             polling: false,
             told: None,
-            sent: Time::ZERO,
+            sent: (Time::ZERO, 0),
             finalized: Slot::ZERO,
             published: Vec::new(),
             released: Vec::new(),
@@ -183,6 +183,9 @@ impl Consensus {
             // Votes that came before the block.
             let stake = self.tallies.stake(link.slot(), link.id);
             desk.chain.support(link.id, stake);
+            if self.tallies.has(link.slot(), link.id, Level::Optimistic) {
+                self.root_at(desk, ctx, link.id);
+            }
         }
         self.judge_version(desk, link);
         let (slot, id) = (link.slot(), link.id);

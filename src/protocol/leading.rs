@@ -10,7 +10,7 @@ mod making;
 
 use std::sync::Arc;
 
-pub use self::config::{BlocksConfig, Content, Registry, SlotsConfig, Start};
+pub use self::config::{BlocksConfig, Content, ExplicitBlock, Registry, SlotsConfig, Start};
 use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::blockstore::Blockstore;
@@ -40,7 +40,7 @@ const FIRST: Slot = Slot::new(1);
 /// How far a node looks for its next slot in one go, where leaders are cheap to tell.
 const HORIZON: u32 = 65_536;
 /// The same where every slot costs thousands of hashes.
-const POH_HORIZON: u32 = 64;
+pub const POH_HORIZON: u32 = 64;
 
 /// Alarms of this part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,10 +159,16 @@ impl Leading {
         }
     }
 
-    /// Whether the slot that the node is in by its own count is its own.
+    /// Whether the slot that the node is in by its own count is its own, in its own eyes.
     #[must_use]
-    pub fn is_leading(&self, cluster: &mut Cluster, me: NodeId, now: Time) -> bool {
-        cluster.schedule.leader(self.slot(now)) == Some(me)
+    pub fn is_leading(
+        &self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        me: NodeId,
+        now: Time,
+    ) -> bool {
+        contacts.leader(self.slots.registry, cluster, self.slot(now)) == Some(me)
     }
 
     /// The node starts, or comes back.
@@ -268,7 +274,7 @@ impl Leading {
 
     /// The time in which a leader ticks through its slot.
     fn length(&self) -> Span {
-        self.slots.duration.saturating_sub(self.slots.adjustment)
+        self.slots.length()
     }
 
     /// How far the node looks for its next slot in one go.

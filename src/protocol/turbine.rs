@@ -471,7 +471,7 @@ impl Turbine {
             Some(trees) => trees.children(&facts.key(at), me, &mut self.targets),
             None => {
                 let ordinal = facts.shape.ordinal(at);
-                let places = tree::round_robin(ordinal, self.config.fanout, peers.len());
+                let places = tree::round_robin(ordinal, self.config.trees.fanout, peers.len());
                 self.targets.clear();
                 self.targets.extend(places.map(|place| peers.get(place)));
             }
@@ -518,7 +518,7 @@ impl Turbine {
             if self.keeps_from_askers(now, me, ctx.body(block), at) {
                 continue;
             }
-            for place in tree::round_robin(ordinal, self.config.fanout, to.len()) {
+            for place in tree::round_robin(ordinal, self.config.trees.fanout, to.len()) {
                 ctx.send(to[place], Message::Again { block, at });
             }
         }

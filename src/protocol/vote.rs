@@ -78,7 +78,7 @@ pub struct Ballots {
 }
 
 impl Ballots {
-    /// Most votes of a run: some 3 GB. Whoever would pass it casts none.
+    /// Most votes of a run: some 3 GB. The scenario reader refuses runs that could pass it.
     pub const MOST: usize = 50_000_000;
 
     /// Keeps a new vote with the tower after it; `None` beyond [`Ballots::MOST`].

@@ -39,8 +39,13 @@ pub const MANIFEST: FileDoc = FileDoc {
         ("reached_ns", "virtual time reached, in nanoseconds"),
         ("complete", "false if a limit ended the run early"),
         ("verdict", "what became of the expectations"),
+        ("source", "the scenario as it was named on the command line; not compared"),
         ("overrides", "changes made on the command line; not compared"),
         ("command", "a command that makes the same run again; not compared"),
+        (
+            "inputs",
+            "files that the scenario names: `path`, `bytes`, `sha256`; not compared by name",
+        ),
         ("files", "the compared files: `name`, length in `bytes`, `sha256`"),
         ("resolved", "the scenario with presets, defaults and changes written out, as TOML"),
     ],

@@ -2,6 +2,8 @@
 
 mod adversary;
 mod blocks;
+mod chaos;
+mod expectations;
 mod fault;
 mod limits;
 mod network;
@@ -9,24 +11,30 @@ mod notes;
 mod output;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ScenarioError;
+use super::inputs::{self, InputFile};
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
+use super::schema::fault::FaultConfig;
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
+use crate::expect::Expectation;
 use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
+use crate::sim::fault::Fault;
 
 pub use self::adversary::PlannedAdversary;
+pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
 
@@ -69,6 +77,10 @@ pub struct Plan {
     pub transactions: Vec<TransactionStream>,
     /// How many transactions are followed at a time.
     pub transaction_window: usize,
+    /// The files that the scenario names.
+    pub inputs: Vec<InputFile>,
+    /// What is expected of the run.
+    pub expectations: Vec<Expectation>,
     /// What a reader should know of the scenario, one sentence each.
     pub notes: Vec<String>,
 }
@@ -90,7 +102,15 @@ impl Plan {
             return Err(ScenarioError::new("duration", message));
         }
         let end = Time::ZERO + scenario.duration;
+        if let Some(heal_at) = scenario.heal_at
+            && (heal_at.is_zero() || heal_at >= scenario.duration)
+        {
+            let duration = scenario.duration;
+            let message = format!("{heal_at} is not within the run, which lasts {duration}");
+            return Err(ScenarioError::new("heal_at", message));
+        }
         let population = Population::resolve(&scenario.nodes, base_dir, seed)?;
+        let (scenario, left_out) = &chaos::drawn(scenario, &population, seed)?;
         let regions = &population.region_of;
         let count = population.count();
         let overlay = topology::resolve(&scenario.topology, count, regions, base_dir, seed)?;
@@ -116,8 +136,9 @@ impl Plan {
             network,
             starts: nodes.starts,
             faults: faults.actions,
+            steered: false,
             costs: scenario.cost.kernel(),
-            handlers_charge: !scenario.cost.protocol().is_free(),
+            handlers_charge: !scenario.cost.work.is_free(),
             pending_limit: scenario.limits.pending_events as usize,
             inbox_limit: scenario.limits.inbox as usize,
         };
@@ -137,10 +158,13 @@ impl Plan {
             streams,
             transaction_window: workload::followed(&transactions, &scenario.limits),
             transactions,
-            notes: Vec::new(),
+            inputs: inputs::of(scenario, base_dir)?,
+            expectations: expectations::resolve(&scenario.expect)?,
+            notes: left_out.iter().cloned().collect(),
         };
         output::settle(&mut plan)?;
         plan.notes.extend(notes::of(&plan));
+        plan.notes.extend(expectations::notes(&plan));
         Ok(plan)
     }
 
@@ -171,6 +195,28 @@ impl Plan {
         Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
     }
 
+    /// One more fault, resolved as if it stood at the end of the scenario's list.
+    ///
+    /// # Errors
+    /// If it contradicts itself or names what does not exist; the key tells its place in the list.
+    pub fn with_fault(&mut self, fault: FaultConfig) -> Result<Fault, ScenarioError> {
+        self.scenario.faults.push(fault);
+        let all =
+            fault::resolve(&self.scenario, &self.population, Path::new(""), self.seed, self.end);
+        let added = all.map(|all| (all.planned.into_iter().last(), all.actions.into_iter().last()));
+        match added {
+            Ok((Some(planned), Some(action))) => {
+                self.faults.push(planned);
+                Ok(action)
+            }
+            Ok(_) => unreachable!("a list that is not empty has a last entry"),
+            Err(error) => {
+                self.scenario.faults.pop();
+                Err(error)
+            }
+        }
+    }
+
     /// The scenario as TOML with all defaults filled in; reads back as the same plan.
     ///
     /// # Panics
@@ -180,7 +226,8 @@ impl Plan {
         toml::to_string(&self.scenario).expect("every value of a scenario has a TOML form")
     }
 
-    /// The digest of all that a run depends on, files that the scenario names included.
+    /// The digest of all that a run depends on, files that the scenario names included. What is
+    /// expected of it changes nothing in it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut scenario = self.scenario.clone();
@@ -188,6 +235,7 @@ impl Plan {
         scenario.name = String::new();
         scenario.description = String::new();
         scenario.rules = None;
+        scenario.expect = Vec::new();
         let text = toml::to_string(&scenario).expect("every value of a scenario has a TOML form");
         let faults = format!("{:?}", self.simulation.faults);
         Digest::of_parts(&[
@@ -200,16 +248,22 @@ impl Plan {
         ])
     }
 
-    /// The key of the run: the same key means the same bytes.
+    /// The key of the run: the same key means the same bytes, those of the verdict included.
     #[must_use]
     pub fn key(&self) -> Digest {
-        Digest::of_parts(&[
+        let key = Digest::of_parts(&[
             b"headwater run",
             &MODEL_VERSION.to_le_bytes(),
             env!("CARGO_PKG_VERSION").as_bytes(),
             &self.seed.0.to_le_bytes(),
             &self.digest().0,
-        ])
+        ]);
+        if self.scenario.expect.is_empty() {
+            return key;
+        }
+        let expected = BTreeMap::from([("expect", &self.scenario.expect)]);
+        let expected = toml::to_string(&expected).expect("expectations have a TOML form");
+        Digest::of_parts(&[b"headwater expectations", &key.0, expected.as_bytes()])
     }
 }
 

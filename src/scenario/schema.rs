@@ -2,6 +2,7 @@
 //! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
 pub mod adversary;
+pub mod chaos;
 pub mod cost;
 pub mod fault;
 pub mod network;
@@ -13,10 +14,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::adversary::AdversaryConfig;
+use self::chaos::ChaosConfig;
 use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
-use self::output::{LimitsConfig, OutputConfig};
+use self::output::{InvariantsConfig, LimitsConfig, OutputConfig};
 use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
@@ -24,6 +26,7 @@ use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
+use crate::expect::setting::ExpectConfig;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
 use crate::protocol::{consensus, discovery, forward, gossip, ledger, mempool, repair, turbine};
 
@@ -43,6 +46,10 @@ pub struct Scenario {
     pub seed: u64,
     /// How long the run lasts in virtual time; what happens at the last instant still counts.
     pub duration: Span,
+    /// When everything heals: faults still in force end. Up to then a run is judged by what must
+    /// never happen, after it also by what must happen at last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heal_at: Option<Span>,
     /// How signatures are made and checked: a run has the same digest either way, and work costs
     /// what `[cost]` says.
     pub crypto: Suite,
@@ -80,9 +87,17 @@ pub struct Scenario {
     pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
+    /// What is expected of every run; `headwater run` and `headwater check` judge it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<ExpectConfig>,
     /// Nodes that do not follow the rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adversaries: Vec<AdversaryConfig>,
+    /// Further faults, drawn from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<ChaosConfig>,
+    /// What must never happen.
+    pub invariants: InvariantsConfig,
     /// What is written into the result folder.
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
@@ -111,6 +126,7 @@ impl Default for Scenario {
             rules: None,
             seed: 1,
             duration: Span::from_secs(10),
+            heal_at: None,
             crypto: Suite::default(),
             nodes: NodesConfig::default(),
             topology: TopologyConfig::default(),
@@ -129,7 +145,10 @@ impl Default for Scenario {
             rumors: Vec::new(),
             transactions: Vec::new(),
             faults: Vec::new(),
+            expect: Vec::new(),
             adversaries: Vec::new(),
+            chaos: None,
+            invariants: InvariantsConfig::default(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
         }

@@ -46,6 +46,7 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "solana-cluster",
     "repair",
     "solana-gossip",
+    "chaos",
 ];
 
 /// The sets of rules that `rules = "NAME"` chooses from.

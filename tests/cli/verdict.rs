@@ -1,4 +1,4 @@
-//! The verdict of a run: rumors that never appear do not pass in silence.
+//! The verdict of a run: rumors that never appear and blocks in vain do not pass in silence.
 
 use super::{Desk, json};
 
@@ -44,4 +44,22 @@ fn rumors_that_chance_left_out_are_a_warning() {
     // One in an hour on average: that one comes within 5 s is as likely as one in 720.
     let expected = "pass (warning: by chance no rumor of rumors[0] appeared)";
     assert_eq!(verdict(&stream("per_second = 0.00028\n"), 0), expected);
+}
+
+#[test]
+fn blocks_that_nobody_else_gets_are_a_warning() {
+    let blocks = |nodes: u32, loss: &str| {
+        format!(
+            "name = \"s\"\nduration = \"2s\"\nnodes.count = {nodes}\nnetwork.loss = \"{loss}\"\n\
+             [slots]\nschedule = \"round-robin\"\n[blocks]\ncontent = \"synthetic\"\n"
+        )
+    };
+    let found = "no progress: no block became whole at any node but its leader";
+    assert_eq!(verdict(&blocks(3, "100%"), 0), format!("pass (warning: {found})"));
+    let desk = Desk::new();
+    desk.write("s.toml", &blocks(3, "100%"));
+    let out = desk.ok("run s.toml -o here");
+    assert!(out.contains(&format!(" made)\n    {found}\n")), "{out}");
+    assert_eq!(verdict(&blocks(3, "0%"), 0), "pass");
+    assert_eq!(verdict(&blocks(1, "0%"), 0), "pass", "there is nobody else");
 }

@@ -12,8 +12,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["base", "fact", "crypto", "sim::protocol", "sim::body"]),
     ("metrics", &["base", "fact"]),
     ("results", &["base", "metrics::table"]),
-    ("scenario", &["base", "sim", "crypto", "protocol"]),
-    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
+    ("expect", &["base", "metrics", "results"]),
+    ("scenario", &["base", "sim", "crypto", "protocol", "expect"]),
+    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "expect", "scenario"]),
+    ("world", &["base", "fact", "sim", "protocol", "scenario", "run"]),
     (
         "cli",
         &[
@@ -25,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "protocol::poh",
             "metrics",
             "results",
+            "expect",
             "scenario",
             "run",
         ],

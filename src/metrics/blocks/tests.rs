@@ -1,7 +1,7 @@
 //! Metrics layer, tests only: the block collector, facts in, rows and figures out.
 
-use super::super::plan::NodeInfo;
-use super::super::spread::SHARES;
+use super::super::plan::{NodeInfo, SlotTimes};
+use super::super::spread::{SHARES, TimeToShare};
 use super::super::table::{Cell, MemorySink, TableSpec};
 use super::*;
 use crate::fact::Decline;
@@ -27,7 +27,7 @@ impl Bench {
         let mut plan = RecorderPlan {
             block_window: window,
             leaders: leaders.iter().map(|leader| Some(node(*leader))).collect(),
-            slot_time: Span::from_nanos(1_000),
+            slot_times: SlotTimes { length: Span::from_nanos(1_000), ..SlotTimes::UNKNOWN },
             ..RecorderPlan::new(nodes, at(1))
         };
         let stakes = NodeMap::from_vec(stakes.to_vec());
@@ -139,7 +139,7 @@ fn a_block_is_measured_against_all_nodes_and_all_stake() {
     assert_eq!((summary.whole.min_ns, summary.whole.mean_ns), (Some(10), Some(15)));
     assert_eq!(summary.first_shred.mean_ns, Some(5));
     let to_half = TimeToShare { reached: 1, mean_ns: Some(10), max_ns: Some(10) };
-    assert_eq!((summary.to_50_nodes, summary.to_90_nodes), (to_half, TimeToShare::default()));
+    assert_eq!((summary.to.nodes(50), summary.to.nodes(90)), (to_half, TimeToShare::default()));
     // 28 + 33 + 3 = 64 shreds were of use: 0.4375, 0.515625, 0.046875; 9 more are 0.140625.
     let shreds = summary.shreds;
     let shares = [shreds.turbine_ppm, shreds.recovered_ppm, shreds.repaired_ppm];
@@ -172,7 +172,7 @@ fn coverage_is_of_the_nodes_that_were_up_and_of_blocks_that_had_time() {
     assert_eq!(bench.texts(&BLOCKS, "up"), ["3", "4", "4"]);
     assert_eq!(bench.texts(&BLOCKS, "whole"), ["3", "4", "1"]);
     assert_eq!(bench.texts(&BLOCKS, "coverage_ppm"), ["666666", "1000000", "250000"]);
-    assert_eq!(summary.to_50_nodes.reached, 2, "times count whenever a share was reached");
+    assert_eq!(summary.to.nodes(50).reached, 2, "times count whenever a share was reached");
 }
 
 #[test]
@@ -184,8 +184,18 @@ fn a_block_that_is_given_up_is_told_apart_from_one_that_arrived() {
     bench.fact(90, Fact::BlockExpired { node: node(1), slot, block });
     bench.counted(90, 1, 1, [5, 1, 2, 3]);
     bench.whole(95, 2, 1, 94, [7, 0, 0, 0]);
+    for (of, reason) in [(0, Flaw::Poh), (1, Flaw::Poh), (2, Flaw::Hash)] {
+        bench.fact(96, Fact::BlockRefused { node: node(of), slot, block, reason });
+    }
     let summary = bench.fill(LATE);
     assert_eq!((summary.expired, summary.whole_pairs), (1, 1));
+    assert!(summary.refused.iter().eq([(Flaw::Hash, 1), (Flaw::Poh, 2)]));
+    let json = serde_json::to_value(summary).expect("JSON");
+    let refused = "{\"parent\":0,\"hash\":1,\"poh\":2,\"transactions\":0}";
+    assert_eq!(json["refused"], serde_json::from_str::<serde_json::Value>(refused).expect("JSON"));
+    // Two of three nodes, the leader and node 2, from 85 ns on.
+    assert_eq!(json["to_50_nodes"]["mean_ns"], 85);
+    assert_eq!((json["to_67_nodes"]["reached"].as_u64(), json.get("to")), (Some(0), None));
     assert_eq!(summary.shreds.turbine, 7, "shreds of what was given up do not count");
     assert_eq!(bench.texts(&BLOCKS, "expired"), ["1"]);
     assert_eq!(bench.texts(&BLOCK_ARRIVALS, "whole_ns"), ["", "85"]);

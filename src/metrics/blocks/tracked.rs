@@ -1,8 +1,8 @@
 //! Metrics layer: one block that is followed, and its row in `blocks.csv`.
 
 use super::super::figures::{mean, ppm};
-use super::super::spread::Spread;
-use super::super::table::{Cell, Column, RowSink, TableSpec, Unit};
+use super::super::spread::{SHARE_COLUMNS, Spread, share_cells};
+use super::super::table::{Cell, Column, RowSink, TableSpec, Unit, joined};
 use super::{Shreds, hex};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
@@ -16,47 +16,41 @@ pub static BLOCKS: TableSpec = TableSpec {
           cluster, the leader having it from the start. A node that forgot everything is not \
           counted a second time. A block after which 1,024 more were made is written down as it \
           was then. No rows in a run without blocks.",
-    columns: &[
-        Column::new("slot", Unit::Slot, "Its slot."),
-        Column::new("block", Unit::Text, "First 16 hexadecimal digits of its hash."),
-        Column::new("parent", Unit::Text, "The same of the block it stands on."),
-        Column::new("height", Unit::Count, "Blocks from genesis to it."),
-        Column::new("leader", Unit::Node, "Who made it."),
-        Column::new("made_ns", Unit::Nanoseconds, "When."),
-        Column::new("size_bytes", Unit::Bytes, "Bytes, serialised."),
-        Column::new("data_shreds", Unit::Count, "Data shreds it was cut into."),
-        Column::new("coding_shreds", Unit::Count, "Coding shreds added to them."),
-        Column::new("transactions", Unit::Count, "Transactions in it."),
-        Column::new("up", Unit::Count, "Nodes that were up when it was made."),
-        Column::new("first_shreds", Unit::Count, "Nodes that got a shred, the leader not counted."),
-        Column::new("whole", Unit::Count, "Nodes that had it whole, the leader included."),
-        Column::new("coverage_ppm", Unit::PartsPerMillion, COVERAGE),
-        Column::new("first_shred_mean_ns", Unit::Nanoseconds, "Mean time until the first shred."),
-        Column::new("to_50_nodes_ns", Unit::Nanoseconds, "Until 50 % of the nodes had it."),
-        Column::new("to_67_nodes_ns", Unit::Nanoseconds, "Until 67 % of the nodes had it."),
-        Column::new("to_80_nodes_ns", Unit::Nanoseconds, "Until 80 % of the nodes had it."),
-        Column::new("to_90_nodes_ns", Unit::Nanoseconds, "Until 90 % of the nodes had it."),
-        Column::new("to_95_nodes_ns", Unit::Nanoseconds, "Until 95 % of the nodes had it."),
-        Column::new("to_99_nodes_ns", Unit::Nanoseconds, "Until 99 % of the nodes had it."),
-        Column::new("to_100_nodes_ns", Unit::Nanoseconds, "Until all nodes had it."),
-        Column::new("to_50_stake_ns", Unit::Nanoseconds, "Until nodes with 50 % of stake had it."),
-        Column::new("to_67_stake_ns", Unit::Nanoseconds, "Until nodes with 67 % of stake had it."),
-        Column::new("to_80_stake_ns", Unit::Nanoseconds, "Until nodes with 80 % of stake had it."),
-        Column::new("to_90_stake_ns", Unit::Nanoseconds, "Until nodes with 90 % of stake had it."),
-        Column::new("to_95_stake_ns", Unit::Nanoseconds, "Until nodes with 95 % of stake had it."),
-        Column::new("to_99_stake_ns", Unit::Nanoseconds, "Until nodes with 99 % of stake had it."),
-        Column::new("to_100_stake_ns", Unit::Nanoseconds, "Until nodes with all stake had it."),
-        Column::new("turbine", Unit::Count, TURBINE),
-        Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
-        Column::new("repaired", Unit::Count, "Those that answered a repair request."),
-        Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
-        Column::new("hops_max", Unit::Count, "Most links that a shred travelled down a tree."),
-        Column::new("sent", Unit::Count, SENT),
-        Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
-        Column::new("expired", Unit::Count, "How often a node gave it up."),
-        Column::new("canonical", Unit::Flag, CANONICAL),
-    ],
+    columns: &COLUMNS,
 };
+
+const COLUMNS: [Column; FIRST.len() + SHARE_COLUMNS.len() + LAST.len()] =
+    joined(&[FIRST, &SHARE_COLUMNS, LAST]);
+
+const FIRST: &[Column] = &[
+    Column::new("slot", Unit::Slot, "Its slot."),
+    Column::new("block", Unit::Text, "First 16 hexadecimal digits of its hash."),
+    Column::new("parent", Unit::Text, "The same of the block it stands on."),
+    Column::new("height", Unit::Count, "Blocks from genesis to it."),
+    Column::new("leader", Unit::Node, "Who made it."),
+    Column::new("made_ns", Unit::Nanoseconds, "When."),
+    Column::new("size_bytes", Unit::Bytes, "Bytes, serialised."),
+    Column::new("data_shreds", Unit::Count, "Data shreds it was cut into."),
+    Column::new("coding_shreds", Unit::Count, "Coding shreds added to them."),
+    Column::new("transactions", Unit::Count, "Transactions in it."),
+    Column::new("up", Unit::Count, "Nodes that were up when it was made."),
+    Column::new("first_shreds", Unit::Count, "Nodes that got a shred, the leader not counted."),
+    Column::new("whole", Unit::Count, "Nodes that had it whole, the leader included."),
+    Column::new("coverage_ppm", Unit::PartsPerMillion, COVERAGE),
+    Column::new("first_shred_mean_ns", Unit::Nanoseconds, "Mean time until the first shred."),
+];
+
+const LAST: &[Column] = &[
+    Column::new("turbine", Unit::Count, TURBINE),
+    Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
+    Column::new("repaired", Unit::Count, "Those that answered a repair request."),
+    Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
+    Column::new("hops_max", Unit::Count, "Most links that a shred travelled down a tree."),
+    Column::new("sent", Unit::Count, SENT),
+    Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
+    Column::new("expired", Unit::Count, "How often a node gave it up."),
+    Column::new("canonical", Unit::Flag, CANONICAL),
+];
 
 const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
 const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader or down a tree; this \
@@ -102,7 +96,7 @@ pub(super) struct Tracked {
     /// Sum of the times until the first shred.
     first_sum: u128,
     pub(super) nodes: Spread,
-    stake: Spread,
+    pub(super) stake: Spread,
     pub(super) shreds: Shreds,
     /// Most links that a shred of it travelled.
     pub(super) hops_max: u8,
@@ -184,8 +178,7 @@ impl Tracked {
             ppm(self.reached, self.audience.len() as u64).into(),
             mean(self.first_sum, first_shreds).into(),
         ];
-        cells.extend(self.nodes.times.map(Cell::from));
-        cells.extend(self.stake.times.map(Cell::from));
+        cells.extend(share_cells(&self.nodes, &self.stake));
         let Shreds { turbine, recovered, repaired, duplicate } = self.shreds;
         cells.extend([turbine, recovered, repaired, duplicate].map(Cell::from));
         cells.push(u64::from(self.hops_max).into());

@@ -61,6 +61,7 @@ impl Consensus {
             Choice::Stay(head, reason) => {
                 self.stuck = reason == Abstention::Switch;
                 self.abstain(ctx, &link, reason);
+                self.refresh(desk, ctx);
                 head
             }
             Choice::Candidate(candidate, fork) => {
@@ -77,7 +78,7 @@ impl Consensus {
         candidate: &Link,
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
-        if newer && candidate.height > 0 && may_vote(desk, ctx, candidate) {
+        if newer && candidate.height > 0 {
             self.cast(desk, ctx, candidate, Fork::Same);
         }
     }
@@ -123,14 +124,17 @@ impl Consensus {
         candidate: &Link,
         fork: Fork,
     ) {
-        if candidate.height == 0 || !may_vote(desk, ctx, candidate) {
+        if candidate.height == 0 {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
-            return self.refresh(desk, ctx, candidate);
+            return;
         }
         match self.objection(desk, ctx, candidate) {
-            Some(reason) => self.abstain(ctx, candidate, reason),
+            Some(reason) => {
+                self.abstain(ctx, candidate, reason);
+                self.refresh(desk, ctx);
+            }
             None => self.cast(desk, ctx, candidate, fork),
         }
     }
@@ -171,7 +175,7 @@ impl Consensus {
 
     /// Whether more than two thirds of the stake stand behind the vote that would lie so deep in
     /// the tower, unless it lay as deep before.
-    fn passes_threshold(
+    pub(super) fn passes_threshold(
         &self,
         desk: &Desk<'_>,
         candidate: &Link,
@@ -184,32 +188,36 @@ impl Consensus {
         self.tower.entries().contains(&entry) || stakes.exceeds(support(entry.slot), (2, 3))
     }
 
-    /// Votes.
+    /// Votes. A node without stake keeps a tower too, by which it follows the others and roots, but
+    /// nobody hears of it.
     fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
         let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
-        let mut tower = self.tower;
-        let rooted = tower.vote(slot).filter(|_| self.config.style == Style::Tower);
-        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
-        let rooted = rooted.and_then(on_path).map(|link| link.id);
-        let root =
-            rooted.and_then(|id| desk.chain.link(id)).map_or(desk.chain.root().slot(), Link::slot);
-        let Some(vote) = desk.cluster.ballots.cast(me, (slot, block), root, &tower) else { return };
-        self.tower = tower;
+        let rooted = self.tower.vote(slot).filter(|_| self.config.style == Style::Tower);
         self.voted = Some((slot, block));
         self.told = None;
-        let switched = fork == Fork::Other;
-        ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
-        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
+        let rooted = rooted.and_then(on_path).map(|link| link.id);
+        let root = rooted.and_then(|id| desk.chain.link(id)).unwrap_or(desk.chain.root()).slot();
+        let votes = may_vote(desk, ctx, candidate);
+        let mut ballot = || desk.cluster.ballots.cast(me, (slot, block), root, &self.tower);
+        let vote = votes.then(&mut ballot).flatten();
+        if vote.is_some() {
+            let switched = fork == Fork::Other;
+            ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
+            desk.cluster.prices.charge(ctx, Work::Sign(1));
+        }
         if let Some(rooted) = rooted {
             self.root_at(desk, ctx, rooted);
         }
-        self.hear(desk, ctx, vote);
-        self.send(desk, ctx, &vote);
+        if let Some(vote) = vote {
+            self.hear(desk, ctx, vote);
+            self.send(desk, ctx, &vote, candidate.height);
+        }
     }
 
-    /// Sends a vote to those who put it into blocks, and to those who count it.
-    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote) {
-        self.sent = ctx.now();
+    /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to those who count it.
+    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote, height: u32) {
+        self.sent = (ctx.now(), height);
         let (me, message) = (ctx.me(), Message::of(vote));
         match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
@@ -219,6 +227,22 @@ impl Consensus {
             }
         }
         self.published.push(*vote);
+    }
+
+    /// Sends the last vote again if it has not landed on its fork, and that has grown since.
+    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) {
+        if ctx.now().since(self.sent.0) < REFRESH {
+            return;
+        }
+        let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
+            return;
+        };
+        let Some(tip) = desk.chain.link(desk.chain.heaviest(vote.block)).copied() else { return };
+        let landed = desk.block(ctx, &tip).standings.of(ctx.me());
+        let landed = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= vote.slot);
+        if !landed && tip.height > self.sent.1.saturating_add(REFRESH_BLOCKS) {
+            self.send(desk, ctx, &vote, tip.height);
+        }
     }
 
     /// The leaders of this slot and the next two, each once, the node itself left out.
@@ -231,20 +255,6 @@ impl Consensus {
             }
         });
         leaders
-    }
-
-    /// Sends the last vote again if it has not landed on a fork that has grown.
-    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, head: &Link) {
-        let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
-            return;
-        };
-        let landed = desk.block(ctx, head).standings.of(ctx.me());
-        let landed = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= vote.slot);
-        let height = desk.chain.link(vote.block).map_or(head.height, |link| link.height);
-        let old = head.height.saturating_sub(height) > REFRESH_BLOCKS;
-        if !landed && old && ctx.now().since(self.sent) >= REFRESH {
-            self.send(desk, ctx, &vote);
-        }
     }
 
     /// Says once why the node does not vote for a block.

@@ -122,7 +122,7 @@ impl Consensus {
 
     /// Sends a vote to those who are on its fork, or on none that the liar knows.
     fn send_as(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, place: usize, vote: &Vote) {
-        self.sent = ctx.now();
+        self.sent.0 = ctx.now();
         let me = ctx.me();
         let mut to: Vec<NodeId> = match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().collect(),

@@ -61,8 +61,10 @@ impl Leading {
         let twin = plot.twin.then(|| content.clone().changed());
         let make = |content| self.make(desk.cluster, (parent, node, slot), content, plot);
         let (block, twin) = (make(content), twin.map(make));
+        let audit = block.audit(parent);
         charge(desk.cluster, ctx, &block);
         announce(ctx, node, &block, &expired);
+        ctx.observe(Fact::BlockAudited { node, block: block.id().0, audit });
         let id = block.id();
         let body = ctx.store(block);
         ctx.hold(body);
@@ -198,7 +200,7 @@ impl BlocksConfig {
             let votes = votes.into();
             return (ledger::Content { transactions, filler: 0, votes }, selection.expired);
         }
-        let (bytes, _) = self.size();
+        let (bytes, _) = self.size_in(slot);
         let taken = ledger::BLOCK_HEADER_BYTES + votes.len() as u64 * u64::from(VOTE_BYTES);
         let filler = u64::from(bytes).saturating_sub(taken);
         let votes = votes.into();
@@ -213,7 +215,7 @@ impl BlocksConfig {
             }
             // More votes than a synthetic block has room for make it larger.
             Content::Off | Content::Synthetic => {
-                let (bytes, shape) = self.size();
+                let (bytes, shape) = self.size_in(block.slot());
                 match u32::try_from(block.bytes()) {
                     Ok(needed) if needed <= bytes => shape,
                     needed => self.cut.shape(needed.unwrap_or(u32::MAX)),

@@ -2,6 +2,7 @@
 //! the nodes, and have their keys; the further ones are clients', whose keys follow from the seed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{AccountId, Transaction};
 use crate::base::digest::Digest;
@@ -9,8 +10,9 @@ use crate::base::id::NodeMap;
 use crate::base::rng::Seed;
 use crate::crypto::{KeyPair, Suite};
 
-/// Owners of all accounts. Keys are derived when somebody signs, and kept.
-#[derive(Clone, Debug)]
+/// Owners of all accounts. Keys are derived when somebody signs, and kept: they leave this file only
+/// as signatures.
+#[derive(Clone)]
 pub struct Accounts {
     suite: Suite,
     seed: Seed,
@@ -18,6 +20,12 @@ pub struct Accounts {
     validators: Vec<[u8; 32]>,
     count: u32,
     keys: BTreeMap<AccountId, KeyPair>,
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").field("count", &self.count).finish_non_exhaustive()
+    }
 }
 
 impl Accounts {

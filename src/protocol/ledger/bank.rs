@@ -1,6 +1,7 @@
 //! Protocol layer: the bank, the state of the ledger after a block. Every fork has banks of its
 //! own; they share what they have in common, so a bank is made and copied in little time.
 
+use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
 
 use super::{AccountId, Config, Refusal, Transaction, TransactionId};
@@ -137,6 +138,26 @@ impl Bank {
         self.balances.values().sum()
     }
 
+    /// Looks at all balances that differ from those of another bank: whether none of them is
+    /// negative, and whether together they are what they were. Does not ask what transactions were
+    /// said to do. Balances at genesis are below 2^32 and accounts are at most a million, so a
+    /// balance from 2^63 on is one that has gone below zero.
+    #[must_use]
+    pub fn audit(&self, before: &Self) -> (bool, bool) {
+        let (mut covered, mut gone, mut come) = (true, 0_u128, 0_u128);
+        for change in before.balances.diff(&self.balances) {
+            let (old, new) = match change {
+                DiffItem::Add(_, new) => (0, *new),
+                DiffItem::Update { old: (_, old), new: (_, new) } => (*old, *new),
+                DiffItem::Remove(_, old) => (*old, 0),
+            };
+            covered &= i64::try_from(new).is_ok();
+            gone += u128::from(old);
+            come += u128::from(new);
+        }
+        (covered, gone == come)
+    }
+
     /// Number of accounts.
     #[must_use]
     pub fn accounts(&self) -> usize {
@@ -175,6 +196,25 @@ mod tests {
     /// `blocks` empty blocks later.
     fn later(bank: &Bank, blocks: u32) -> Bank {
         (0..blocks).fold(bank.clone(), |bank, _| bank.open(bank.slot().next()))
+    }
+
+    #[test]
+    fn an_audit_sees_balances_that_are_made_up_lost_or_negative() {
+        let before = genesis(3, 100, 150);
+        let (after, _) = before.execute(Slot::new(1), &[transfer(1, (0, 1), 60, 0)]);
+        assert_eq!(after.audit(&before), (true, true));
+        let with = |changes: &[(u32, u64)]| {
+            let mut bank = after.clone();
+            changes.iter().for_each(|(account, balance)| {
+                bank.balances.insert(AccountId(*account), *balance);
+            });
+            bank.audit(&before)
+        };
+        assert_eq!(with(&[(2, 99)]), (true, false), "lost, in an account that nobody touched");
+        assert_eq!(with(&[(7, 1)]), (true, false), "made up, in a new account");
+        // 40 less 41, as a subtraction gives it that nobody checks; 1 more elsewhere does not help.
+        assert_eq!(with(&[(0, 40_u64.wrapping_sub(41)), (1, 201)]), (false, false));
+        assert_eq!(with(&[(0, 39), (1, 161)]), (true, true));
     }
 
     #[test]

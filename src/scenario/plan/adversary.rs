@@ -77,16 +77,17 @@ impl Resolver<'_> {
         let conduct = self.conduct()?;
         let (kind, count, all) = (self.config.does(), nodes.len(), self.population.count());
         let are = if all == 1 { "node" } else { "nodes" };
+        // Whatever heals ends the lying too.
+        let (until, heal) = (term.until, self.scenario.heal_at);
+        let end = until.into_iter().chain(heal).min().map(|until| Time::ZERO + until);
+        if let Some(heal_at) = heal.filter(|heal_at| *heal_at <= term.from) {
+            let message = format!("{} is not before heal_at = \"{heal_at}\"", term.from);
+            return self.error("from", message);
+        }
         Ok(PlannedAdversary {
             kind,
             describe: format!("{kind}: {count} of {all} {are}"),
-            role: Role {
-                place: self.place,
-                nodes: Arc::new(nodes),
-                conduct,
-                begin,
-                end: term.until.map(|until| Time::ZERO + until),
-            },
+            role: Role { place: self.place, nodes: Arc::new(nodes), conduct, begin, end },
             may_miss: term.may_miss,
         })
     }

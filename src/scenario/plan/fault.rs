@@ -63,7 +63,9 @@ pub(super) fn resolve(
     let mut salts = Vec::new();
     for (place, config) in scenario.faults.iter().enumerate() {
         let salt = salt(config, &mut salts);
-        let resolver = Resolver { config, population, base_dir, seed, end, place, busy, salt };
+        let heal_at = scenario.heal_at.map(|at| Time::ZERO + at);
+        let resolver =
+            Resolver { config, population, base_dir, seed, end, heal_at, place, busy, salt };
         let (begin, until) = resolver.window()?;
         let (describe, action) = resolver.action(begin, until)?;
         faults.planned.push(PlannedFault {
@@ -134,6 +136,8 @@ struct Resolver<'a> {
     base_dir: &'a Path,
     seed: Seed,
     end: Time,
+    /// When everything ends that goes wrong.
+    heal_at: Option<Time>,
     place: usize,
     /// Whether work has a price.
     busy: bool,
@@ -152,6 +156,12 @@ impl Resolver<'_> {
     fn window(&self) -> Result<(Time, Option<Time>), ScenarioError> {
         let window = self.config.window();
         let begin = Time::ZERO + window.at;
+        if let Some(heal_at) = self.heal_at.filter(|heal_at| begin >= *heal_at) {
+            let (at, heal_at) = (window.at, heal_at.since(Time::ZERO));
+            let message =
+                format!("{at} is not before heal_at = \"{heal_at}\", when all faults end");
+            return self.error("at", message);
+        }
         let heal = matches!(self.config, FaultConfig::Heal { .. });
         let end = match (window.lasting, window.until) {
             (Some(_), Some(_)) => return self.error("until", "either for or until, not both"),
@@ -171,7 +181,8 @@ impl Resolver<'_> {
             }
             (None, until) => until.map(|until| Time::ZERO + until),
         };
-        Ok((begin, end))
+        let healed = self.heal_at.filter(|at| !heal && end.is_none_or(|end| end > *at));
+        Ok((begin, healed.or(end)))
     }
 
     /// What the fault does, in words and for the kernel.

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::base::id::NodeId;
 use crate::base::quantity::Chance;
 
 use super::near_name;
@@ -75,6 +76,27 @@ const FORMS: [(&str, &str); 9] = [
 ];
 
 impl Selector {
+    /// Exactly these nodes, one or more in increasing order; consecutive ones are written as a
+    /// range.
+    #[must_use]
+    pub fn of(nodes: impl IntoIterator<Item = NodeId>) -> Self {
+        let mut parts: Vec<Self> = Vec::new();
+        for node in nodes.into_iter().map(NodeId::number) {
+            let joined = match parts.last() {
+                Some(Self::Node(last)) if last + 1 == node => Some(*last),
+                Some(Self::Range { start, end }) if *end == node => Some(*start),
+                _ => None,
+            };
+            if let Some(start) = joined {
+                parts.pop();
+                parts.push(Self::Range { start, end: node + 1 });
+            } else {
+                parts.push(Self::Node(node));
+            }
+        }
+        if parts.len() == 1 { parts.remove(0) } else { Self::AnyOf(parts) }
+    }
+
     /// Several parts as one selector.
     fn any_of(parts: Vec<Self>) -> Result<Self, SelectorError> {
         let mut flat = Vec::with_capacity(parts.len());

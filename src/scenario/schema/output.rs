@@ -75,6 +75,22 @@ pub enum RowsConfig {
     None,
 }
 
+/// What must never happen (`[invariants]`): no two honest validators root conflicting blocks, roots
+/// only grow, votes keep to their lockouts, a block's hash is that of its bytes, and no fork makes
+/// or loses money.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InvariantsConfig {
+    /// Whether all of it is watched. The first violation ends the run with exit code 1.
+    pub watch: bool,
+}
+
+impl Default for InvariantsConfig {
+    fn default() -> Self {
+        Self { watch: true }
+    }
+}
+
 /// Limits of queues and buffers (`[limits]`); reaching one is reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
