@@ -164,7 +164,7 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
-            .with_roles(&roles, node)
+            .with_roles(&roles, &cluster, node)
     });
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
