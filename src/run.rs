@@ -88,7 +88,7 @@ pub struct Finished<S> {
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
 /// listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
+pub type World<S, L> = Simulation<Validator, Workload, Both<Both<Recorder<S>, Option<Watch>>, L>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -132,7 +132,7 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
     });
     let recorder = Recorder::new(recorder_plan(plan), sink);
-    let observer = Both(recorder, Both(watch(plan), listener));
+    let observer = Both(Both(recorder, watch(plan)), listener);
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
 
@@ -230,7 +230,7 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, Both(watch, _)) = observer;
+    let Both(Both(recorder, watch), _) = observer;
     let unwatched = watch.as_ref().map_or(0, Watch::unknown);
     let (summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,

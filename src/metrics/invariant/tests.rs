@@ -193,8 +193,7 @@ fn memory_is_bounded_and_a_long_run_stays_judged() {
     for height in 1..=20_000_u64 {
         let slot = Slot::new(height as u32);
         let (block, parent) = (height, height - 1);
-        let made =
-            Fact::BlockMade { node: node(0), slot, block, parent, height: height as u32 };
+        let made = Fact::BlockMade { node: node(0), slot, block, parent, height: height as u32 };
         heard.hear(made);
         if height > 32 {
             for by in 0..NODES as u32 {

@@ -158,7 +158,8 @@ impl Resolver<'_> {
         let begin = Time::ZERO + window.at;
         if let Some(heal_at) = self.heal_at.filter(|heal_at| begin >= *heal_at) {
             let (at, heal_at) = (window.at, heal_at.since(Time::ZERO));
-            let message = format!("{at} is not before heal_at = \"{heal_at}\", when all faults end");
+            let message =
+                format!("{at} is not before heal_at = \"{heal_at}\", when all faults end");
             return self.error("at", message);
         }
         let heal = matches!(self.config, FaultConfig::Heal { .. });
