@@ -115,7 +115,7 @@ impl Finished<MemorySink> {
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
 /// listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
+pub type World<S, L> = Simulation<Validator, Workload, Both<Both<Recorder<S>, Option<Watch>>, L>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -150,7 +150,7 @@ pub fn run<S: RowSink, L: Observer>(
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
     let recorder = Recorder::new(recorder_plan(plan), sink);
-    simulation(plan, Both(recorder, Both(watch(plan), listener)))
+    simulation(plan, Both(Both(recorder, watch(plan)), listener))
 }
 
 /// The same with nobody else who listens.
@@ -284,7 +284,7 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, Both(watch, _)) = observer;
+    let Both(Both(recorder, watch), _) = observer;
     let unwatched = watch.as_ref().map_or(0, Watch::unknown);
     let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,

@@ -11,6 +11,7 @@ mod determinism;
 mod documents;
 mod equalities;
 mod extremes;
+mod invariants;
 mod laws;
 mod malformed;
 mod mutations;
