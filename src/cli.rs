@@ -1,11 +1,14 @@
 //! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
 
+mod budget;
 mod calibrate;
 mod describe;
 mod documents;
 mod events;
+mod interrupt;
 mod progress;
 mod run;
+mod sweep;
 mod topology;
 mod verdict;
 
@@ -19,6 +22,7 @@ use clap_complete::Shell;
 
 pub use self::documents::{key_reference, results_readme, scenarios_readme};
 
+use crate::experiment::ExperimentError;
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::near_name;
@@ -40,6 +44,8 @@ pub const EXIT_INTERNAL: u8 = 4;
 pub const EXIT_BUDGET: u8 = 5;
 /// Reading or writing failed.
 pub const EXIT_IO: u8 = 6;
+/// A signal ended the work; it can be resumed.
+pub const EXIT_INTERRUPTED: u8 = 75;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,7 +56,8 @@ Exit codes:
   3  the same run gave other bytes than before
   4  a bug in headwater
   5  a limit was reached
-  6  reading or writing failed";
+  6  reading or writing failed
+  75 interrupted by a signal; the same command goes on or starts again";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,6 +84,16 @@ enum Command {
     ///
     /// Results go to a folder (results/NAME-SEED by default) that appears when it is complete.
     Run(Box<run::RunArguments>),
+    /// Run a scenario with several values of its keys and several seeds, side by side.
+    ///
+    /// Axes and seeds stand in the [sweep] of the scenario or behind --axis and --seeds. Every run
+    /// leaves a record; a sweep that was stopped goes on where it was, and a finished one only
+    /// makes its tables, runs.csv and points.csv.
+    Sweep(Box<sweep::SweepArguments>),
+    /// Join the folders in which parts of a sweep were made.
+    Merge(sweep::MergeArguments),
+    /// Show differences between runs of the same seed: along an axis of a sweep, or between two.
+    Compare(sweep::CompareArguments),
     /// Check a scenario without running it.
     Validate {
         #[command(flatten)]
@@ -205,6 +222,18 @@ impl From<Vec<ScenarioError>> for Failure {
     }
 }
 
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        match error {
+            ExperimentError::Scenario(errors) => errors.into(),
+            ExperimentError::Results(error) => error.into(),
+            ExperimentError::Incomplete(why) => Self::new(EXIT_FAILED, why),
+            ExperimentError::Diverged(why) => Self::new(EXIT_DIVERGED, why),
+            ExperimentError::Usage(why) => Self::usage(why),
+        }
+    }
+}
+
 impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         let code = match &error {
@@ -233,6 +262,9 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 fn dispatch(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Sweep(arguments) => sweep::sweep(arguments),
+        Command::Merge(arguments) => sweep::merge(arguments),
+        Command::Compare(arguments) => sweep::compare(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
         Command::Topology { scenario, output, force } => {
@@ -267,6 +299,16 @@ fn print(text: &str) -> Result<u8, Failure> {
             Err(Failure::new(EXIT_IO, format!("cannot write to stdout: {error}")))
         }
         _ => Ok(EXIT_OK),
+    }
+}
+
+/// A word of a command as a shell reads it back.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 mod difference;
+pub mod drafts;
 pub mod folder;
 pub mod manifest;
 pub mod readme;

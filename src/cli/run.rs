@@ -5,10 +5,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
+use super::budget::{BudgetArguments, Guard};
 use super::events::EventLog;
 use super::progress::Bar;
 use super::verdict::verdict;
-use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print};
+use super::{
+    EXIT_BUDGET, EXIT_INTERRUPTED, EXIT_OK, Failure, ScenarioArguments, complain, describe,
+    interrupt, print, quoted,
+};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -53,12 +57,16 @@ pub(super) struct RunArguments {
     /// The log of events with every single message: sent, delivered, lost.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     events_messages: bool,
+    #[command(flatten)]
+    budget: BudgetArguments,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let source = arguments.scenario.source()?;
-    let overrides = arguments.scenario.overrides()?;
+    let mut overrides = arguments.scenario.overrides()?;
+    overrides.extend(arguments.budget.overrides()?);
     let plan = shipped::plan(&source, &overrides)?;
+    let mut control = Control::new(arguments)?;
     let key = plan.key();
     let changed = overrides.iter().any(|set| set.key() != "seed");
     let target = arguments.output.clone().unwrap_or_else(|| {
@@ -76,15 +84,18 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let (now, clock) = (SystemTime::now(), Instant::now());
     let started = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let finished = match events {
-        Some(log) => drive(&plan, sink, log, arguments.quiet),
-        None => drive(&plan, sink, Deaf, arguments.quiet),
+        Some(log) => control.drive(&plan, sink, log),
+        None => control.drive(&plan, sink, Deaf),
     };
     let elapsed = clock.elapsed().as_nanos() as u64;
     let mut text = describe::summary(&plan, &finished, Span::from_nanos(elapsed));
     let Finished { summary, digest, ending, reached, handled, sink, .. } = finished;
     folder.close(sink)?;
     folder.write_json("summary.json", &summary)?;
-    let (verdict, code) = verdict(&plan, &ending, &summary);
+    let (verdict, code) = match control.stopped {
+        Some((why, code)) => (why, code),
+        None => verdict(&plan, &ending, &summary),
+    };
     let command = reproduce(arguments, &plan);
     let manifest = Manifest {
         format: Manifest::FORMAT,
@@ -125,14 +136,36 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn drive<L: Observer>(plan: &Plan, sink: CsvSink, listener: L, quiet: bool) -> Finished<CsvSink> {
-    let mut bar = Bar::new(quiet);
-    let finished = run::run(plan, sink, listener, &mut |progress| {
-        bar.show(progress);
-        Go::On
-    });
-    bar.finish();
-    finished
+/// What may end a run before its time, and what shows how it is going.
+struct Control {
+    bar: Bar,
+    guard: Guard,
+    /// Why the run was stopped, and the exit code.
+    stopped: Option<(String, u8)>,
+}
+
+impl Control {
+    fn new(arguments: &RunArguments) -> Result<Self, Failure> {
+        interrupt::listen()?;
+        let guard = arguments.budget.guard(1)?;
+        Ok(Self { bar: Bar::new(arguments.quiet), guard, stopped: None })
+    }
+
+    fn drive<L: Observer>(&mut self, plan: &Plan, sink: CsvSink, listener: L) -> Finished<CsvSink> {
+        self.guard.begin(0);
+        let finished = run::run(plan, sink, listener, &mut |progress| {
+            self.bar.show(progress);
+            if interrupt::asked() {
+                let why = "interrupted; the same command makes the whole run";
+                self.stopped = Some((why.to_owned(), EXIT_INTERRUPTED));
+            } else if let Some(why) = self.guard.check(0) {
+                self.stopped = Some((format!("stopped: {why}"), EXIT_BUDGET));
+            }
+            if self.stopped.is_some() { Go::Stop } else { Go::On }
+        });
+        self.bar.finish();
+        finished
+    }
 }
 
 fn event_log(
@@ -169,14 +202,6 @@ fn event_log(
 
 /// The command that makes the same run again.
 fn reproduce(arguments: &RunArguments, plan: &Plan) -> String {
-    let quoted = |text: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
-        if !text.is_empty() && text.chars().all(plain) {
-            text.to_owned()
-        } else {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-    };
     let scenario = &arguments.scenario;
     let mut command = format!("headwater run {}", quoted(&scenario.scenario));
     for set in &scenario.set {
@@ -184,6 +209,9 @@ fn reproduce(arguments: &RunArguments, plan: &Plan) -> String {
     }
     if let Some(duration) = &scenario.duration {
         command += &format!(" --duration {}", quoted(duration));
+    }
+    for word in arguments.budget.words() {
+        command += &format!(" {}", quoted(&word));
     }
     command + &format!(" --seed {}", plan.seed.0)
 }

@@ -8,8 +8,16 @@ use crate::scenario::plan::Plan;
 /// What became of the run, in words, and the exit code. A run that did not do what its scenario is
 /// about has failed, however well it went.
 pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
-    if let Ending::Overloaded(overload) = ending {
-        return (format!("stopped: {overload} (limits.pending_events)"), EXIT_BUDGET);
+    let stopped = match ending {
+        Ending::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+        Ending::EventsSpent(events) => Some(format!("{events} events were handled (limits.events)")),
+        Ending::TimeSpent(limit) => {
+            Some(format!("{limit} of virtual time have passed (limits.virtual_time)"))
+        }
+        Ending::Complete | Ending::Stopped => None,
+    };
+    if let Some(stopped) = stopped {
+        return (format!("stopped: {stopped}"), EXIT_BUDGET);
     }
     if !summary.conservation.holds {
         return ("failed: messages are unaccounted for, which is a bug".into(), EXIT_FAILED);

@@ -117,7 +117,8 @@ impl Plan {
             inbox_limit: scenario.limits.inbox as usize,
         };
         let mut plan = Self {
-            scenario: Scenario { gossip, ..scenario.clone() },
+            // A run is one point of an experiment and knows nothing of the others.
+            scenario: Scenario { gossip, sweep: None, ..scenario.clone() },
             seed,
             end,
             population,
@@ -134,6 +135,9 @@ impl Plan {
             notes: Vec::new(),
         };
         output::settle(&mut plan)?;
+        if scenario.sweep.is_some() {
+            plan.notes.push("sweep: a single run does not read it, `headwater sweep` does".into());
+        }
         plan.notes.extend(notes::of(&plan));
         Ok(plan)
     }

@@ -89,7 +89,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     let mut texts = Texts {
         file: (source.name.clone(), source.text.clone()),
         preset: None,
-        overrides: overrides.iter().map(|set| set.text().to_owned()).collect(),
+        overrides: overrides.iter().map(Override::origin).collect(),
     };
     let placed = |findings, texts: &Texts| Err(place_all(findings, texts));
     let mut root = match merged(source, presets, overrides, &mut texts) {

@@ -5,6 +5,7 @@ pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
+pub mod sweep;
 pub mod transactions;
 pub mod workload;
 
@@ -15,6 +16,7 @@ use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{LimitsConfig, OutputConfig};
+use self::sweep::SweepConfig;
 use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
@@ -80,6 +82,9 @@ pub struct Scenario {
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
     pub limits: LimitsConfig,
+    /// An experiment: values of keys and seeds that `headwater sweep` runs the scenario with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepConfig>,
 }
 
 /// How nodes find each other and notice that a peer is gone (`[discovery]`).
@@ -123,6 +128,7 @@ impl Default for Scenario {
             faults: Vec::new(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
+            sweep: None,
         }
     }
 }

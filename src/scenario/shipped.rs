@@ -9,6 +9,7 @@ use super::population::near_name;
 use super::population::selector::Selector;
 use super::reader::{self, FormatCheck, Override, Read, Source};
 use super::schema::Scenario;
+use super::schema::sweep::Seeds;
 use crate::protocol::turbine::config::Coding;
 
 /// A scenario that is part of the program.
@@ -58,6 +59,7 @@ pub const PRESETS: &[(&str, &str)] = &[
 const FORMATS: &[FormatCheck] = &[
     ("nodes", |text| text.parse::<Selector>().map(drop).map_err(|error| error.to_string())),
     ("coding", |text| text.parse::<Coding>().map(drop)),
+    ("seeds", |text| text.parse::<Seeds>().map(drop)),
 ];
 
 impl Shipped {
