@@ -28,7 +28,7 @@ use crate::scenario::error::ScenarioError;
 use crate::scenario::population::near_name;
 use crate::scenario::reader::{Override, Source, json_schema};
 use crate::scenario::schema::Scenario;
-use crate::scenario::shipped::{self, SCENARIOS, Shipped};
+use crate::scenario::shipped::{self, EXPERIMENTS, SCENARIOS, Shipped};
 
 /// Everything as expected.
 pub const EXIT_OK: u8 = 0;
@@ -322,14 +322,17 @@ fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
 }
 
 fn list() -> Result<u8, Failure> {
-    let width = SCENARIOS.iter().map(|shipped| shipped.name.len()).max().unwrap_or(0);
+    let width = Shipped::all().map(|shipped| shipped.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for shipped in SCENARIOS {
-        let description = match shipped::read(&shipped.source(), &[]) {
-            Ok(read) => read.value.description,
-            Err(errors) => return Err(errors.into()),
-        };
-        text += &format!("{:<width$}  {description}\n", shipped.name);
+    for (command, all) in [("run", SCENARIOS), ("sweep", EXPERIMENTS)] {
+        text += &format!("headwater {command} NAME\n");
+        for shipped in all {
+            let description = match shipped::read(&shipped.source(), &[]) {
+                Ok(read) => read.value.description,
+                Err(errors) => return Err(errors.into()),
+            };
+            text += &format!("  {:<width$}  {description}\n", shipped.name);
+        }
     }
     print(&text)
 }
@@ -340,7 +343,7 @@ fn init(name: Option<&str>, output: Option<&Path>) -> Result<u8, Failure> {
         Some(name) => match Shipped::find(name) {
             Some(shipped) => shipped.text,
             None => {
-                let near = near_name(name, SCENARIOS.iter().map(|shipped| shipped.name));
+                let near = near_name(name, Shipped::all().map(|shipped| shipped.name));
                 let hint = match near {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "`headwater list` names them".to_owned(),

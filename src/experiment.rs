@@ -19,6 +19,7 @@ mod range;
 pub mod record;
 pub mod schedule;
 pub mod shard;
+pub mod shown;
 pub mod statistics;
 pub mod store;
 pub mod sweep;
@@ -86,6 +87,8 @@ pub struct Changes {
     pub until_precise: Option<String>,
     /// Most seeds of a point.
     pub most_seeds: Option<u32>,
+    /// Key figures to print, besides those of the scenario.
+    pub show: Vec<String>,
 }
 
 /// A scenario, the keys that change and the seeds.
@@ -96,6 +99,7 @@ pub struct Experiment {
     axes: Vec<Axis>,
     grid: Grid,
     definition: Definition,
+    show: Vec<String>,
 }
 
 impl Experiment {
@@ -124,12 +128,13 @@ impl Experiment {
         }
         zip(&mut axes, &changes.zips)?;
         let grid = Grid::of(&axes)?;
-        let seeds = changes.seeds.or(config.seeds.clone());
+        let seeds = changes.seeds.or_else(|| config.seeds.clone());
         let seeds = seeds.unwrap_or_else(|| Seeds::one(read.value.seed));
         let precise = precision(&config, changes.until_precise, changes.most_seeds)?;
+        let show = [config.show, changes.show].concat();
         let resolved = Scenario { sweep: None, ..read.value };
         let definition = Definition::new(&resolved, &axes, seeds, precise);
-        let experiment = Self { source, overrides, axes, grid, definition };
+        let experiment = Self { source, overrides, axes, grid, definition, show };
         let count = experiment.least_runs();
         if count > MOST_RUNS {
             let message = format!("the sweep has {count} runs, more than the limit of {MOST_RUNS}");
@@ -142,6 +147,12 @@ impl Experiment {
     #[must_use]
     pub const fn definition(&self) -> &Definition {
         &self.definition
+    }
+
+    /// The key figures that are to be printed.
+    #[must_use]
+    pub fn show(&self) -> &[String] {
+        &self.show
     }
 
     /// How many combinations of values there are.

@@ -5,6 +5,7 @@ mod input;
 mod killed;
 mod output;
 mod summary;
+mod sweep;
 mod verdict;
 
 use std::collections::BTreeMap;

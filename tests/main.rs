@@ -7,6 +7,7 @@ mod clocks;
 mod determinism;
 mod documents;
 mod equalities;
+mod experiment;
 mod extremes;
 mod laws;
 mod malformed;

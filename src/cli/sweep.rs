@@ -19,6 +19,7 @@ use super::{
 };
 use crate::experiment::schedule::{Records, Run};
 use crate::experiment::shard::Shard;
+use crate::experiment::shown::shown;
 use crate::experiment::store::Store;
 use crate::experiment::sweep::{self, Conditions, Judged, Outcome, Report, Stop, Watch};
 use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, merge as join};
@@ -68,6 +69,9 @@ pub(super) struct SweepArguments {
     /// Start even if there are more than 10,000 runs.
     #[arg(long)]
     yes: bool,
+    /// Print this key figure for each point, such as rumors.latency.p50_ns. May be repeated.
+    #[arg(long, value_name = "METRIC")]
+    show: Vec<String>,
     /// Print nothing but errors.
     #[arg(long, short)]
     quiet: bool,
@@ -101,6 +105,7 @@ impl SweepArguments {
             seeds: self.seeds.clone(),
             until_precise: self.until_precise.clone(),
             most_seeds: self.most_seeds,
+            show: self.show.clone(),
         };
         let mut overrides = self.scenario.overrides()?;
         overrides.extend(self.budget.overrides()?);
@@ -186,7 +191,14 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
         return Ok(EXIT_INTERRUPTED);
     }
     if !arguments.quiet {
-        print(&told(&experiment, &report, shard, &output))?;
+        let mut text = told(&experiment, &report, shard, &output);
+        if report.missing == 0 && !experiment.show().is_empty() {
+            let (table, unknown) =
+                shown(experiment.definition(), &report.records, experiment.show())?;
+            text += &format!("\n{table}");
+            unknown.iter().for_each(|why| complain("note", why));
+        }
+        print(&text)?;
     } else if code != EXIT_OK {
         complain("error", &verdicts(&report));
     }

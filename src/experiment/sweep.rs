@@ -93,11 +93,12 @@ pub struct Report {
 }
 
 /// Makes all runs of a part that are not there yet, and the tables if no run of the whole sweep is
-/// missing then. Records and tables do not depend on the conditions.
+/// missing then. Records and tables do not depend on the conditions. A run whose scenario is wrong
+/// is judged like every other; [`check`] finds such before.
 ///
 /// # Errors
-/// [`ExperimentError::Scenario`] for the first point whose scenario is wrong, before any run is
-/// made; the others of [`ExperimentError`] when a record cannot be kept: what has been is.
+/// Those of [`ExperimentError`] that have to do with files, when a record cannot be kept: what has
+/// been is kept.
 pub fn sweep(
     experiment: &Experiment,
     store: &Store,
@@ -108,7 +109,6 @@ pub fn sweep(
     let found = store.load()?;
     let mut report = Report { notes: found.damaged.clone(), ..Report::default() };
     let work = Work { experiment, store, found: &found, watch, judge };
-    check(experiment, &found.records, conditions, watch)?;
     // With seeds that are added, each round asks for what the one before makes necessary.
     let mut known = found.records.clone();
     let mut checked: BTreeSet<Run> = BTreeSet::new();

@@ -22,16 +22,16 @@ pub struct Shipped {
 }
 
 macro_rules! shipped {
-    ($($name:literal),* $(,)?) => {
+    ($folder:literal: $($name:literal),* $(,)?) => {
         &[$(Shipped {
             name: $name,
-            text: include_str!(concat!("../../scenarios/", $name, ".toml")),
+            text: include_str!(concat!("../../scenarios/", $folder, $name, ".toml")),
         }),*]
     };
 }
 
 /// All shipped scenarios, the quick start first.
-pub const SCENARIOS: &[Shipped] = shipped![
+pub const SCENARIOS: &[Shipped] = shipped!["":
     "quick-start",
     "three-validators",
     "classroom",
@@ -49,6 +49,15 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "solana-gossip",
 ];
 
+/// All shipped experiments: scenarios with a `[sweep]`.
+pub const EXPERIMENTS: &[Shipped] = shipped!["experiments/":
+    "fanout-by-chunk-size",
+    "loss-by-coding",
+    "gossip-fanout-by-interval",
+    "partition-length",
+    "lookahead-by-latency",
+];
+
 /// The sets of rules that `rules = "NAME"` chooses from.
 pub const PRESETS: &[(&str, &str)] = &[
     ("classroom", include_str!("preset/classroom.toml")),
@@ -63,10 +72,15 @@ const FORMATS: &[FormatCheck] = &[
 ];
 
 impl Shipped {
-    /// The shipped scenario of this name.
+    /// Everything that is shipped: scenarios, then experiments.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        SCENARIOS.iter().chain(EXPERIMENTS)
+    }
+
+    /// The shipped scenario or experiment of this name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        SCENARIOS.iter().find(|shipped| shipped.name == name)
+        Self::all().find(|shipped| shipped.name == name)
     }
 
     /// It as a source to read.
@@ -97,7 +111,7 @@ pub fn find(name: &str) -> Result<Source, ScenarioError> {
         return Ok(shipped.source());
     }
     // What looks like a path was meant as one.
-    let near = near_name(name, SCENARIOS.iter().map(|shipped| shipped.name));
+    let near = near_name(name, Shipped::all().map(|shipped| shipped.name));
     match near {
         Some(near) if path.components().count() == 1 => {
             let message = format!("there is no file and no shipped scenario {name:?}");

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &["base", "metrics::table"]),
     ("scenario", &["base", "sim", "crypto", "protocol"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
+    ("experiment", &["base", "fact", "metrics", "results", "scenario", "run"]),
     (
         "cli",
         &[
@@ -27,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "results",
             "scenario",
             "run",
+            "experiment",
         ],
     ),
 ];

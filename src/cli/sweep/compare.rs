@@ -85,15 +85,19 @@ fn in_words(difference: &Difference) -> String {
         format!(", {}{:.1} %", if share < 0.0 { "" } else { "+" }, share * 100.0)
     });
     let interval = figures.interval.map_or_else(String::new, |(low, high)| {
-        format!(", 95 % within {} and {}", decimal(low), decimal(high))
+        format!(", 95 % between {} and {}", decimal(low), decimal(high))
     });
     let (n, unit) = (figures.n, if unit == "count" { "" } else { unit });
     let change = figures.mean.map_or_else(
         || "no pair has both".to_owned(),
-        |mean| format!("{} by {}{share}{interval}", text(*before), decimal(mean)),
+        |mean| {
+            let sign = if mean < 0.0 { "" } else { "+" };
+            format!("{} {sign}{}{share}{interval}", text(*before), decimal(mean))
+        },
     );
     let pairs = if n == 1 { "pair" } else { "pairs" };
-    format!("  {metric}  {change} {unit} ({n} {pairs})\n").replace("  (", " (")
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    format!("  {metric}  {change}{unit} ({n} {pairs})\n")
 }
 
 fn read(folder: &Path) -> Result<Sweep, ExperimentError> {

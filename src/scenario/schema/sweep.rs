@@ -25,11 +25,15 @@ pub struct SweepConfig {
     /// How many seeds a point gets at most while it is not precise enough.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub most_seeds: u32,
+    /// Key figures that are printed for each point when the sweep is done, by their places in
+    /// `summary.json`, such as "rumors.latency.p50_ns".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub show: Vec<String>,
 }
 
 impl Default for SweepConfig {
     fn default() -> Self {
-        Self { seeds: None, axis: Vec::new(), until_precise: None, most_seeds: 200 }
+        Self { seeds: None, axis: Vec::new(), until_precise: None, most_seeds: 200, show: Vec::new() }
     }
 }
 
