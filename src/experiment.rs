@@ -1,10 +1,10 @@
 //! Layer 4, experiments: one scenario many times, with other values of its keys and other seeds.
 //!
-//! An [`Experiment`] is a scenario with axes and seeds. Each combination of values is a *point*, and
-//! a point with a seed is a run, whose plan is made by the same function as with `--set`. What comes
-//! of a run is one [`record::Record`], a file of its own; everything that is shown later (tables,
-//! intervals, comparisons) is made from records alone, so a sweep can be stopped, divided among
-//! machines and joined again without a difference in any byte.
+//! An [`Experiment`] is a scenario with axes and seeds. Each combination of values is a *point*,
+//! and a point with a seed is a run, whose plan is made by the same function as with `--set`. What
+//! comes of a run is one [`record::Record`], a file of its own; everything that is shown later
+//! (tables, intervals, comparisons) is made from records alone, so a sweep can be stopped, divided
+//! among machines and joined again without a difference in any byte.
 //!
 //! This is the only layer below the command line that uses threads, one per run: a run shares
 //! nothing with another, and records are put in order before anything is made of them. Clocks,

@@ -1,5 +1,5 @@
-//! Experiments through the library: whoever judges or watches runs from outside, one run's misfortune
-//! is no other's.
+//! Experiments through the library: whoever judges or watches runs from outside, one run's
+//! misfortune is no other's.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,20 +35,20 @@ fn experiment(axes: &[&str], seeds: &str) -> Experiment {
 /// Lets everything run, up to a number of runs.
 #[derive(Default)]
 struct Patient {
-    ended: AtomicUsize,
+    begun: AtomicUsize,
     most: Option<usize>,
 }
 
 impl Watch for Patient {
-    fn begin(&self, _: usize) {}
+    fn begin(&self, _: usize) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
     fn check(&self, _: usize, _: Progress) -> Option<Stop> {
         None
     }
-    fn end(&self, _: usize, _: usize, _: usize) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-    }
+    fn end(&self, _: usize, _: usize, _: usize) {}
     fn interrupted(&self) -> bool {
-        self.most.is_some_and(|most| self.ended.load(Ordering::Relaxed) >= most)
+        self.most.is_some_and(|most| self.begun.load(Ordering::Relaxed) >= most)
     }
 }
 
@@ -132,7 +132,8 @@ fn a_mistake_at_any_point_is_found_before_the_first_run() {
 #[test]
 fn records_of_scenarios_whose_files_have_changed_are_made_anew() {
     let folder = tempfile::tempdir().expect("a folder");
-    let text = SMALL.replace("count = 5", "count = 2\nstake = { kind = \"file\", path = \"s.csv\" }");
+    let text =
+        SMALL.replace("count = 5", "count = 2\nstake = { kind = \"file\", path = \"s.csv\" }");
     let file = folder.path().join("s.toml");
     std::fs::write(&file, text).expect("written");
     let path = folder.path().join("here");

@@ -1,6 +1,6 @@
 //! Command line: documents that are made from the program's own lists, so that they cannot differ
-//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`. Long texts that hold
-//! nothing of the program's own stand in `documents/`.
+//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`. Long texts that
+//! hold nothing of the program's own stand in `documents/`.
 
 use crate::metrics::{Summary, TABLES};
 use crate::results::readme::{FileDoc, readme};

@@ -123,17 +123,22 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         print(&format!("{json}\n"))?;
     } else if !arguments.quiet {
         text += &format!("\n  digest   {digest}\n  results  {}", target.display());
-        text += match outcome {
-            Outcome::Created => "\n",
-            Outcome::Unchanged => " (the same bytes as before)\n",
-            Outcome::Replaced => " (replaced)\n",
-        };
+        text += in_words(outcome);
         text += &format!("  verdict  {verdict}\n");
         print(&text)?;
     } else if code != EXIT_OK {
         complain("error", &verdict);
     }
     Ok(code)
+}
+
+/// What became of the results, to be read after the folder's name.
+const fn in_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "\n",
+        Outcome::Unchanged => " (the same bytes as before)\n",
+        Outcome::Replaced => " (replaced)\n",
+    }
 }
 
 /// What may end a run before its time, and what shows how it is going.

@@ -98,11 +98,18 @@ const MANY_RUNS: u128 = 10_000;
 impl SweepArguments {
     fn experiment(&self) -> Result<Experiment, Failure> {
         let axes = self.axis.iter().map(|text| Axis::parse(text));
+        let seeds = match (&self.seeds, self.scenario.seed) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage("--seed and --seeds exclude each other"));
+            }
+            (None, Some(seed)) => Some(Seeds::one(seed)),
+            (seeds, None) => seeds.clone(),
+        };
         let keys = |zip: &String| zip.split(',').map(|key| key.trim().to_owned()).collect();
         let changes = Changes {
             axes: axes.collect::<Result<_, _>>()?,
             zips: self.zip.iter().map(keys).collect(),
-            seeds: self.seeds.clone(),
+            seeds,
             until_precise: self.until_precise.clone(),
             most_seeds: self.most_seeds,
             show: self.show.clone(),
@@ -206,7 +213,12 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
 }
 
 /// What came of a sweep, in words.
-fn told(experiment: &Experiment, report: &Report, shard: Shard, output: &std::path::Path) -> String {
+fn told(
+    experiment: &Experiment,
+    report: &Report,
+    shard: Shard,
+    output: &std::path::Path,
+) -> String {
     let definition = experiment.definition();
     let Report { part, made, missing, .. } = report;
     let mut text = format!("{} (sweep {})\n", definition.scenario, definition.key.short(8));
@@ -227,7 +239,9 @@ fn told(experiment: &Experiment, report: &Report, shard: Shard, output: &std::pa
     let folder = output.display();
     text += &match missing {
         0 => format!("  results  {folder}/{RUNS_FILE}, {folder}/{POINTS_FILE}\n"),
-        missing => format!("  results  {folder}; {missing} runs of other parts are missing there\n"),
+        missing => {
+            format!("  results  {folder}; {missing} runs of other parts are missing there\n")
+        }
     };
     text
 }
@@ -239,7 +253,8 @@ fn verdicts(report: &Report) -> String {
         let code = report.records.get(run).map_or(EXIT_INTERNAL, |record| record.exit_code);
         *counts.entry(word(code)).or_default() += 1;
     }
-    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let counts: Vec<String> =
+        counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     counts.join(", ")
 }
 

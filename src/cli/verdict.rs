@@ -10,7 +10,9 @@ use crate::scenario::plan::Plan;
 pub(super) fn verdict(plan: &Plan, ending: &Ending, summary: &Summary) -> (String, u8) {
     let stopped = match ending {
         Ending::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
-        Ending::EventsSpent(events) => Some(format!("{events} events were handled (limits.events)")),
+        Ending::EventsSpent(events) => {
+            Some(format!("{events} events were handled (limits.events)"))
+        }
         Ending::TimeSpent(limit) => {
             Some(format!("{limit} of virtual time have passed (limits.virtual_time)"))
         }

@@ -68,7 +68,9 @@ impl Axis {
         let refuse = |why: &str| ExperimentError::Usage(format!("--axis {text}: {why}"));
         // The key may hold a "=" in quotes: the reader of overrides knows where it ends.
         let (key, written) = Override::key_and_value(text).map_err(|_| {
-            refuse("expected KEY=VALUES, such as turbine.fanout=50,100,200 or rumors[0].fanout=1..=8")
+            refuse(
+                "expected KEY=VALUES, such as turbine.fanout=50,100,200 or rumors[0].fanout=1..=8",
+            )
         })?;
         let values = match written.split_once("..=") {
             Some((from, rest)) if !written.contains([',', '[', '{', '"', '\'']) => {

@@ -208,7 +208,15 @@ pub fn to_csv(differences: &[Difference]) -> String {
     let Some(first) = differences.first() else { return String::new() };
     let mut header: Vec<String> = first.axes.iter().map(|(key, _)| key.clone()).collect();
     let columns = [
-        "from", "to", "metric", "unit", "n", "mean_before", "difference", "low", "high",
+        "from",
+        "to",
+        "metric",
+        "unit",
+        "n",
+        "mean_before",
+        "difference",
+        "low",
+        "high",
         "share_of_before",
     ];
     header.extend(columns.map(str::to_owned));

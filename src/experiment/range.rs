@@ -134,7 +134,8 @@ fn factors(from: &Quantity, to: &Quantity, factor: f64) -> Result<Vec<Quantity>,
     loop {
         let here = &all[all.len() - 1];
         // Beyond so many places a value is rounded down: 1.1 to the 20th power has 20 places.
-        let (mut digits, mut places) = (here.digits.checked_mul(by.digits), here.places + by.places);
+        let (mut digits, mut places) =
+            (here.digits.checked_mul(by.digits), here.places + by.places);
         while places > MOST_PLACES {
             (digits, places) = (digits.map(|digits| digits / 10), places - 1);
         }

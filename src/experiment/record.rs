@@ -1,5 +1,5 @@
-//! Experiment layer: what is kept of a run, `records/KEY.json`. All that a sweep shows later is made
-//! from these files; nothing in one depends on when, where or beside which others it was made.
+//! Experiment layer: what is kept of a run, `records/KEY.json`. All that a sweep shows later is
+//! made from these files; nothing in one depends on when, where or beside which others it was made.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -195,7 +195,8 @@ pub(super) mod tests {
         let record = sample(&["50", "2%"], 7, &figures);
         let text = record.to_text();
         assert_eq!(Record::parse(text.as_bytes()).as_ref(), Ok(&record), "{text}");
-        let line = "    {\"name\":\"bytes.sent\",\"unit\":\"bytes\",\"value\":18446744073709551615},\n";
+        let line =
+            "    {\"name\":\"bytes.sent\",\"unit\":\"bytes\",\"value\":18446744073709551615},\n";
         assert!(text.contains(line), "{text}");
         for end in 0..text.len() - 1 {
             assert!(Record::parse(&text.as_bytes()[..end]).is_err(), "half a record is none");

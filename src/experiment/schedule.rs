@@ -44,9 +44,8 @@ impl Precision {
     /// # Errors
     /// A sentence.
     pub fn parse(text: &str, most_seeds: u32) -> Result<Self, String> {
-        let refuse = |why: &str| {
-            Err(format!("{text:?} {why}; expected such as rumors.latency.p50_ns=2%"))
-        };
+        let refuse =
+            |why: &str| Err(format!("{text:?} {why}; expected such as rumors.latency.p50_ns=2%"));
         let Some((metric, share)) = text.split_once('=') else {
             return refuse("is no key figure with a share");
         };
@@ -146,7 +145,7 @@ mod tests {
     fn records(point: usize, spread: i128, seeds: &[u64]) -> Records {
         let label = ["2", "3"][point];
         let record = |seed: &u64| {
-            let value = if seed % 2 == 0 { 100 - spread } else { 100 + spread };
+            let value = if seed.is_multiple_of(2) { 100 - spread } else { 100 + spread };
             (Run { point, seed: *seed }, sample(&[label], *seed, &[("x", Some(value))]))
         };
         seeds.iter().map(record).collect()

@@ -114,7 +114,10 @@ impl Shard {
     /// # Errors
     /// [`ExperimentError::Usage`] for anything else, if no scheduler is known to be at work, if it
     /// does not say how many tasks there are, or if two of them say different things.
-    pub fn parse(text: &str, lookup: Lookup<'_>) -> Result<(Self, Option<String>), ExperimentError> {
+    pub fn parse(
+        text: &str,
+        lookup: Lookup<'_>,
+    ) -> Result<(Self, Option<String>), ExperimentError> {
         let refuse = |why: String| ExperimentError::Usage(format!("--shard {text}: {why}"));
         let number = |part: &str| part.trim().parse::<u64>().ok();
         let total = match text.strip_prefix("auto") {
@@ -127,7 +130,9 @@ impl Shard {
                 let parts = text.split_once('/');
                 let parts = parts.and_then(|(index, count)| Some((number(index)?, number(count)?)));
                 let Some((index, count)) = parts else {
-                    return Err(refuse("expected a part of several such as 2/8, or auto".to_owned()));
+                    return Err(refuse(
+                        "expected a part of several such as 2/8, or auto".to_owned(),
+                    ));
                 };
                 return Self::new(index, count).map(|shard| (shard, None)).map_err(refuse);
             }
@@ -178,7 +183,8 @@ impl Scheduler {
             let number = text.trim().parse::<u64>();
             number.map_err(|_| format!("{variable}={text:?} of {} is no number", self.name))
         };
-        let read = |variable: &str| lookup(variable).map(|text| number(variable, &text)).transpose();
+        let read =
+            |variable: &str| lookup(variable).map(|text| number(variable, &text)).transpose();
         let index = number(self.index, text)?;
         let first = match self.first {
             First::Is(first) => first,
@@ -212,6 +218,9 @@ impl fmt::Display for Shard {
 mod tests {
     use super::*;
 
+    /// What is written, the variables that are set, and what is to come of it.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
     fn parsed(text: &str, variables: &[(&str, &str)]) -> Result<String, String> {
         let lookup = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
@@ -233,7 +242,7 @@ mod tests {
 
     #[test]
     fn schedulers_count_in_their_own_ways() {
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        let cases: &[Case<'_>] = &[
             ("2/8", &[("PARALLEL_SEQ", "5")], "2/8"),
             (
                 "auto",
@@ -275,7 +284,7 @@ mod tests {
     #[test]
     fn parts_that_do_not_exist_and_schedulers_that_disagree_are_refused() {
         let slurm = ("SLURM_ARRAY_TASK_ID", "1");
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        let cases: &[Case<'_>] = &[
             ("0/3", &[], "there is no part 0 of 3"),
             ("4/3", &[], "there is no part 4 of 3"),
             ("1/0", &[], "there is no part 1 of 0"),

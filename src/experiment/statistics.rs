@@ -162,7 +162,8 @@ mod tests {
         let density = |t: f64| scale * libm::pow(1.0 + t * t / v, -(v + 1.0) / 2.0);
         let steps = 20_000;
         let width = x / f64::from(steps);
-        let weight = |step| if step == 0 || step == steps { 1.0 } else { f64::from(2 + step % 2 * 2) };
+        let weight =
+            |step| if step == 0 || step == steps { 1.0 } else { f64::from(2 + step % 2 * 2) };
         let sum: f64 = (0..=steps).map(|i| weight(i) * density(f64::from(i) * width)).sum();
         0.5 + sum * width / 3.0
     }

@@ -50,20 +50,21 @@ impl Store {
             reason,
             kept: None,
         };
-        let before = Definition::read(folder)?;
-        match &before {
-            Some(before) => {
-                let why = definition.differs_from(before).or_else(|| fewer(&definition, before));
-                if let Some(why) = why.filter(|_| !force) {
-                    let way = "choose another folder or replace it with --force";
-                    return Err(refuse(format!("{why}; {way}")).into());
-                }
-            }
-            None if is_taken(folder)? => {
+        let mut before = Definition::read(folder)?;
+        if before.is_none() && is_taken(folder)? {
+            // Another process may have said in between what sweep it is.
+            before = Definition::read(folder)?;
+            if before.is_none() {
                 let why = "is not the folder of a sweep and not empty; choose another folder";
                 return Err(refuse(why.to_owned()).into());
             }
-            None => {}
+        }
+        if let Some(before) = &before {
+            let why = definition.differs_from(before).or_else(|| fewer(&definition, before));
+            if let Some(why) = why.filter(|_| !force) {
+                let way = "choose another folder or replace it with --force";
+                return Err(refuse(format!("{why}; {way}")).into());
+            }
         }
         let drafts = Drafts::open(&folder.join(RECORDS))?;
         let store = Self { folder: folder.to_path_buf(), drafts, definition };
@@ -108,8 +109,9 @@ impl Store {
         Ok(record.filter(|record| record.key == key))
     }
 
-    /// Keeps a record; it appears whole or not at all. `before` is what is known of the same run, of
-    /// another key if an input file has changed since: it goes first, so that there are never two.
+    /// Keeps a record; it appears whole or not at all. `before` is what is known of the same run,
+    /// of another key if an input file has changed since: it goes first, so that there are never
+    /// two.
     ///
     /// # Errors
     /// [`ResultsError::Io`].

@@ -1,5 +1,5 @@
-//! Experiment layer: the tables of a sweep, made from its records: `runs.csv` with a row for each run
-//! and `points.csv` with the figures over the seeds of each point.
+//! Experiment layer: the tables of a sweep, made from its records: `runs.csv` with a row for each
+//! run and `points.csv` with the figures over the seeds of each point.
 
 use super::ExperimentError;
 use super::definition::Definition;
@@ -20,7 +20,17 @@ const RUN_COLUMNS: (&[&str], &[&str]) = (
 
 /// Columns of `points.csv` behind the axes.
 const POINT_COLUMNS: &[&str] = &[
-    "metric", "unit", "n", "never", "stopped", "mean", "deviation", "median", "p10", "p90", "low",
+    "metric",
+    "unit",
+    "n",
+    "never",
+    "stopped",
+    "mean",
+    "deviation",
+    "median",
+    "p10",
+    "p90",
+    "low",
     "high",
 ];
 
@@ -163,7 +173,10 @@ mod tests {
         let run = |point, seed| Run { point, seed };
         let mut all: Records = [
             (run(0, 1), sample(&["x", "1"], 1, &[("end_ns", Some(4)), ("z", None)])),
-            (run(0, 2), sample(&["x", "1"], 2, &[("end_ns", Some(6)), ("m", Some(1)), ("z", None)])),
+            (
+                run(0, 2),
+                sample(&["x", "1"], 2, &[("end_ns", Some(6)), ("m", Some(1)), ("z", None)]),
+            ),
             (run(1, 1), sample(&["y,z", "1"], 1, &[("end_ns", Some(8)), ("z", Some(-3))])),
             (run(1, 2), sample(&["y,z", "1"], 2, &[("end_ns", Some(5)), ("z", Some(5))])),
         ]

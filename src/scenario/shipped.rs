@@ -2,6 +2,7 @@
 //! scenario with them.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::error::ScenarioError;
 use super::plan::Plan;
@@ -128,7 +129,9 @@ pub fn find(name: &str) -> Result<Source, ScenarioError> {
 /// # Errors
 /// Up to 20 errors in the order of the file.
 pub fn read(source: &Source, overrides: &[Override]) -> Result<Read<Scenario>, Vec<ScenarioError>> {
-    reader::read(source, PRESETS, overrides, FORMATS)
+    static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(reader::json_schema::<Scenario>);
+    reader::read_by(schema, source, PRESETS, overrides, FORMATS)
 }
 
 /// Reads and resolves a scenario.

@@ -16,7 +16,7 @@ use crate::experiment::store::load;
 pub(in crate::cli) struct CompareArguments {
     /// The folder of a sweep; the one that counts as before, if there are two.
     folder: PathBuf,
-    /// The folder of a sweep with the same axes and another scenario, to be compared point by point.
+    /// The folder of a sweep with the same axes and another scenario: compared point by point.
     #[arg(required_unless_present = "by", conflicts_with = "by")]
     after: Option<PathBuf>,
     /// Compare the values of this axis.

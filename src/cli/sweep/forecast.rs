@@ -17,7 +17,11 @@ const SAMPLES: usize = 6;
 const TRIAL: Duration = Duration::from_millis(300);
 
 /// What `runs` of the sweep would cost on so many cores, in words.
-pub(super) fn forecast(experiment: &Experiment, runs: usize, jobs: usize) -> Result<String, Failure> {
+pub(super) fn forecast(
+    experiment: &Experiment,
+    runs: usize,
+    jobs: usize,
+) -> Result<String, Failure> {
     let points = experiment.points();
     let samples = SAMPLES.min(points);
     let seed = experiment.definition().first_seeds().first().copied().unwrap_or_default();

@@ -36,7 +36,8 @@ pub(super) fn dry_run(experiment: &Experiment, conditions: Conditions) -> Result
     };
     for (number, labels) in points.iter().enumerate().take(LISTED) {
         let axes = definition.axes.iter().zip(labels);
-        let axes: Vec<String> = axes.map(|(axis, label)| format!("{} = {label}", axis.key)).collect();
+        let axes: Vec<String> =
+            axes.map(|(axis, label)| format!("{} = {label}", axis.key)).collect();
         text += &format!("  {number:>4}  {}\n", axes.join(", "));
     }
     if points.len() > LISTED {
@@ -58,7 +59,9 @@ pub(super) fn commands(
 ) -> Result<u8, Failure> {
     let scenario = &arguments.scenario;
     if scenario.scenario == "-" {
-        return Err(Failure::usage("--commands needs a file: the standard input is read only once"));
+        return Err(Failure::usage(
+            "--commands needs a file: the standard input is read only once",
+        ));
     }
     if experiment.definition().until_precise.is_some() || arguments.shard.is_some() {
         return Err(Failure::usage(

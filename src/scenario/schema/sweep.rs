@@ -33,7 +33,13 @@ pub struct SweepConfig {
 
 impl Default for SweepConfig {
     fn default() -> Self {
-        Self { seeds: None, axis: Vec::new(), until_precise: None, most_seeds: 200, show: Vec::new() }
+        Self {
+            seeds: None,
+            axis: Vec::new(),
+            until_precise: None,
+            most_seeds: 200,
+            show: Vec::new(),
+        }
     }
 }
 
