@@ -220,7 +220,7 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
         ),
         (
             "sweep seeds.toml",
-            "seeds.toml:21:9: sweep.seeds: the range of seeds \"12..=1\" is empty",
+            "seeds.toml:20:9: sweep.seeds: the range of seeds \"12..=1\" is empty",
         ),
         ("sweep tiny.toml --axis", "a value is required for '--axis"),
         ("sweep tiny.toml --axis network.loss=", "--axis network.loss=: the axis has no values"),
@@ -261,7 +261,7 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
         ("sweep tiny.toml --jobs 0", "invalid value '0' for '--jobs"),
         ("sweep tiny.toml --max-events 0", "limits.events: 0 is below the minimum 1"),
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
-        ("sweep tiny.toml -o ..", "names no folder"),
+        ("sweep tiny.toml -o ..", "choose another folder"),
         ("merge -o here tiny.toml", "cannot read the folder tiny.toml"),
         ("compare nowhere --by network.loss", "cannot read the folder nowhere"),
     ] {
