@@ -10,6 +10,7 @@ mod convergence;
 mod determinism;
 mod documents;
 mod equalities;
+mod experiment;
 mod extremes;
 mod invariants;
 mod laws;
