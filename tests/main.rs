@@ -2,6 +2,7 @@
 
 mod support;
 
+mod agreement;
 mod cli;
 mod clocks;
 mod determinism;

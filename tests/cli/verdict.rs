@@ -45,3 +45,22 @@ fn rumors_that_chance_left_out_are_a_warning() {
     let expected = "pass (warning: by chance no rumor of rumors[0] appeared)";
     assert_eq!(verdict(&stream("per_second = 0.00028\n"), 0), expected);
 }
+
+#[test]
+fn a_cluster_that_cannot_agree_fails_the_run() {
+    let cluster = |leaders: &str| {
+        format!(
+            "name = \"s\"\nduration = \"10s\"\nnodes.count = 3\nnetwork.loss = \"100%\"\n\
+             [slots]\nduration = \"100ms\"\nschedule = \"list\"\nleaders = [{leaders}]\n\
+             [blocks]\ncontent = \"synthetic\"\nbytes = \"20kB\"\n\
+             [turbine]\ntree = \"stake-weighted\"\ncoding = \"none\"\n\
+             [consensus]\nstyle = \"classroom\"\n"
+        )
+    };
+    // Only its leader has a block: one third of the stake votes for it.
+    let expected = "failed: no progress: nothing new was confirmed since 0s";
+    assert_eq!(verdict(&cluster("0"), 1), expected);
+    // Every node builds a chain of its own upon genesis.
+    let expected = "failed: diverged: at the end nodes build on forks that parted at 0s";
+    assert_eq!(verdict(&cluster("0, 1, 2"), 1), expected);
+}
