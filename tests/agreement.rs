@@ -256,19 +256,58 @@ fn a_split_and_its_heal_are_told_as_they_follow_from_the_facts() {
     }
 }
 
+/// The forks of a moment, before its events: slot of the tip, nodes and voters on its own blocks.
+fn forks_at(record: &Record, moment: u64) -> Vec<(u64, u64, u64)> {
+    let (mut heads, mut votes) = ([0; NODES], [None; NODES]);
+    for (_, fact) in record.facts.iter().take_while(|(at, _)| *at < moment) {
+        match fact {
+            Fact::HeadChanged { node, block, .. } => heads[node.index()] = *block,
+            Fact::VoteCast { node, block, .. } => votes[node.index()] = Some(*block),
+            _ => {}
+        }
+    }
+    let votes: Vec<u64> = votes.into_iter().flatten().collect();
+    let mut all: Vec<u64> = heads.iter().chain(&votes).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let below = |tip: u64| record.path(tip).skip(1).chain((tip != 0).then_some(0));
+    let is_tip = |block: &&u64| !all.iter().any(|it| below(*it).any(|under| under == **block));
+    let tips: Vec<u64> = all.iter().filter(is_tip).copied().collect();
+    let rows = tips.iter().map(|tip| {
+        let others = tips.iter().filter(|other| *other != tip);
+        let shared: BTreeSet<u64> =
+            others.flat_map(|other| below(*other).chain([*other])).collect();
+        let own: BTreeSet<u64> =
+            below(*tip).chain([*tip]).filter(|block| !shared.contains(block)).collect();
+        let on = |blocks: &[u64]| blocks.iter().filter(|block| own.contains(block)).count() as u64;
+        let slot = record.blocks.get(tip).map_or(0, |made| made.slot);
+        (slot.into(), on(&heads), on(&votes))
+    });
+    let mut rows: Vec<(u64, u64, u64)> = rows.collect();
+    rows.sort_unstable();
+    rows
+}
+
 #[test]
-fn during_a_split_half_of_the_stake_stands_on_either_fork() {
-    let ran = ran(&halves("tower", "20s"));
+fn stake_on_each_fork_is_told_as_it_follows_from_the_facts() {
+    let (ran, record) = heard("tower", "25s");
     let sink = &ran.0.sink;
-    // A second before the heal each half has long voted for a block of its own.
-    let at = |row: &usize| sink.integer(&FORK_STAKE, *row, "time_ns") == Some(HEAL - 1_000_000_000);
-    let rows: Vec<usize> = (0..sink.rows(&FORK_STAKE).len()).filter(at).collect();
-    let sum = |column| -> u64 {
-        rows.iter().filter_map(|row| sink.integer(&FORK_STAKE, *row, column)).sum()
-    };
-    assert!(rows.len() >= 2, "two halves, two forks");
-    assert_eq!((sum("nodes"), sum("head_stake"), sum("vote_stake")), (10, 10_000, 10_000));
-    assert!(rows.iter().all(|row| sink.integer(&FORK_STAKE, *row, "parted_slot").is_some()));
+    let number = |row, column| sink.integer(&FORK_STAKE, row, column).expect("a number");
+    let mut rows: BTreeMap<u64, Vec<(u64, u64, u64)>> = BTreeMap::new();
+    for row in 0..sink.rows(&FORK_STAKE).len() {
+        let (slot, nodes) = (number(row, "tip_slot"), number(row, "nodes"));
+        assert_eq!(number(row, "head_stake"), nodes * 1_000);
+        let fork = (slot, nodes, number(row, "vote_stake") / 1_000);
+        rows.entry(number(row, "time_ns")).or_default().push(fork);
+    }
+    // The last sample stands after the events of its moment.
+    rows.pop_last();
+    assert_eq!(rows.len(), 25, "a sample each second");
+    assert!(rows.values().any(|forks| forks.len() > 2), "the halves part, and part again");
+    for (at, mut forks) in rows {
+        forks.sort_unstable();
+        assert_eq!(forks, forks_at(&record, at), "at {at} ns");
+    }
 }
 
 #[test]
