@@ -4,6 +4,7 @@ mod support;
 
 mod adversaries;
 mod chaos;
+mod agreement;
 mod cli;
 mod clocks;
 mod convergence;
