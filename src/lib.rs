@@ -104,6 +104,35 @@
 //! assert_eq!(last, Some(Time::from_nanos(1_020_000_000)));
 //! ```
 //!
+//! # A world to try things in
+//!
+//! A [`world::World`] is run to a moment or to something that happens; it can be cut in two and
+//! healed, its nodes crashed and brought back, and all of them asked about:
+//!
+//! ```
+//! use headwater::base::id::NodeId;
+//! use headwater::fact::Fact;
+//! use headwater::world::{World, WorldError};
+//!
+//! # fn main() -> Result<(), WorldError> {
+//! let mut world = World::from_scenario("split-in-halves").set("faults=[]").seed(7).build()?;
+//! world.run_until("5s")?;
+//! world.cut(&["0..3", "rest"])?;
+//! world.run_until("6s")?;
+//! world.crash(NodeId::new(4))?;
+//!
+//! // 16 of 20 equal validators are more than two thirds: they root something before long.
+//! let rooted = world.run_until_fact("60s", |_, fact| matches!(fact, Fact::Rooted { .. }))?;
+//! assert!(rooted.is_some());
+//! world.heal()?;
+//! world.restart(NodeId::new(4))?;
+//! world.run_for("20s")?;
+//! assert!(world.nodes().all(|node| world.root(node).height > 0));
+//! assert!(world.honest_roots_agree());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # A protocol of one's own
 //!
 //! The kernel runs anything that implements [`sim::protocol::Protocol`]. Here a token goes round

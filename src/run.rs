@@ -115,7 +115,7 @@ impl Finished<MemorySink> {
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
 /// listener.
-pub type World<S, L> = Simulation<Validator, Workload, Both<Recorder<S>, Both<Option<Watch>, L>>>;
+pub type World<S, L> = Simulation<Validator, Workload, Both<Both<Recorder<S>, Option<Watch>>, L>>;
 
 /// Events and boundaries between two looks at the control.
 const SLICE: u64 = 1 << 17;
@@ -150,7 +150,7 @@ pub fn run<S: RowSink, L: Observer>(
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
     let recorder = Recorder::new(recorder_plan(plan), sink);
-    simulation(plan, Both(recorder, Both(watch(plan), listener)))
+    simulation(plan, Both(Both(recorder, watch(plan)), listener))
 }
 
 /// The same with nobody else who listens.
@@ -284,7 +284,7 @@ fn finish<S: RowSink, L: Observer>(
     let checkpoint_spacing = world.trace().spacing();
     let state = world.world();
     let (observer, census) = world.into_parts();
-    let Both(recorder, Both(watch, _)) = observer;
+    let Both(Both(recorder, watch), _) = observer;
     let unwatched = watch.as_ref().map_or(0, Watch::unknown);
     let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
@@ -327,6 +327,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         region: population.regions[usize::from(population.region_of[node])].clone(),
         site: population.sites[usize::from(population.site_of[node])].name.clone(),
         identity: hex(&population.identities[node]),
+        adversary: false,
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
@@ -345,6 +346,8 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),
+        votes: plan.validators.blocks.as_ref().is_some_and(Blocks::votes),
+        patience: patience(plan),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
         slot_times: slot_times(&plan.scenario.slots),
@@ -360,6 +363,8 @@ fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
         end: fault.end,
         may_miss: fault.may_miss,
         heals: fault.heals(),
+        // Whoever is down does not count as up, and a heal hinders nobody.
+        hinders: !matches!(fault.kind, "crash" | "churn" | "heal"),
     }
 }
 
@@ -374,6 +379,25 @@ fn adversary_info(plan: &Plan, adversary: &PlannedAdversary) -> AdversaryInfo {
         may_miss: adversary.may_miss,
     }
 }
+
+/// How long the cluster may take to confirm the next block, or to agree on one chain: 64 slots, and
+/// those for which the votes that a minority casts until the threshold check stops it can lock it
+/// out. Where nothing stops it, there is no telling.
+fn patience(plan: &Plan) -> Option<Span> {
+    let config = &plan.validators.blocks.as_ref()?.consensus;
+    let lockout = match (config.style, config.threshold_depth) {
+        (consensus::Style::Off, _) | (consensus::Style::Tower, 0) => return None,
+        (consensus::Style::Classroom, _) => 0,
+        // So many votes in a row pass unchecked: the first of them is then locked for 2^depth.
+        (consensus::Style::Tower, depth) => 1_u64.checked_shl(depth)?,
+    };
+    let slot = plan.scenario.slots.duration.as_nanos();
+    let patience = slot.saturating_mul(lockout.saturating_add(QUIET_SLOTS));
+    Some(Span::from_nanos(patience)).filter(|patience| !patience.is_zero())
+}
+
+/// Slots without a newly confirmed block in which nothing need be wrong.
+const QUIET_SLOTS: u64 = 64;
 
 fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;

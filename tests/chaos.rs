@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater::base::id::{NodeId, NodeMap};
 use headwater::base::time::Time;
-use headwater::fact::{Census, Fact, Observer, World};
+use headwater::fact::{Both, Census, Fact, Observer, World};
 use headwater::metrics::table::MemorySink;
 use headwater::run::build;
 use headwater::scenario::plan::Plan;
@@ -44,7 +44,7 @@ fn complaint(plan: &Plan) -> Option<String> {
     let roots = Roots { made: BTreeMap::new(), of: NodeMap::filled(nodes, Time::ZERO) };
     let mut world = build(plan, MemorySink::new(), roots);
     let advance = world.advance(plan.end, u64::MAX).expect("few events");
-    let headwater::fact::Both(watch, roots) = &world.observer().1;
+    let Both(Both(_, watch), roots) = world.observer();
     let watch = watch.as_ref().expect("watched by default");
     if let Some(violation) = watch.violation() {
         return Some(format!("{} at {}", violation.what, violation.at));

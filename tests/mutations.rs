@@ -55,7 +55,7 @@ fn run_some(plan: &Plan) -> Result<(), String> {
     // A limit that is reached ends a run in good order.
     let _ = world.advance(plan.end, 4_000);
     let (in_flight, _) = world.count_in_flight();
-    let (Both(_, Both(_, ledger)), _) = world.into_parts();
+    let (Both(_, ledger), _) = world.into_parts();
     if ledger.entered != ledger.left + in_flight {
         let Ledger { entered, left } = ledger;
         return Err(format!("{entered} messages entered, {left} left, {in_flight} are under way"));

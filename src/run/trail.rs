@@ -62,7 +62,7 @@ pub fn steps(plan: &Plan, from: Option<Checkpoint>, until: Option<Checkpoint>) -
     world.keep_records(first, until.map_or(u64::MAX, |until| until.record));
     finish(plan, &mut world);
     let kept = world.trace().kept().to_vec();
-    let facts = &world.observer().1.1.facts;
+    let facts = &world.observer().1.facts;
     let mut next = 0;
     let step = |record: TraceRecord| {
         // Records are a part of the facts, in the same order.

@@ -46,6 +46,15 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "solana-cluster",
     "repair",
     "solana-gossip",
+    "split-in-halves",
+    "split-80-20",
+    "three-way-split",
+    "flapping-partition",
+    "rolling-crashes",
+    "leader-crash",
+    "equivocating-leader",
+    "safety-violation",
+    "lossy-cluster",
     "chaos",
 ];
 

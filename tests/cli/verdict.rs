@@ -63,3 +63,42 @@ fn blocks_that_nobody_else_gets_are_a_warning() {
     assert_eq!(verdict(&blocks(3, "0%"), 0), "pass");
     assert_eq!(verdict(&blocks(1, "0%"), 0), "pass", "there is nobody else");
 }
+
+/// Halves of a cluster that vote without the threshold check, and so root two chains.
+const TWO_CHAINS: &str = r#"
+name = "two-chains"
+duration = "60s"
+nodes.count = 4
+network.latency = "20ms"
+slots = { duration = "400ms", start = "poh" }
+blocks = { content = "synthetic", bytes = "2kB" }
+turbine = { tree = "stake-weighted", coding = "none" }
+consensus = { style = "tower", spread = "peers", threshold_depth = 0 }
+[[faults]]
+kind = "partition"
+groups = ["0..2", "rest"]
+at = "2s"
+"#;
+
+#[test]
+fn a_broken_invariant_is_told_with_the_command_that_shows_how_it_came_about() {
+    let desk = Desk::new();
+    desk.write("s.toml", TWO_CHAINS);
+    let said = desk.call("run s.toml -o here");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    let manifest = json(&desk.files("here")["manifest.json"]);
+    let verdict = manifest["verdict"].as_str().expect("a text");
+    assert!(verdict.starts_with("violated: one chain at "), "{verdict}");
+    assert_eq!(manifest["complete"], false);
+    assert!(said.out.contains(&format!("\n  verdict  {verdict}\n")), "{}", said.out);
+    let command = said.out.lines().find(|line| line.contains("--events-until")).expect("a command");
+    let command = command.trim().strip_prefix("headwater ").expect("a command of headwater");
+    let again = desk.call(&format!("{command} -o again"));
+    let what = verdict.split(": ").last().expect("what happened");
+    // "node 3 roots block 0123 of slot 40", and then against whom.
+    let told = what.split(", and").next().expect("the first half");
+    let log = again.out.split("\n  violated: ").next().expect("the log");
+    assert!(log.lines().any(|line| line.ends_with(told)), "{told}: {}", again.out);
+    assert_eq!(desk.call("run s.toml -o here --quiet").code, 1, "the same again");
+    assert_eq!(desk.call("run s.toml --set invariants.watch=false -o blind").code, 0);
+}

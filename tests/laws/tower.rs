@@ -1,10 +1,10 @@
-//! Law 9: Tower BFT. An entry of a tower with c confirmations locks out 2^c slots; 32 votes in a row
-//! root the first; a fork is left only for one with strictly more than 38 % elsewhere, once the
+//! Law 9: Tower BFT. An entry of a tower with c confirmations locks out 2^c slots; 32 votes in a
+//! row root the first; a fork is left only for one with strictly more than 38 % elsewhere, once the
 //! lockout has expired; what is final has strictly more than two thirds behind it.
 //!
-//! The worlds: a slot of 100 ms begins by the clock, the leader sends its block straight to everyone,
-//! and votes go to everyone; each message takes 1 ms. So a block is everywhere 1 ms after its slot
-//! began, all votes for it 1 ms later, and the next block holds them all.
+//! The worlds: a slot of 100 ms begins by the clock, the leader sends its block straight to
+//! everyone, and votes go to everyone; each message takes 1 ms. So a block is everywhere 1 ms after
+//! its slot began, all votes for it 1 ms later, and the next block holds them all.
 
 mod forks;
 mod roots;
@@ -32,7 +32,7 @@ fn tower(stakes: &[u64], leaders: &[usize], duration: &str) -> Builder {
         leaders = {leaders:?}
         [blocks]
         content = "synthetic"
-        bytes = "96B"
+        bytes = "1KiB"
         [turbine]
         tree = "star"
         [consensus]

@@ -20,6 +20,7 @@ const HEADS: &[(&str, &[&str])] = &[
     ("src/results", &["Results layer"]),
     ("src/expect", &["Expectation layer"]),
     ("src/scenario", &["Layer 3, ", "Scenario layer"]),
+    ("src/world", &["Layer 4, ", "World layer"]),
     ("src/run", &["Layer 3', "]),
     ("src/cli", &["Layer 5, ", "Command line: "]),
     ("src/main", &["The command line: "]),

@@ -215,7 +215,8 @@ impl Consensus {
         }
     }
 
-    /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to those who count it.
+    /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to
+    /// those who count it.
     fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote, height: u32) {
         self.sent = (ctx.now(), height);
         let (me, message) = (ctx.me(), Message::of(vote));

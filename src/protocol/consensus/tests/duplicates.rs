@@ -1,4 +1,4 @@
-//! Tests: two blocks for one slot.
+//! Protocol layer, tests: two blocks for one slot.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Tests: which votes go into a block, and when a leader may lead again.
+//! Protocol layer, tests: which votes go into a block, and when a leader may lead again.
 
 use super::super::landing::WINDOW;
 use super::*;

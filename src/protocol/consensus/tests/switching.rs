@@ -1,4 +1,4 @@
-//! Tests: when a node leaves the fork of its last vote.
+//! Protocol layer, tests: when a node leaves the fork of its last vote.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Tests: which fork leads, the threshold, roots, votes sent again, and the classroom's rules.
+//! Protocol layer, tests: which fork leads, the threshold, roots, votes sent again, and the
+//! classroom's rules.
 
 use super::*;
 
