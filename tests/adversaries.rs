@@ -1,6 +1,8 @@
 //! Adversaries: each kind of lie has its effect, honest nodes refuse what is invalid, and with less
 //! than a third of the stake lying they agree all the same.
 
+mod noise;
+mod shreds;
 mod votes;
 
 use std::cell::RefCell;

@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     include_str!("malformed/rumors.txt"),
     include_str!("malformed/transactions.txt"),
     include_str!("malformed/faults.txt"),
+    include_str!("malformed/adversaries.txt"),
     include_str!("malformed/chaos.txt"),
     include_str!("malformed/repair.txt"),
     include_str!("malformed/blocks.txt"),

@@ -5,8 +5,10 @@
 //! Whether a lie is due is told by the node's own clock.
 
 mod config;
+mod noise;
 
-pub use self::config::{Conduct, Forgery, Role, Scope};
+pub use self::config::{Conduct, Forgery, Role, Scope, Spam};
+pub use self::noise::{Due, Message, Noise, Timer};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Time;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::adversary::{Adversary, Role};
+use super::adversary::{Adversary, Role, Spam};
 use super::block::{Block, BlockId, ShredAt};
 use super::blockstore::{Blockstore, Path, Received};
 use super::chain::{Chain, Link};
@@ -451,6 +451,18 @@ impl Blocks {
     ) {
         let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
         self.forward.on_message(&mut desk, ctx, from, message);
+    }
+
+    /// A liar sends a transaction: its number, what is in it, and bytes of further data.
+    pub fn on_spam(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        transaction: (u32, Spam, u32),
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.spam(&mut desk, ctx, transaction);
     }
 
     /// An alarm of forwarding.

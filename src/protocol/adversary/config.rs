@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::NodeSet;
+use crate::base::id::{NodeId, NodeSet};
 use crate::base::quantity::Chance;
 use crate::base::time::{Span, Time};
 use crate::fact::Lie;
@@ -48,6 +48,17 @@ impl Scope {
     }
 }
 
+/// What is in the transactions of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spam {
+    /// Their signatures are forged.
+    #[default]
+    Invalid,
+    /// They are valid and move nothing from the liar's own account.
+    Dust,
+}
+
 /// What an adversary does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conduct {
@@ -71,6 +82,33 @@ pub enum Conduct {
         by: Span,
         /// Which ones.
         of: Scope,
+    },
+    /// Floods leaders with transactions.
+    Spam {
+        /// Time from one to the next.
+        every: Span,
+        /// What is in them.
+        content: Spam,
+        /// Bytes of further data in each.
+        data: u32,
+    },
+    /// Spreads false entries of validators.
+    LieInGossip {
+        /// Time from one round to the next.
+        every: Span,
+        /// To how many peers in each.
+        fanout: u32,
+        /// Bytes of each.
+        size: u16,
+    },
+    /// Floods nodes with announcements.
+    FloodPeers {
+        /// Time from one round to the next.
+        every: Span,
+        /// To how many nodes in each.
+        fanout: u32,
+        /// Whom it floods, in turn.
+        to: Arc<[NodeId]>,
     },
     /// Makes blocks that nobody accepts.
     InvalidBlocks {
@@ -109,6 +147,17 @@ impl Role {
         self.begin <= now && self.end.is_none_or(|end| now < end)
     }
 
+    /// Time from one act to the next, for what is done by the clock.
+    #[must_use]
+    pub const fn interval(&self) -> Option<Span> {
+        match self.conduct {
+            Conduct::Spam { every, .. }
+            | Conduct::LieInGossip { every, .. }
+            | Conduct::FloodPeers { every, .. } => Some(every),
+            _ => None,
+        }
+    }
+
     /// The kind of what it does.
     #[must_use]
     pub const fn lie(&self) -> Lie {
@@ -116,6 +165,9 @@ impl Role {
             Conduct::Equivocate { .. } => Lie::Equivocate,
             Conduct::WithholdShreds { .. } => Lie::WithholdShreds,
             Conduct::DelayShreds { .. } => Lie::DelayShreds,
+            Conduct::Spam { .. } => Lie::Spam,
+            Conduct::LieInGossip { .. } => Lie::LieInGossip,
+            Conduct::FloodPeers { .. } => Lie::FloodPeers,
             Conduct::InvalidBlocks { .. } => Lie::InvalidBlocks,
             Conduct::BadPoh => Lie::BadPoh,
             Conduct::DoubleVote => Lie::DoubleVote,

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use super::limits::at_most_an_hour;
 use super::{Plan, SALT_ADVERSARY};
 use crate::base::id::NodeSet;
+use crate::base::quantity::Bytes;
 use crate::base::rng::Seed;
-use crate::base::time::Time;
-use crate::protocol::adversary::{Conduct, Forgery, Role};
+use crate::base::time::{Span, Time};
+use crate::protocol::adversary::{Conduct, Forgery, Role, Spam};
 use crate::protocol::consensus::Style;
+use crate::protocol::gossip;
 use crate::protocol::leading::{Content, Registry};
+use crate::protocol::ledger::Transaction;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::Population;
 use crate::scenario::population::selector::Selector;
@@ -103,20 +106,59 @@ impl Resolver<'_> {
             let message = format!("\"{}\" needs {lacks}", self.config.does());
             Err(ScenarioError::new(self.key("does"), message).hint(hint))
         };
-        let blocks = self.scenario.blocks.content != Content::Off;
-        if !blocks {
-            return refuse("blocks, and there are none", "set blocks.content");
+        let scenario = self.scenario;
+        match self.config {
+            AdversaryConfig::LieInGossip { .. } => {
+                if scenario.gossip.style == gossip::Style::Off {
+                    return refuse("gossip, and there is none", "set gossip.style");
+                }
+                Ok(())
+            }
+            AdversaryConfig::FloodPeers { .. } => {
+                if !scenario.discovery.rules.enabled {
+                    return refuse("peer discovery, and there is none", "set discovery.enabled");
+                }
+                Ok(())
+            }
+            _ if scenario.blocks.content == Content::Off => {
+                refuse("blocks, and there are none", "set blocks.content")
+            }
+            AdversaryConfig::DoubleVote { .. } | AdversaryConfig::WithholdVotes { .. }
+                if scenario.consensus.style == Style::Off =>
+            {
+                refuse("votes, and nobody votes", "set consensus.style")
+            }
+            AdversaryConfig::Spam { .. } if scenario.blocks.content != Content::Transactions => {
+                refuse("transactions in blocks", "set blocks.content = \"transactions\"")
+            }
+            _ => Ok(()),
         }
-        let votes = self.scenario.consensus.style != Style::Off;
-        if !votes
-            && matches!(
-                self.config,
-                AdversaryConfig::DoubleVote { .. } | AdversaryConfig::WithholdVotes { .. }
-            )
-        {
-            return refuse("votes, and nobody votes", "set consensus.style");
+    }
+
+    fn rounds(&self, every: Span) -> Result<Span, ScenarioError> {
+        if every < Span::from_micros(1) {
+            let message = format!("{every} between rounds is too short; expected at least 1us");
+            return self.error("every", message);
         }
-        Ok(())
+        at_most_an_hour(every, &self.key("every"))?;
+        Ok(every)
+    }
+
+    fn spam(&self, per_second: u32, content: Spam, data: Bytes) -> Result<Conduct, ScenarioError> {
+        let most = u64::from(Transaction::LARGEST_BYTES - Transaction::SMALLEST_BYTES);
+        if data.0 > most {
+            let message = format!("{data} is above the limit of {}", Bytes(most));
+            return self.error("data", message);
+        }
+        let who = self.nodes(self.config.who(), "who")?;
+        let observer = who.iter().find(|node| self.population.stakes[*node] == 0);
+        if let (Spam::Dust, Some(observer)) = (content, observer) {
+            let message =
+                format!("node {observer} has no stake and so no account that it could sign for");
+            return self.error("content", message);
+        }
+        let every = Span::from_nanos(1_000_000_000 / u64::from(per_second));
+        Ok(Conduct::Spam { every, content, data: data.0 as u32 })
     }
 
     fn conduct(&self) -> Result<Conduct, ScenarioError> {
@@ -137,6 +179,21 @@ impl Resolver<'_> {
                 at_most_an_hour(*by, &self.key("by"))?;
                 Conduct::DelayShreds { by: *by, of: *of }
             }
+            AdversaryConfig::Spam { per_second, content, data, .. } => {
+                self.spam(*per_second, *content, *data)?
+            }
+            AdversaryConfig::LieInGossip { every, fanout, .. } => {
+                let solana = self.scenario.gossip.style == gossip::Style::Solana;
+                // A contact info with the sender and the count in front, or a list of one entry.
+                let size = if solana { 220 } else { 113 };
+                let (every, fanout) = (self.rounds(*every)?, *fanout);
+                Conduct::LieInGossip { every, fanout, size }
+            }
+            AdversaryConfig::FloodPeers { every, fanout, to, .. } => Conduct::FloodPeers {
+                every: self.rounds(*every)?,
+                fanout: *fanout,
+                to: self.nodes(to, "to")?.iter().collect(),
+            },
             AdversaryConfig::InvalidBlocks { flaw, .. } => {
                 if *flaw == Forgery::Leader && self.scenario.slots.registry == Registry::Gossip {
                     let message = "where leaders are drawn from what gossip tells, nobody can tell \

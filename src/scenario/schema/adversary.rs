@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::quantity::Chance;
+use crate::base::quantity::{Bytes, Chance};
 use crate::base::time::Span;
-use crate::protocol::adversary::{Forgery, Scope};
+use crate::protocol::adversary::{Forgery, Scope, Spam};
 use crate::scenario::population::selector::Selector;
 
 /// When an adversary is at work.
@@ -109,6 +109,44 @@ adversaries! {
         #[serde(default)]
         of: Scope,
     }
+    /// They flood the coming leaders with transactions.
+    Spam "spam" {
+        /// Transactions of each node per second.
+        #[serde(default = "hundred")]
+        #[schemars(range(min = 1, max = 1_000_000))]
+        per_second: u32,
+        /// What is in them.
+        #[serde(default)]
+        content: Spam,
+        /// Bytes of each beside its own 180, at most 1,052.
+        #[serde(default)]
+        data: Bytes,
+    }
+    /// They send entries about validators, with false stakes and addresses, that these have not
+    /// signed.
+    LieInGossip "lie-in-gossip" {
+        /// Time from one round to the next.
+        #[serde(default = "second")]
+        every: Span,
+        /// To how many of its peers a node sends one in each round.
+        #[serde(default = "three")]
+        #[schemars(range(min = 1))]
+        fanout: u32,
+    }
+    /// They announce themselves to nodes again and again, to take up all the room that these have
+    /// for peers, and name nobody but each other to those who ask for peers.
+    FloodPeers "flood-peers" {
+        /// Time from one round to the next.
+        #[serde(default = "second")]
+        every: Span,
+        /// To how many nodes in each round, one after the other in turn.
+        #[serde(default = "ten")]
+        #[schemars(range(min = 1))]
+        fanout: u32,
+        /// Whom they flood.
+        #[serde(default = "everyone")]
+        to: Selector,
+    }
     /// They make blocks that no honest node accepts, one in every slot that they lead.
     InvalidBlocks "invalid-blocks" {
         /// What is wrong with them.
@@ -129,6 +167,26 @@ adversaries! {
 /// Half of the nodes, drawn from the seed.
 fn half() -> Selector {
     Selector::RandomShare(Chance::from_ppb(500_000_000).unwrap_or(Chance::ALWAYS))
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+const fn ten() -> u32 {
+    10
+}
+
+const fn three() -> u32 {
+    3
+}
+
+const fn second() -> Span {
+    Span::from_secs(1)
+}
+
+const fn everyone() -> Selector {
+    Selector::All
 }
 
 const fn always() -> Chance {
