@@ -3,13 +3,16 @@
 mod calibrate;
 mod check;
 mod describe;
+mod diff;
 mod documents;
 mod events;
 mod progress;
 mod record;
+mod rerun;
 mod run;
 mod topology;
 mod verdict;
+mod verify;
 mod violation;
 
 use std::fmt;
@@ -105,6 +108,15 @@ enum Command {
     /// Scenarios are run side by side, without leaving results; result folders are judged as they
     /// are. The exit code is the gravest of all: 4, 3, 6, 5, 75, 2, 1, 0.
     Check(Box<check::CheckArguments>),
+    /// Run a result again from its manifest, and compare every byte.
+    ///
+    /// On a difference the files and lines are named, and where the runs part.
+    Verify(verify::VerifyArguments),
+    /// Say what differs between two results: scenario, metrics, first event.
+    ///
+    /// Results with the same seed are paired. Both are run again to find the first event that
+    /// differs.
+    Diff(diff::DiffArguments),
     /// Check a scenario without running it.
     Validate {
         #[command(flatten)]
@@ -262,6 +274,8 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(arguments),
+        Command::Verify(arguments) => verify::verify(arguments),
+        Command::Diff(arguments) => diff::diff(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
         Command::Topology { scenario, output, force } => {

@@ -1,6 +1,6 @@
-//! Expectation layer: what a scenario expects of its runs, and the verdict on a run. Judged from the
-//! record alone, that is from the summary and the tables that a run left, so that results can be
-//! judged again, by other expectations too, without running anything.
+//! Expectation layer: what a scenario expects of its runs, and the verdict on a run. Judged from
+//! the record alone, that is from the summary and the tables that a run left, so that results can
+//! be judged again, by other expectations too, without running anything.
 //!
 //! [`setting`] is what a scenario says, [`Expectation`] the same with every name found, [`judge`]
 //! the verdict. [`invariant`] holds what is asked of every run; [`across`] judges the points of a
@@ -323,11 +323,11 @@ impl Verdict {
         self.outcome == Outcome::Pass
     }
 
-    /// What speaks against the run, the gravest first.
+    /// What speaks against the run, the gravest first; of equals what is asked of every run first.
     pub fn complaints(&self) -> impl Iterator<Item = &Judged> {
         let mut against: Vec<_> =
             self.judged.iter().filter(|judged| judged.outcome() != Outcome::Pass).collect();
-        against.sort_by_key(|judged| std::cmp::Reverse(judged.outcome()));
+        against.sort_by_key(|judged| (std::cmp::Reverse(judged.outcome()), judged.place));
         against.into_iter()
     }
 

@@ -14,6 +14,8 @@
 mod adversaries;
 mod blocks;
 pub mod catalogue;
+mod chain;
+mod consensus;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -38,6 +40,7 @@ use serde::Serialize;
 
 use self::adversaries::Adversaries;
 use self::blocks::Blocks;
+use self::consensus::Consensus;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
 use self::faults::Faults;
@@ -57,8 +60,13 @@ use crate::fact::{Census, Fact, Observer, World};
 
 pub use adversaries::{ADVERSARIES, AdversariesSummary, Noticed};
 pub use blocks::{
-    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, RefusedBlocks, SLOTS,
-    ShredsSummary, SlotsSummary,
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ConfirmationSummary, RefusedBlocks,
+    SLOTS, ShredsSummary, SlotsSummary,
+};
+pub use chain::ChainSummary;
+pub use consensus::{
+    ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, ForksSummary, Reunion, RootsSummary,
+    VOTES, VotesSummary, WithheldCounts,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
@@ -92,6 +100,9 @@ pub const TABLES: &[&TableSpec] = &[
     &BLOCKS,
     &BLOCK_ARRIVALS,
     &SLOTS,
+    &VOTES,
+    &FORKS,
+    &FORK_STAKE,
     &CONVERGENCE,
     &GOSSIP_VALUES,
     &FAULTS,
@@ -136,6 +147,8 @@ pub struct Summary {
     pub transactions: Option<TransactionsSummary>,
     /// Blocks; `None` if none are made in such a run.
     pub blocks: Option<BlocksSummary>,
+    /// Votes, forks and roots; `None` if nobody votes.
+    pub consensus: Option<ConsensusSummary>,
     /// Faults.
     pub faults: FaultsSummary,
     /// Adversaries; `None` if there are none.
@@ -156,7 +169,8 @@ pub struct WorkloadSummary {
 }
 
 impl Summary {
-    /// The keys in order and what they mean, each one line of Markdown.
+    /// The keys in order and what they mean, each one line of Markdown; the last two are found out
+    /// after the run.
     pub const KEYS: &'static [(&'static str, &'static str)] = &[
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),
@@ -177,6 +191,7 @@ impl Summary {
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
+        ("consensus", "votes, forks, roots and agreement after heals; null in a run without votes"),
         ("faults", "how many had an effect, and the places of those that had none"),
         ("invariants", "the first that was broken, when, and what happened"),
         ("workload", "places of streams of rumors of which nothing came"),
@@ -212,6 +227,8 @@ pub struct Recorder<S: RowSink> {
     deliveries: Deliveries,
     transactions: Option<Transactions>,
     blocks: Option<Blocks>,
+    /// Only where there are blocks.
+    consensus: Option<Consensus>,
     convergence: Option<Convergence>,
     values: Option<Values>,
     faults: Faults,
@@ -234,6 +251,7 @@ impl<S: RowSink> Recorder<S> {
             transactions: (plan.transaction_window > 0)
                 .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            consensus: (blocks && plan.votes).then(|| Consensus::new(&plan, stakes.clone())),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
             values: plan.gossip_values.then(|| Values::new(plan.timeline)),
@@ -277,6 +295,8 @@ impl<S: RowSink> Recorder<S> {
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
+        let consensus = self.consensus.as_mut().zip(self.blocks.as_ref());
+        let consensus = consensus.map(|(consensus, blocks)| consensus.fill(end, blocks, sink));
         if let Some(repair) = &self.repair {
             repair.fill(sink);
         }
@@ -286,13 +306,13 @@ impl<S: RowSink> Recorder<S> {
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
         let adversaries = self.adversaries.as_ref().map(|all| all.fill(end, census, sink));
-        (self.summary(ending, blocks, (faults, adversaries)), self.sink)
+        (self.summary(ending, (blocks, consensus), (faults, adversaries)), self.sink)
     }
 
     fn summary(
         &self,
         ending: &Ending<'_>,
-        blocks: Option<BlocksSummary>,
+        (blocks, consensus): (Option<BlocksSummary>, Option<ConsensusSummary>),
         (faults, adversaries): (FaultsSummary, Option<AdversariesSummary>),
     ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
@@ -314,6 +334,7 @@ impl<S: RowSink> Recorder<S> {
             deliveries: self.deliveries.summary(),
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
+            consensus,
             faults,
             invariants: InvariantsSummary::default(),
             workload: WorkloadSummary::default(),
@@ -334,6 +355,9 @@ impl<S: RowSink> Recorder<S> {
             blocks: self.blocks.as_ref().map(Blocks::progress),
         };
         self.timeline.row(at, world, census, &progress, &mut self.sink);
+        if let (Some(consensus), Some(blocks)) = (&self.consensus, &self.blocks) {
+            consensus.sample(at, blocks.chain(), &mut self.sink);
+        }
     }
 
     /// Deals out the facts that are too rare to matter for speed.
@@ -344,6 +368,9 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
+            if let Some(consensus) = &mut self.consensus {
+                consensus.on_fact(at, fact, blocks.chain());
+            }
         }
         if let Some(adversaries) = &mut self.adversaries {
             adversaries.on_fact(fact);
@@ -363,6 +390,9 @@ impl<S: RowSink> Recorder<S> {
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
             Fact::FaultEnded { fault } if self.faults.heals(fault) => {
                 registry.into_iter().for_each(|known| known.on_healed(at, fault));
+                if let (Some(consensus), Some(blocks)) = (&mut self.consensus, &self.blocks) {
+                    consensus.on_healed(at, fault, blocks.chain());
+                }
             }
             Fact::PeerAdded { .. } => self.peers.on_added(),
             Fact::PeerDropped { .. } => self.peers.on_dropped(),

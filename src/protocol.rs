@@ -121,8 +121,8 @@ impl Validator {
 
     /// The same for a node that these roles of adversaries may name.
     #[must_use]
-    pub fn with_roles(self, roles: &[Role], me: NodeId) -> Self {
-        let blocks = self.blocks.map(|blocks| Box::new(blocks.with_roles(roles, me)));
+    pub fn with_roles(self, roles: &[Role], cluster: &Cluster, me: NodeId) -> Self {
+        let blocks = self.blocks.map(|blocks| Box::new(blocks.with_roles(roles, cluster, me)));
         Self { blocks, ..self }
     }
 

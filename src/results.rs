@@ -14,7 +14,7 @@ pub mod readme;
 mod staging;
 pub mod writer;
 
-pub use difference::Difference;
+pub use difference::{Difference, difference_of};
 
 /// Why results could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,16 @@
 //! Layer 3', one run: the place where protocol, network, workload and recorder meet.
 
+pub mod trail;
+
 use crate::base::digest::Digest;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
+use crate::expect::{self, Record, Verdict, summary_json};
 use crate::fact::{Both, Observer};
 use crate::metrics::invariant::{InvariantsSummary, Violation, Watch, WatchPlan};
-use crate::metrics::table::{Cell, RowSink};
+use crate::metrics::table::{Cell, MemorySink, RowSink};
 use crate::metrics::{
     self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
     SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
@@ -61,6 +64,18 @@ pub enum Ending {
     Violated,
 }
 
+impl Ending {
+    /// Why the run ended early; `None` if it came to its end.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Complete | Self::Violated => None,
+            Self::Stopped => Some("it was asked to stop".into()),
+            Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+        }
+    }
+}
+
 /// What came of a run.
 pub struct Finished<S> {
     /// All that was measured.
@@ -83,6 +98,19 @@ pub struct Finished<S> {
     pub handled: u64,
     /// Where the rows went.
     pub sink: S,
+}
+
+impl Finished<MemorySink> {
+    /// The verdict on the run, by what its scenario expects.
+    ///
+    /// # Panics
+    /// Never: tables in memory can always be read.
+    #[must_use]
+    pub fn verdict(&self, plan: &Plan) -> Verdict {
+        let summary = summary_json(&self.summary, self.ending.reason().as_deref());
+        let record = Record { summary: &summary, tables: &self.sink };
+        expect::judge(&plan.expectations, &record).expect("tables in memory can be read")
+    }
 }
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
@@ -136,7 +164,7 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
-            .with_roles(&roles, node)
+            .with_roles(&roles, &cluster, node)
     });
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
@@ -299,6 +327,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         region: population.regions[usize::from(population.region_of[node])].clone(),
         site: population.sites[usize::from(population.site_of[node])].name.clone(),
         identity: hex(&population.identities[node]),
+        adversary: false,
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
@@ -317,6 +346,8 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),
+        votes: plan.validators.blocks.as_ref().is_some_and(Blocks::votes),
+        patience: patience(plan),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
         slot_times: slot_times(&plan.scenario.slots),
@@ -332,6 +363,8 @@ fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
         end: fault.end,
         may_miss: fault.may_miss,
         heals: fault.heals(),
+        // Whoever is down does not count as up, and a heal hinders nobody.
+        hinders: !matches!(fault.kind, "crash" | "churn" | "heal"),
     }
 }
 
@@ -346,6 +379,25 @@ fn adversary_info(plan: &Plan, adversary: &PlannedAdversary) -> AdversaryInfo {
         may_miss: adversary.may_miss,
     }
 }
+
+/// How long the cluster may take to confirm the next block, or to agree on one chain: 64 slots, and
+/// those for which the votes that a minority casts until the threshold check stops it can lock it
+/// out. Where nothing stops it, there is no telling.
+fn patience(plan: &Plan) -> Option<Span> {
+    let config = &plan.validators.blocks.as_ref()?.consensus;
+    let lockout = match (config.style, config.threshold_depth) {
+        (consensus::Style::Off, _) | (consensus::Style::Tower, 0) => return None,
+        (consensus::Style::Classroom, _) => 0,
+        // So many votes in a row pass unchecked: the first of them is then locked for 2^depth.
+        (consensus::Style::Tower, depth) => 1_u64.checked_shl(depth)?,
+    };
+    let slot = plan.scenario.slots.duration.as_nanos();
+    let patience = slot.saturating_mul(lockout.saturating_add(QUIET_SLOTS));
+    Some(Span::from_nanos(patience)).filter(|patience| !patience.is_zero())
+}
+
+/// Slots without a newly confirmed block in which nothing need be wrong.
+const QUIET_SLOTS: u64 = 64;
 
 fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;

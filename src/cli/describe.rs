@@ -1,6 +1,7 @@
 //! Command line: plans and results in words a person enjoys reading.
 
 mod blocks;
+mod consensus;
 mod transactions;
 
 use super::{Failure, ScenarioArguments, complain, print};
@@ -80,6 +81,9 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
     }
     if let Some(of_blocks) = &summary.blocks {
         text += &blocks::blocks(of_blocks, plan.population.count());
+    }
+    if let Some(of) = &summary.consensus {
+        text += &consensus::in_words(of);
     }
     if let Some(of) = &summary.transactions {
         text += &transactions::in_words(of);

@@ -44,6 +44,8 @@ pub fn scenarios_readme() -> String {
         text += &format!("| [`{0}`]({0}.toml) | {description} |\n", scenario.name);
     }
     text += WRITING;
+    text += EXPECTING;
+    text += OUTSIDE;
     for (name, preset) in PRESETS {
         text += &format!("\n`rules = \"{name}\"` stands for:\n\n```toml\n{preset}```\n");
     }
@@ -77,6 +79,7 @@ headwater run my.toml --seed 7                  # a file of your own, with anoth
 headwater run my.toml --set gossip.fanout=8     # any key can be set from outside
 headwater validate my.toml                      # check it without running it
 headwater run - < my.toml                       # from the standard input
+headwater check .                               # run all in a folder, and judge what they expect
 headwater show my.toml                          # everything resolved, defaults filled in
 headwater init > my.toml                        # a commented file to start from
 headwater schema > scenario.schema.json         # for completion and checks in an editor
@@ -114,7 +117,66 @@ const WRITING: &str = "
 
 The same nodes are drawn whenever the seed is the same. A random choice in one key does not shift
 the one in another.
+";
 
+/// How expectations are written.
+const EXPECTING: &str = r#"
+## What is expected
+
+`[[expect]]` says what has to be true of a run. It is judged on the files of the result: `headwater
+check results/NAME-1` judges a result again, and `--expect other.toml` by what another scenario
+asks.
+
+```toml
+[[expect]]
+kind = "bound"                          # a number of summary.json
+metric = "messages.dropped"
+per = "messages.sent"
+at_most = "2%"
+
+[[expect]]
+kind = "bound"                          # a statistic of a column
+metric = "rumors.to_95_stake_ns"
+statistic = "p99"
+until = "20s"
+at_most = "400ms"
+
+[[expect]]
+kind = "bound"                          # a share of rows, nodes or stake
+metric = "nodes.first_heard_ns"
+share = "95%"
+of = "stake"
+at_most = "2s"
+
+[[expect]]
+kind = "eventually"                     # after each heal of a partition
+metric = "timeline.registry_agreement_ppm"
+at_least = "99%"
+after = "heal"
+within = "10s"
+
+[[expect]]
+kind = "always"                         # every row
+metric = "timeline.heads"
+at_most = 3
+
+[[expect]]
+kind = "sometimes"                      # or else the run is invalid: it would have shown nothing
+metric = "dropped.partition"
+
+[[expect]]
+kind = "across"                         # judged on a sweep
+metric = "rumors.latency.p99_ns"
+axis = "gossip.fanout"
+trend = "never-rising"
+```
+
+A number that is null, a table without rows: what cannot be judged makes the run invalid. A time
+that is empty never came and is beyond every bound. `--set expect=[]` runs a scenario without them.
+"#;
+
+/// What is refused, what comes from outside, and presets.
+const OUTSIDE: &str = "
 ## Errors
 
 An unknown key, a value of another type or out of range, and keys that contradict each other are

@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Failure;
-use super::verdict::stopped;
+use crate::base::checkpoint::checkpoints;
 use crate::base::digest::Digest;
 use crate::expect::{self, EXPECTATIONS, InFolder, Record, Verdict, summary_json};
-use crate::results::checkpoints::{self, CHECKPOINTS, checkpoints};
+use crate::results::checkpoints::{self, CHECKPOINTS};
 use crate::results::folder::{Folder, Outcome};
 use crate::results::manifest::{InputRecord, Manifest, RunMeta};
 use crate::results::writer::CsvSink;
@@ -99,7 +99,7 @@ pub(super) fn write(
     stopwatch: &Stopwatch,
 ) -> Result<Written, Failure> {
     let elapsed = stopwatch.elapsed();
-    let stopped = stopped(&finished.ending);
+    let stopped = finished.ending.reason();
     let mut summary = summary_json(&finished.summary, stopped.as_deref());
     folder.close(finished.sink)?;
     let record = Record { summary: &summary, tables: &InFolder(folder.partial()) };

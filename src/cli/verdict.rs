@@ -1,8 +1,7 @@
-//! Command line: the exit code of a verdict, and why a run ended early.
+//! Command line: the exit code of a verdict, and a word on it.
 
 use super::{EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_OK};
 use crate::expect::{Outcome, Ruling, Verdict};
-use crate::run::Ending;
 
 /// The exit code for a run that is called so.
 pub(super) const fn exit_code(outcome: Outcome) -> u8 {
@@ -15,15 +14,6 @@ pub(super) const fn exit_code(outcome: Outcome) -> u8 {
         | Outcome::Violated => EXIT_FAILED,
         Outcome::Stopped => EXIT_BUDGET,
         Outcome::Bug => EXIT_INTERNAL,
-    }
-}
-
-/// Why a run ended early; `None` if it came to its end.
-pub(super) fn stopped(ending: &Ending) -> Option<String> {
-    match ending {
-        Ending::Complete | Ending::Violated => None,
-        Ending::Stopped => Some("it was asked to".into()),
-        Ending::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
     }
 }
 

@@ -37,7 +37,17 @@ pub struct Trial {
 #[derive(Clone, Debug)]
 enum Ask {
     Along { axis: String, trend: Trend, tolerance: Exact },
-    Between { a: Point, b: Point, within: Option<Exact>, most: Option<Exact>, least: Option<Exact> },
+    Between(Box<Comparison>),
+}
+
+/// Points that are compared with others, and how.
+#[derive(Clone, Debug)]
+struct Comparison {
+    a: Point,
+    b: Point,
+    within: Option<Exact>,
+    most: Option<Exact>,
+    least: Option<Exact>,
 }
 
 /// Values of some axes.
@@ -93,15 +103,15 @@ impl Trial {
                 Ask::Along { axis: axis.clone(), trend, tolerance }
             }
             (None, false) => {
-                let ask = Ask::Between {
+                let comparison = Comparison {
                     a: point(&config.a),
                     b: point(&config.b),
                     within: share("within", &config.within)?,
                     most: share("at_most", &config.at_most)?,
                     least: share("at_least", &config.at_least)?,
                 };
-                between_is_whole(config, &ask)?;
-                ask
+                comparison.is_whole(config)?;
+                Ask::Between(Box::new(comparison))
             }
         };
         let only = point(&config.only);
@@ -128,7 +138,8 @@ impl Trial {
                 };
                 format!("{name} {trend}{slack} along {axis}")
             }
-            Ask::Between { a, b, within, most, least } => {
+            Ask::Between(comparison) => {
+                let Comparison { a, b, within, most, least } = &**comparison;
                 let parts = [("within", within), ("at most", most), ("at least", least)];
                 let asked: Vec<String> = parts
                     .iter()
@@ -147,7 +158,7 @@ impl Trial {
         let points = self.points(runs);
         match &self.what {
             Ask::Along { axis, trend, tolerance } => self.along(&points, axis, *trend, *tolerance),
-            Ask::Between { a, b, .. } => self.between(&points, a, b),
+            Ask::Between(comparison) => self.between(&points, comparison),
         }
     }
 
@@ -216,19 +227,19 @@ impl Trial {
         }
     }
 
-    fn between(&self, points: &[Valued], a: &Point, b: &Point) -> (Ruling, String) {
+    fn between(&self, points: &[Valued], asked: &Comparison) -> (Ruling, String) {
         let mut pairs = 0;
-        for first in points.iter().filter(|valued| agrees(&valued.point, a)) {
+        for first in points.iter().filter(|valued| agrees(&valued.point, &asked.a)) {
             // The same point but for the axes that b names.
             let mut other = first.point.clone();
-            other.extend(b.iter().map(|(axis, value)| (axis.clone(), value.clone())));
+            other.extend(asked.b.iter().map(|(axis, value)| (axis.clone(), value.clone())));
             let is_other = |valued: &&Valued| same(&valued.point, &other);
             let Some(second) = points.iter().find(is_other) else { continue };
             pairs += 1;
             let (Some(first), Some(second)) = (first.value, second.value) else {
                 return (Ruling::Broken, "never at one of the points".into());
             };
-            if !self.agrees_with(first, second) {
+            if !asked.holds(first, second) {
                 let unit = self.metric.unit;
                 let (first, second) = (written(first, unit), written(second, unit));
                 return (Ruling::Broken, format!("{first} and {second}"));
@@ -239,19 +250,6 @@ impl Trial {
             1 => (Ruling::Held, "1 pair of points".into()),
             pairs => (Ruling::Held, format!("{pairs} pairs of points")),
         }
-    }
-
-    fn agrees_with(&self, a: Exact, b: Exact) -> bool {
-        let Ask::Between { within, most, least, .. } = &self.what else { return true };
-        let zero = Exact::whole(0);
-        let part = |share: &Exact| b.times(*share);
-        most.as_ref().is_none_or(|most| part(most).is_none_or(|limit| a.parts() <= limit))
-            && least.as_ref().is_none_or(|least| part(least).is_none_or(|limit| a.parts() >= limit))
-            && within.as_ref().is_none_or(|within| {
-                let size = if b < zero { b.negated() } else { b };
-                let slack = size.times(*within);
-                slack.is_none_or(|slack| a.distance(b).is_none_or(|far| far.parts() <= slack))
-            })
     }
 }
 
@@ -281,22 +279,42 @@ fn refuse_given(keys: &[(&str, &Option<Literal>)], message: &str) -> Result<(), 
     }
 }
 
-fn between_is_whole(config: &Across, ask: &Ask) -> Result<(), Refusal> {
-    let Ask::Between { a, b, within, most, least } = ask else { return Ok(()) };
-    for (key, point, other) in [("a", a, "b"), ("b", b, "a")] {
-        if point.is_empty() {
-            let message = format!("{other} is given without {key}");
-            return Err(Refusal::new(key, message));
+impl Comparison {
+    /// Refuses what lacks a side or a bound.
+    fn is_whole(&self, config: &Across) -> Result<(), Refusal> {
+        let Self { a, b, within, most, least } = self;
+        for (key, point, other) in [("a", a, "b"), ("b", b, "a")] {
+            if point.is_empty() {
+                let message = format!("{other} is given without {key}");
+                return Err(Refusal::new(key, message));
+            }
         }
+        if config.trend.is_some() || config.tolerance.is_some() {
+            let key = if config.trend.is_some() { "trend" } else { "tolerance" };
+            return Err(Refusal::new(key, "this is about an axis, not about a and b"));
+        }
+        if within.is_none() && most.is_none() && least.is_none() {
+            return Err(Refusal::new(
+                "",
+                "there is no bound; expected within, at_most or at_least",
+            ));
+        }
+        Ok(())
     }
-    if config.trend.is_some() || config.tolerance.is_some() {
-        let key = if config.trend.is_some() { "trend" } else { "tolerance" };
-        return Err(Refusal::new(key, "this is about an axis, not about a and b"));
+
+    /// Whether the values of two points are as they are to be.
+    fn holds(&self, a: Exact, b: Exact) -> bool {
+        let Self { within, most, least, .. } = self;
+        let zero = Exact::whole(0);
+        let part = |share: &Exact| b.times(*share);
+        most.as_ref().is_none_or(|most| part(most).is_none_or(|limit| a.parts() <= limit))
+            && least.as_ref().is_none_or(|least| part(least).is_none_or(|limit| a.parts() >= limit))
+            && within.as_ref().is_none_or(|within| {
+                let size = if b < zero { b.negated() } else { b };
+                let slack = size.times(*within);
+                slack.is_none_or(|slack| a.distance(b).is_none_or(|far| far.parts() <= slack))
+            })
     }
-    if within.is_none() && most.is_none() && least.is_none() {
-        return Err(Refusal::new("", "there is no bound; expected within, at_most or at_least"));
-    }
-    Ok(())
 }
 
 /// A value of an axis, as a column of a table has it.

@@ -4,6 +4,7 @@
 
 use super::Outcome;
 use super::record::Record;
+use crate::base::time::Span;
 use crate::metrics::catalogue::Found;
 use crate::results::ResultsError;
 
@@ -78,6 +79,18 @@ pub const INVARIANTS: &[Invariant] = &[
         doc: "Some block became whole at a node that is not its leader.",
         breach: Outcome::NoProgress,
         judge: blocks,
+    },
+    Invariant {
+        name: "agreement",
+        doc: "Honest validators root one chain, and agree on one long after the last heal.",
+        breach: Outcome::Diverged,
+        judge: agreement,
+    },
+    Invariant {
+        name: "liveness",
+        doc: "The cluster confirms blocks while nothing keeps it from that.",
+        breach: Outcome::NoProgress,
+        judge: liveness,
     },
 ];
 
@@ -173,6 +186,29 @@ fn transactions(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let all = record.count("transactions.submitted");
     finding.appeared("transactions", record.count("transactions.missed"), all);
     Ok(finding)
+}
+
+fn agreement(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let of = |key| record.of_verdict(key);
+    let time = |nanos: u64| Span::from_nanos(nanos);
+    let failure = match record.consensus() {
+        Some("conflicting_roots") => {
+            let (at, node, slot) = (time(of("at_ns")), of("node"), of("slot"));
+            let what = format!("at {at} node {node} rooted a block of slot {slot}");
+            format!("{what} that conflicts with another's root")
+        }
+        Some("diverged") => {
+            format!("at the end nodes build on forks that parted at {}", time(of("since_ns")))
+        }
+        _ => return Ok(Finding::default()),
+    };
+    Ok(Finding::unless(false, failure))
+}
+
+fn liveness(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let since = Span::from_nanos(record.of_verdict("since_ns"));
+    let stands_still = record.consensus() == Some("no_progress");
+    Ok(Finding::unless(!stands_still, format!("nothing new was confirmed since {since}")))
 }
 
 /// Blocks that are made in vain are a warning: a scenario may be about that.

@@ -96,6 +96,17 @@ impl Record<'_> {
         self.summary.get(section)?.get(key)?.as_str()
     }
 
+    /// What became of the votes, in a word.
+    pub(super) fn consensus(&self) -> Option<&str> {
+        self.summary.get("consensus")?.get("verdict")?.get("is")?.as_str()
+    }
+
+    /// A number that comes with that word.
+    pub(super) fn of_verdict(&self, key: &str) -> u64 {
+        let verdict = self.summary.get("consensus").and_then(|votes| votes.get("verdict"));
+        verdict.and_then(|verdict| verdict.get(key)).and_then(Value::as_u64).unwrap_or(0)
+    }
+
     /// Why the run ended early.
     pub(super) fn stopped(&self) -> Option<&str> {
         self.summary.get(STOPPED)?.as_str()

@@ -6,7 +6,7 @@
 //! by its hash, from the newest back, is cheap enough.
 
 mod arrivals;
-mod chain;
+mod confirmed;
 mod slots;
 mod tracked;
 
@@ -15,9 +15,10 @@ use std::collections::VecDeque;
 use serde::{Serialize, Serializer};
 
 use self::arrivals::{Arrival, Arrivals};
-use self::chain::Chain;
+use self::confirmed::{Confirmations, Confirmed, Stage};
 use self::slots::Slots;
 use self::tracked::{Made, Size, Tracked};
+use super::chain::{Chain, ChainSummary, Standing};
 use super::figures::{Latency, Spans, ppm};
 use super::plan::{ArrivalRows, RecorderPlan};
 use super::spread::{Coverage, ShareTimes, TimesToShares};
@@ -28,7 +29,7 @@ use crate::base::time::{Span, Time};
 use crate::fact::{Fact, Flaw};
 
 pub use arrivals::{ArrivalsSummary, BLOCK_ARRIVALS};
-pub use chain::ChainSummary;
+pub use confirmed::ConfirmationSummary;
 pub use slots::{SLOTS, SlotsSummary};
 pub use tracked::BLOCKS;
 
@@ -176,6 +177,7 @@ struct Totals {
     /// Over the blocks that are written down.
     coverage: Coverage,
     shares: ShareTimes,
+    confirmations: Confirmations,
 }
 
 /// Follows blocks.
@@ -192,6 +194,8 @@ pub(super) struct Blocks {
     arrivals: Arrivals,
     slots: Slots,
     chain: Chain,
+    /// The slot of every node's last vote; `None` in a run without votes.
+    voted: Option<NodeMap<Slot>>,
     totals: Totals,
 }
 
@@ -208,6 +212,7 @@ impl Blocks {
             arrivals: Arrivals::new(arrivals),
             slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_times),
             chain: Chain::new(stakes.len()),
+            voted: plan.votes.then(|| NodeMap::filled(stakes.len(), Slot::ZERO)),
             stakes,
             totals: Totals::default(),
         }
@@ -260,7 +265,43 @@ impl Blocks {
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
             }
+            _ => self.on_vote_fact(at, fact),
+        }
+    }
+
+    fn on_vote_fact(&mut self, at: Time, fact: &Fact) {
+        let Some(voted) = &mut self.voted else { return };
+        match *fact {
+            Fact::VoteCast { node, slot, .. } => voted[node] = slot,
+            Fact::VoteLanded { block, .. } => {
+                let confirmed = self.find(block).and_then(|block| block.confirmed.as_mut());
+                confirmed.into_iter().for_each(|confirmed| confirmed.votes += 1);
+            }
+            Fact::BlockConfirmed { node, block, level, .. } => {
+                self.on_stage(at, node, block, Stage::of(level));
+            }
+            Fact::Rooted { node, block, .. } => self.on_stage(at, node, block, Stage::Rooted),
             _ => {}
+        }
+    }
+
+    /// A validator is at a stage with a block, and so with all that it stands on.
+    fn on_stage(&mut self, at: Time, node: NodeId, block: u64, stage: Stage) {
+        let stake = self.stakes[node];
+        let Some(voted) = self.voted.as_ref().map(|voted| voted[node]).filter(|_| stake > 0) else {
+            return;
+        };
+        let mut next = block;
+        while let Some(tracked) = self.find(next) {
+            let Made { at: made, slot, parent, .. } = tracked.made;
+            let Some(confirmed) = &mut tracked.confirmed else { return };
+            if !confirmed.on_reached(stage, (node, stake), at.since(made)) {
+                return;
+            }
+            if stage == Stage::Rooted {
+                confirmed.on_rooted(voted, slot);
+            }
+            next = parent;
         }
     }
 
@@ -271,7 +312,7 @@ impl Blocks {
             return;
         }
         self.totals.made += 1;
-        let link = self.chain.on_made(slot, (block, parent), height);
+        let link = self.chain.on_made((at, slot), (block, parent), height);
         self.slots.on_made(at, slot, leader, &self.up);
         if self.followed.len() >= self.window {
             self.hashes.pop_front();
@@ -282,7 +323,10 @@ impl Blocks {
         }
         let stake = (self.total_stake, self.stakes[leader]);
         self.hashes.push_back(block);
-        self.followed.push_back(Tracked::new(made, link, &self.up, self.stakes.len(), stake));
+        let mut tracked = Tracked::new(made, link, &self.up, self.stakes.len(), stake);
+        tracked.confirmed =
+            self.voted.as_ref().map(|_| Box::new(Confirmed::new(self.stakes.len(), stake.0)));
+        self.followed.push_back(tracked);
     }
 
     fn on_first_shred(&mut self, at: Time, node: NodeId, block: u64) {
@@ -331,10 +375,11 @@ impl Blocks {
     /// The run is over: writes down the blocks that are still followed, and all slots.
     pub(super) fn fill(&mut self, end: Time, sink: &mut impl RowSink) -> BlocksSummary {
         let verdicts = self.chain.verdicts(&self.up, &self.stakes);
+        let standings = verdicts.as_ref().map(|verdicts| self.chain.standings(verdicts));
         for block in &self.followed {
-            let canonical = verdicts.as_ref().zip(block.link).map(|(all, link)| all[link]);
+            let standing = standings.as_ref().zip(block.link).map(|(all, link)| all[link]);
             self.totals.close(block, block.made.at.saturating_add(SETTLING) <= end);
-            block.row(canonical, sink);
+            block.row(standing, sink);
         }
         // A slot that was to begin at the last instant has begun.
         self.slots.pass(end.saturating_add(Span::from_nanos(1)), &self.up);
@@ -348,6 +393,22 @@ impl Blocks {
         self.totals.summary(arrivals, slots, chain)
     }
 
+    /// How long it took until blocks were confirmed, complete once [`Self::fill`] was called.
+    pub(super) fn confirmation(&self) -> ConfirmationSummary {
+        self.totals.confirmations.summary()
+    }
+
+    /// Which block stands on which.
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// How every block stands to the canonical chain; `None` if nobody can tell.
+    pub(super) fn standings(&self) -> Option<Vec<Standing>> {
+        let verdicts = self.chain.verdicts(&self.up, &self.stakes)?;
+        Some(self.chain.standings(&verdicts))
+    }
+
     /// A block that is followed.
     fn find(&mut self, block: u64) -> Option<&mut Tracked> {
         let place = self.hashes.iter().rposition(|hash| *hash == block)?;
@@ -359,6 +420,7 @@ impl Totals {
     /// Takes in a block that is written down; `settled` is whether it had time to spread.
     fn close(&mut self, block: &Tracked, settled: bool) {
         self.shares.add(&block.nodes, &block.stake);
+        block.confirmed.iter().for_each(|confirmed| self.confirmations.add(confirmed));
         if settled {
             self.coverage.add(block.reached, block.audience.len() as u64);
         }
@@ -390,11 +452,6 @@ impl Totals {
             chain,
         }
     }
-}
-
-/// The first 64 bits of a hash as they stand in tables.
-fn hex(block: u64) -> String {
-    format!("{block:016x}")
 }
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ pub struct RecorderPlan {
     /// How many blocks are followed at once, at least one. A block that falls out because of newer
     /// ones is written down as it is.
     pub block_window: usize,
+    /// Whether validators vote. Without, all that is told of votes is left empty.
+    pub votes: bool,
+    /// How long a cluster that votes may go without a newly confirmed block, or stay split, and
+    /// still be well; `None` if there is no telling.
+    pub patience: Option<Span>,
     /// Which arrivals of blocks get a row in `block_arrivals.csv`.
     pub block_arrivals: ArrivalRows,
     /// Who is to lead each slot from the first on; `None` for a slot that nobody is to lead, such
@@ -81,6 +86,8 @@ impl RecorderPlan {
             transaction_window: 0,
             blocks: false,
             block_window: Self::BLOCK_WINDOW,
+            votes: false,
+            patience: None,
             block_arrivals: ArrivalRows::Auto,
             leaders: Vec::new(),
             slot_times: SlotTimes::UNKNOWN,
@@ -102,6 +109,8 @@ pub struct NodeInfo {
     pub identity: String,
     /// Its public key as text; `None` where keys are not made.
     pub public_key: Option<String>,
+    /// Whether it breaks the rules on purpose: then nobody minds what it roots or builds on.
+    pub adversary: bool,
 }
 
 /// When slots are to begin.
@@ -178,6 +187,9 @@ pub struct FaultInfo {
     pub may_miss: bool,
     /// Whether its end is a heal after which convergence is measured, as that of a partition.
     pub heals: bool,
+    /// Whether it hinders messages or nodes that are up, so that a cluster need not get on as long
+    /// as it is in force. Nodes that are down count as such.
+    pub hinders: bool,
 }
 
 /// What is known of an adversary.

@@ -6,7 +6,7 @@
 
 mod config;
 
-pub use self::config::{Conduct, Forgery, Role};
+pub use self::config::{Conduct, Forgery, Role, Scope};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Time;
@@ -116,7 +116,7 @@ impl Adversary {
 }
 
 /// States a lie.
-fn say(ctx: &mut impl Local, adversary: u32, lie: Lie, count: u32) {
+pub(super) fn say(ctx: &mut impl Local, adversary: u32, lie: Lie, count: u32) {
     let node = ctx.me();
     ctx.observe(Fact::Lied { node, adversary, lie, count });
 }

@@ -98,8 +98,9 @@ impl Blocks {
 
     /// The same for a node that these roles may name.
     #[must_use]
-    pub fn with_roles(self, roles: &[Role], me: NodeId) -> Self {
-        Self { adversary: Adversary::new(roles, me), ..self }
+    pub fn with_roles(self, roles: &[Role], cluster: &Cluster, me: NodeId) -> Self {
+        let turbine = self.turbine.with_liar(turbine::Shreds::new(roles, cluster.seed, me));
+        Self { adversary: Adversary::new(roles, me), turbine, ..self }
     }
 
     /// What the node holds of each block.
@@ -186,9 +187,12 @@ impl Blocks {
         // Who leads matters to those that are asked.
         let leads = !is_answer && self.leading.is_leading(cluster, contacts, ctx.me(), ctx.now());
         let view = view(&self.store, &self.leading, peers);
-        let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
-            return;
+        let (now, me, turbine) = (ctx.now(), ctx.me(), &self.turbine);
+        let keeps = |block: &Block, index| {
+            turbine.keeps_from_askers(now, me, block, block.shape.data_at(index))
         };
+        let answer = repair.on_message(&view, ctx, from, message, leads, keeps);
+        let Some((body, index)) = answer else { return };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
         let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0);
         let node = ctx.me();
@@ -484,7 +488,7 @@ impl Blocks {
         let mut desk = leading::Desk { cluster, store, pool, contacts, consensus, liar };
         let Led { made, finished } = self.leading.on_timer(&mut desk, ctx, timer);
         match finished {
-            Some(body) if Shelf::<Block>::body(ctx, body).flaw.is_none() => {
+            Some(body) if self.is_fit(cluster, Shelf::<Block>::body(ctx, body)) => {
                 self.adopt(cluster, contacts, ctx, body, true);
             }
             // A liar builds on what others accept.
@@ -500,9 +504,16 @@ impl Blocks {
         }
     }
 
+    /// Whether others will accept a block of the node's own; always so if it is honest.
+    fn is_fit(&self, cluster: &mut Cluster, block: &Block) -> bool {
+        let mut leads = || cluster.schedule.leader(block.slot) == Some(block.leader);
+        self.adversary.is_none()
+            || block.flaw.is_none() && (self.settings.registry == Registry::Gossip || leads())
+    }
+
     /// The node crashed. What a real one has on disk survives, unless it forgets everything.
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
-        self.turbine.on_crash();
+        self.turbine.on_crash(ctx);
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(consensus) = &mut self.consensus {

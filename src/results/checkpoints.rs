@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{ResultsError, reader};
+use crate::base::checkpoint::Checkpoint;
 use crate::base::time::Time;
 use crate::metrics::table::{Cell, Column, RowSink, TableSpec, Unit};
 
@@ -23,29 +24,6 @@ pub static CHECKPOINTS: TableSpec = TableSpec {
         ),
     ],
 };
-
-/// A point that a run passed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Checkpoint {
-    /// Records up to here.
-    pub record: u64,
-    /// When the last of them was.
-    pub at: Time,
-    /// 64 bits of the digest of all of them.
-    pub digest: u64,
-}
-
-/// Checkpoints as a run tells them: one per `spacing` records.
-#[must_use]
-pub fn checkpoints(points: &[(Time, u64)], spacing: u64) -> Vec<Checkpoint> {
-    let numbered = points.iter().zip(1_u64..);
-    let checkpoint = |((at, digest), place): (&(Time, u64), u64)| Checkpoint {
-        record: place * spacing,
-        at: *at,
-        digest: *digest,
-    };
-    numbered.map(checkpoint).collect()
-}
 
 /// Writes one row per checkpoint.
 pub fn write(checkpoints: &[Checkpoint], sink: &mut impl RowSink) {
@@ -83,38 +61,17 @@ pub fn read(folder: &Path) -> Result<Vec<Checkpoint>, ResultsError> {
     Ok(found)
 }
 
-/// Between which records two runs part: the last checkpoint that they share, and the first at which
-/// they differ, if there is one. Checkpoints that only one of them has say nothing.
-#[must_use]
-pub fn bracket(a: &[Checkpoint], b: &[Checkpoint]) -> (Option<Checkpoint>, Option<Checkpoint>) {
-    let mut shared = None;
-    for point in a {
-        let Ok(place) = b.binary_search_by_key(&point.record, |other| other.record) else {
-            continue;
-        };
-        if b[place] != *point {
-            return (shared, Some(*point));
-        }
-        shared = Some(*point);
-    }
-    (shared, None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::checkpoint::checkpoints;
     use crate::results::writer::CsvSink;
-
-    fn point(record: u64, digest: u64) -> Checkpoint {
-        Checkpoint { record, at: Time::from_nanos(record * 10), digest }
-    }
 
     #[test]
     fn checkpoints_read_back_as_they_were_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let points = [(Time::from_nanos(7), 1), (Time::from_nanos(9), u64::MAX)];
         let all = checkpoints(&points, 100);
-        assert_eq!((all[0].record, all[1].record), (100, 200));
         let mut sink = CsvSink::create(folder.path(), &[&CHECKPOINTS]).expect("created");
         write(&all, &mut sink);
         sink.finish().expect("written");
@@ -122,16 +79,5 @@ mod tests {
         let file = folder.path().join("checkpoints.csv");
         std::fs::write(&file, "record,time_ns,digest\n1,2,xyz\n").expect("written");
         assert!(read(folder.path()).is_err());
-    }
-
-    #[test]
-    fn the_bracket_is_between_the_last_equal_and_the_first_different_checkpoint() {
-        let a = [point(1, 5), point(2, 6), point(3, 7), point(4, 8)];
-        // Twice the spacing, and another digest from record 4 on.
-        let b = [point(2, 6), point(4, 9)];
-        assert_eq!(bracket(&a, &b), (Some(a[1]), Some(a[3])));
-        assert_eq!(bracket(&b, &a), (Some(a[1]), Some(b[1])));
-        assert_eq!(bracket(&a, &a), (Some(a[3]), None));
-        assert_eq!(bracket(&a, &[]), (None, None));
     }
 }

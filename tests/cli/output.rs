@@ -102,7 +102,10 @@ fn has_place(root: &Value, schema: &Value, value: &toml::Value) -> bool {
     }
     match value {
         toml::Value::Table(table) => table.iter().all(|(key, value)| {
-            schema["properties"].get(key).is_some_and(|place| has_place(root, place, value))
+            // A key of its own, or one that the user chooses.
+            let own = schema["properties"].get(key);
+            let place = own.or(schema.get("additionalProperties").filter(|rest| rest.is_object()));
+            place.is_some_and(|place| has_place(root, place, value))
         }),
         toml::Value::Array(entries) => {
             schema.get("items").is_some_and(|item| entries.iter().all(|e| has_place(root, item, e)))

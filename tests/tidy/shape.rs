@@ -18,6 +18,7 @@ const HEADS: &[(&str, &[&str])] = &[
     ("src/protocol", &["Layer 2, ", "Protocol layer"]),
     ("src/metrics", &["Metrics layer"]),
     ("src/results", &["Results layer"]),
+    ("src/expect", &["Expectation layer"]),
     ("src/scenario", &["Layer 3, ", "Scenario layer"]),
     ("src/world", &["Layer 4, ", "World layer"]),
     ("src/run", &["Layer 3', "]),

@@ -1,5 +1,5 @@
-//! Command line, `check`: failures as annotations for GitHub workflows: one line each, in the form
-//! of workflow commands (`::error file=...,line=...,title=...::message`).
+//! Command line: of `check`, failures as annotations for GitHub workflows: one line each, in the
+//! form of workflow commands (`::error file=...,line=...,title=...::message`).
 
 use super::case::{Checked, State};
 

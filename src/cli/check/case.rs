@@ -1,4 +1,4 @@
-//! Command line, `check`: one case: a scenario that is run, or results that are judged again.
+//! Command line: of `check`, one case: a scenario that is run, or results that are judged again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cli::record::{Asked, Stopwatch};
-use crate::cli::verdict::{exit_code, stopped};
+use crate::cli::verdict::exit_code;
 use crate::cli::{EXIT_OK, Failure};
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
 use crate::fact::Deaf;
@@ -117,7 +117,7 @@ impl Case {
         let stopwatch = Stopwatch::start();
         let tables = expect::tables(&plan.expectations);
         let finished = run(&plan, SomeTables::new(tables), Deaf, &mut |_| Go::On);
-        let summary = summary_json(&finished.summary, stopped(&finished.ending).as_deref());
+        let summary = summary_json(&finished.summary, finished.ending.reason().as_deref());
         let record = Record { summary: &summary, tables: finished.sink.kept() };
         let verdict = expect::judge(&plan.expectations, &record)?;
         Ok(Checked {

@@ -1,5 +1,5 @@
-//! Command line, `check`: the outcome as JUnit XML, which most build servers read: a suite per case,
-//! a test per expectation.
+//! Command line: of `check`, the outcome as JUnit XML, which most build servers read: a suite per
+//! case, a test per expectation.
 
 use std::io;
 

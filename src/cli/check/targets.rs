@@ -1,4 +1,4 @@
-//! Command line, `check`: what is meant by the paths of a command line.
+//! Command line: of `check`, what is meant by the paths of a command line.
 
 use std::path::{Path, PathBuf};
 

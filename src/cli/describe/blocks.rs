@@ -49,6 +49,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         (slots.leader_down, "leader down"),
         (slots.passed, "chain already past"),
         (slots.has_shreds, "shreds of the slot already there"),
+        (slots.unpropagated, "leader's last block not far enough"),
         (slots.unexplained, "no reason known"),
     ];
     let told: Vec<String> = reasons

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use super::super::chain::hex;
 use super::super::plan::ArrivalRows;
 use super::super::table::{Column, RowSink, TableSpec, Unit};
-use super::{Shreds, hex};
+use super::Shreds;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;

@@ -1,9 +1,12 @@
 //! Metrics layer: one block that is followed, and its row in `blocks.csv`.
 
+use super::super::chain::Standing;
+use super::super::chain::hex;
 use super::super::figures::{mean, ppm};
 use super::super::spread::{SHARE_COLUMNS, Spread, share_cells};
 use super::super::table::{Cell, Column, RowSink, TableSpec, Unit, joined};
-use super::{Shreds, hex};
+use super::Shreds;
+use super::confirmed::Confirmed;
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
@@ -50,6 +53,17 @@ const LAST: &[Column] = &[
     Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
     Column::new("expired", Unit::Count, "How often a node gave it up."),
     Column::new("canonical", Unit::Flag, CANONICAL),
+    Column::new("votes", Unit::Count, VOTES),
+    Column::new("duplicate_50_ns", Unit::Nanoseconds, DUPLICATE),
+    Column::new("optimistic_first_ns", Unit::Nanoseconds, OPTIMISTIC),
+    Column::new("optimistic_50_ns", Unit::Nanoseconds, "The same, with 50 % of the stake."),
+    Column::new("optimistic_95_ns", Unit::Nanoseconds, "The same, with 95 % of the stake."),
+    Column::new("finalized_first_ns", Unit::Nanoseconds, FINALIZED),
+    Column::new("finalized_50_ns", Unit::Nanoseconds, "The same, with 50 % of the stake."),
+    Column::new("rooted_first_ns", Unit::Nanoseconds, "Until the first validator rooted it."),
+    Column::new("rooted_67_ns", Unit::Nanoseconds, "Until 67 % of the stake had rooted it."),
+    Column::new("slots_to_root", Unit::Count, SLOTS_TO_ROOT),
+    Column::new("losing", Unit::Flag, LOSING),
 ];
 
 const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
@@ -58,6 +72,21 @@ const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader 
 const SENT: &str = "Messages in which its leader sent the shreds; empty before the last was sent.";
 const CANONICAL: &str = "Whether it is part of the chain that most stake builds on at the end; empty \
                          if that cannot be told, or if the row was written before the end.";
+
+const VOTES: &str = "Votes in it; this and all columns after it but `losing` are empty in a run \
+                     without votes. What validators think of a block they think of all that it \
+                     stands on.";
+const DUPLICATE: &str = "Until validators with 50 % of the stake saw more than 52 % of it vote for \
+                         the block.";
+const OPTIMISTIC: &str = "Until the first validator saw more than two thirds of the stake vote for \
+                          it.";
+const FINALIZED: &str = "Until the first validator saw that more than two thirds of the stake had \
+                         rooted it.";
+const SLOTS_TO_ROOT: &str = "Slots from it to the vote with which the first validator rooted it, or \
+                             that was this validator's last one.";
+const LOSING: &str = "Whether the canonical chain left it, or a block that it stands on, aside; a \
+                      block that stands on the end of that chain is neither. Empty where \
+                      `canonical` is.";
 
 /// A block as it was made.
 #[derive(Clone, Copy)]
@@ -103,6 +132,8 @@ pub(super) struct Tracked {
     /// Messages and bytes that its leader sent; `None` until it has sent all.
     pub(super) sent: Option<(u32, u64)>,
     pub(super) expired: u64,
+    /// What validators make of it; `None` in a run without votes.
+    pub(super) confirmed: Option<Box<Confirmed>>,
 }
 
 impl Tracked {
@@ -134,6 +165,7 @@ impl Tracked {
             hops_max: 0,
             sent: None,
             expired: 0,
+            confirmed: None,
         }
     }
 
@@ -157,8 +189,8 @@ impl Tracked {
         Some(after)
     }
 
-    /// Writes the block down; `canonical` is `None` if that cannot be told.
-    pub(super) fn row(&self, canonical: Option<bool>, sink: &mut impl RowSink) {
+    /// Writes the block down; `standing` is `None` if that cannot be told.
+    pub(super) fn row(&self, standing: Option<Standing>, sink: &mut impl RowSink) {
         let Made { at, leader, slot, block, parent, height } = self.made;
         let first_shreds = self.first.len() as u64 - 1;
         let mut cells: Vec<Cell<'_>> = vec![
@@ -185,7 +217,9 @@ impl Tracked {
         cells.push(self.sent.map(|(messages, _)| messages).into());
         cells.push(self.sent.map(|(_, bytes)| bytes).into());
         cells.push(self.expired.into());
-        cells.push(canonical.into());
+        cells.push(standing.map(|standing| standing == Standing::Canonical).into());
+        cells.extend(Confirmed::cells(self.confirmed.as_deref()));
+        cells.push(standing.map(|standing| standing == Standing::Losing).into());
         sink.row(&BLOCKS, &cells);
     }
 }

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::NodeSet;
-use crate::base::time::Time;
+use crate::base::quantity::Chance;
+use crate::base::time::{Span, Time};
 use crate::fact::Lie;
 
 /// What is wrong with a block that a liar makes.
@@ -22,6 +23,31 @@ pub enum Forgery {
     Leader,
 }
 
+/// Which shreds a liar does something to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Those of its own blocks.
+    Own,
+    /// Those that it should pass on.
+    Relayed,
+    /// All that it should send.
+    #[default]
+    All,
+}
+
+impl Scope {
+    /// Whether it means the shreds of a block of its own, or of another leader.
+    #[must_use]
+    pub const fn concerns(self, own: bool) -> bool {
+        match self {
+            Self::Own => own,
+            Self::Relayed => !own,
+            Self::All => true,
+        }
+    }
+}
+
 /// What an adversary does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conduct {
@@ -29,6 +55,22 @@ pub enum Conduct {
     Equivocate {
         /// Who gets the second.
         to: Arc<NodeSet>,
+    },
+    /// Keeps shreds to itself.
+    WithholdShreds {
+        /// The share of the shreds.
+        share: Chance,
+        /// Which ones.
+        of: Scope,
+        /// Whether it answers requests for shreds all the same.
+        answers: bool,
+    },
+    /// Sends shreds late.
+    DelayShreds {
+        /// By so much.
+        by: Span,
+        /// Which ones.
+        of: Scope,
     },
     /// Makes blocks that nobody accepts.
     InvalidBlocks {
@@ -72,6 +114,8 @@ impl Role {
     pub const fn lie(&self) -> Lie {
         match self.conduct {
             Conduct::Equivocate { .. } => Lie::Equivocate,
+            Conduct::WithholdShreds { .. } => Lie::WithholdShreds,
+            Conduct::DelayShreds { .. } => Lie::DelayShreds,
             Conduct::InvalidBlocks { .. } => Lie::InvalidBlocks,
             Conduct::BadPoh => Lie::BadPoh,
             Conduct::DoubleVote => Lie::DoubleVote,

@@ -29,6 +29,9 @@ const MOST: usize = 8;
 /// A liar keeps forks apart for at most so many blocks; then it follows the heaviest alone.
 const LONGEST: u32 = 4_096;
 
+/// A liar roots nothing nearer than so many blocks to what the rules would root.
+const HELD_BACK: u32 = 256;
+
 impl Consensus {
     /// Votes for the end of every fork and builds on the heaviest.
     pub(super) fn vote_on_every_fork(
@@ -141,13 +144,20 @@ impl Consensus {
         self.faces.iter().all(|face| near(face) <= own)
     }
 
-    /// The newest block up to this one that all faces stand on: a liar must not root what one of
-    /// them will never stand on.
+    /// What a liar roots when the rules would root this block: the newest block that all faces
+    /// stand on and that lies far enough back for further forks to show up. Nothing else changes
+    /// for those who are honest.
     pub(super) fn below_all_faces(&self, desk: &Desk<'_>, block: BlockId) -> BlockId {
-        let common = |below: BlockId, face: &Face| {
-            desk.chain.common(below, face.voted.1).map_or(desk.chain.root().id, |link| link.id)
+        let (Some(link), false) = (desk.chain.link(block), self.faces.is_empty()) else {
+            return block;
         };
-        self.faces.iter().fold(block, common)
+        let root = desk.chain.root().id;
+        let common = |below: BlockId, face: &Face| {
+            desk.chain.common(below, face.voted.1).map_or(root, |link| link.id)
+        };
+        let below = self.faces.iter().fold(block, common);
+        let far = |it: &&Link| it.height + HELD_BACK <= link.height;
+        desk.chain.path(below).find(far).map_or(root, |link| link.id)
     }
 
     /// Says so if a voter has cast this vote and another one, which the node knows too, against the

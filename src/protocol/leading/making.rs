@@ -24,9 +24,12 @@ impl Leading {
     ) -> Option<Made> {
         let (node, head) = (ctx.me(), *self.chain.head());
         let window = self.slots.schedule().window();
-        let leads_again = desk.consensus.as_mut().is_none_or(|consensus| {
-            consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
-        });
+        // A liar that tells different nodes different things does not wait for all of them.
+        let waits = desk.liar.as_ref().is_none_or(|liar| !liar.votes_twice(ctx.now()));
+        let leads_again = !waits
+            || desk.consensus.as_mut().is_none_or(|consensus| {
+                consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
+            });
         let declined = if head.next_slot > slot {
             Some(Decline::Passed)
         } else if desk.store.of_slot(slot).is_some() {
@@ -45,7 +48,7 @@ impl Leading {
             return None;
         }
         let (slot, spoil) = match plot.forgery {
-            Some(Forgery::Leader) => (not_led(desk.cluster, node, slot), None),
+            Some(Forgery::Leader) => (not_led(desk.cluster, node, (slot, window)), None),
             Some(Forgery::Transactions) => (slot, Some(forged(desk.cluster, node, head.height))),
             Some(Forgery::Hash) | None => (slot, None),
         };
@@ -108,9 +111,10 @@ impl Leading {
 /// How far a liar looks for a slot that somebody else leads.
 const AHEAD: u32 = 1_000;
 
-/// The next slot that somebody else leads; the same slot if none is in sight.
-fn not_led(cluster: &mut Cluster, node: NodeId, slot: Slot) -> Slot {
-    let mut ahead = (1..=AHEAD).map(|ahead| slot.plus(ahead));
+/// The next slot, after as many as a window has, that somebody else leads; the same slot if none is
+/// in sight.
+fn not_led(cluster: &mut Cluster, node: NodeId, (slot, window): (Slot, u32)) -> Slot {
+    let mut ahead = (window..=AHEAD).map(|ahead| slot.plus(ahead));
     let other = |slot: &Slot| cluster.schedule.leader(*slot).is_some_and(|leader| leader != node);
     ahead.find(other).unwrap_or(slot)
 }

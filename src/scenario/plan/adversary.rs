@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::limits::at_most_an_hour;
 use super::{Plan, SALT_ADVERSARY};
 use crate::base::id::NodeSet;
 use crate::base::rng::Seed;
@@ -122,6 +123,19 @@ impl Resolver<'_> {
         Ok(match self.config {
             AdversaryConfig::Equivocate { to, .. } => {
                 Conduct::Equivocate { to: Arc::new(self.nodes(to, "to")?) }
+            }
+            AdversaryConfig::WithholdShreds { share, of, answers, .. } => {
+                if share.is_never() {
+                    return self.error("share", "0% keeps nothing back; expected more");
+                }
+                Conduct::WithholdShreds { share: *share, of: *of, answers: *answers }
+            }
+            AdversaryConfig::DelayShreds { by, of, .. } => {
+                if by.is_zero() {
+                    return self.error("by", "0s is not late; expected more");
+                }
+                at_most_an_hour(*by, &self.key("by"))?;
+                Conduct::DelayShreds { by: *by, of: *of }
             }
             AdversaryConfig::InvalidBlocks { flaw, .. } => {
                 if *flaw == Forgery::Leader && self.scenario.slots.registry == Registry::Gossip {

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::quantity::Chance;
 use crate::base::time::Span;
-use crate::protocol::adversary::Forgery;
+use crate::protocol::adversary::{Forgery, Scope};
 use crate::scenario::population::selector::Selector;
 
 /// When an adversary is at work.
@@ -88,6 +89,26 @@ adversaries! {
         #[serde(default = "half")]
         to: Selector,
     }
+    /// They keep shreds to themselves that they should send.
+    WithholdShreds "withhold-shreds" {
+        /// The share of the shreds that they keep.
+        #[serde(default = "always")]
+        share: Chance,
+        /// Which shreds.
+        #[serde(default)]
+        of: Scope,
+        /// Whether they answer requests for shreds all the same.
+        #[serde(default)]
+        answers: bool,
+    }
+    /// They send shreds late.
+    DelayShreds "delay-shreds" {
+        /// How late.
+        by: Span,
+        /// Which shreds.
+        #[serde(default)]
+        of: Scope,
+    }
     /// They make blocks that no honest node accepts, one in every slot that they lead.
     InvalidBlocks "invalid-blocks" {
         /// What is wrong with them.
@@ -107,6 +128,9 @@ adversaries! {
 
 /// Half of the nodes, drawn from the seed.
 fn half() -> Selector {
-    let share = crate::base::quantity::Chance::from_ppb(500_000_000);
-    Selector::RandomShare(share.unwrap_or(crate::base::quantity::Chance::ALWAYS))
+    Selector::RandomShare(Chance::from_ppb(500_000_000).unwrap_or(Chance::ALWAYS))
+}
+
+const fn always() -> Chance {
+    Chance::ALWAYS
 }
