@@ -151,20 +151,3 @@ fn the_resolved_scenario_is_the_same_run() {
         assert_eq!(plan.key(), again.key(), "{}", scenario.name);
     }
 }
-
-#[test]
-fn tmp_new_goldens() {
-    for name in [
-        "split-in-halves",
-        "split-80-20",
-        "three-way-split",
-        "flapping-partition",
-        "rolling-crashes",
-        "leader-crash",
-        "lossy-cluster",
-    ] {
-        for seed in [1, 2] {
-            print!("{}", account(name, seed));
-        }
-    }
-}
