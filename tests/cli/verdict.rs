@@ -49,12 +49,13 @@ fn rumors_that_chance_left_out_are_a_warning() {
 /// Halves of a cluster that vote without the threshold check, and so root two chains.
 const TWO_CHAINS: &str = r#"
 name = "two-chains"
-duration = "60s"
+duration = "120s"
 nodes.count = 4
 network.latency = "20ms"
 slots = { duration = "400ms", start = "poh" }
 blocks = { content = "synthetic", bytes = "2kB" }
-turbine = { tree = "stake-weighted", coding = "none" }
+repair = { style = "solana" }
+turbine = { tree = "star", coding = "none" }
 consensus = { style = "tower", spread = "peers", threshold_depth = 0 }
 [[faults]]
 kind = "partition"
