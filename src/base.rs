@@ -1,6 +1,7 @@
 //! Layer 0, the vocabulary: time, identity, quantities, chance and digests. Nothing here knows what
 //! a network or a protocol is.
 
+pub mod checkpoint;
 pub mod digest;
 pub mod distribution;
 pub mod flight;

@@ -3,11 +3,13 @@
 //! The kernel states transport facts, protocols state the rest. Metrics and checkers listen; they
 //! return nothing and hold no reference to a simulation, so they cannot steer it.
 
+mod adversary;
 mod consensus;
 mod kind;
 mod ledger;
 mod listen;
 
+pub use self::adversary::{Lie, Offence, SPAM};
 pub use self::consensus::{Abstention, Level};
 pub use self::kind::{
     Decline, DropReason, MessageKind, RepairKind, RepairRefusal, Transit, ValueKind,
@@ -407,6 +409,26 @@ pub enum Fact {
         /// The leader.
         leader: NodeId,
     },
+    /// An adversary of the scenario did what it is there for.
+    Lied {
+        /// Which node.
+        node: NodeId,
+        /// The adversary's place in the plan.
+        adversary: u32,
+        /// What it did.
+        lie: Lie,
+        /// How often, all at once.
+        count: u32,
+    },
+    /// A node caught another at something that the rules forbid.
+    OffenceNoticed {
+        /// Who noticed.
+        node: NodeId,
+        /// Who did it.
+        culprit: NodeId,
+        /// What.
+        offence: Offence,
+    },
     /// A node with a transaction to send on worked out who leads a coming slot.
     LeaderPredicted {
         /// The node.
@@ -503,6 +525,14 @@ impl Fact {
             Self::EquivocationProven { node, slot, leader } => {
                 [of_slot(node, slot), tagged(0xF5, 0), leader.number().into()]
             }
+            Self::Lied { node, adversary, lie, count } => {
+                let what = u64::from(count) << 8 | u64::from(lie as u8);
+                [pair(node, node), tagged(0xFA, adversary), what]
+            }
+            Self::OffenceNoticed { node, culprit, offence } => {
+                [pair(node, culprit), tagged(0xFB, offence as u32), 0]
+            }
+            // Repair answers that arrive are message outcomes already.
             // Repair answers that arrive are message outcomes already, and what an audit finds
             // follows from the block.
             _ => return None,

@@ -33,6 +33,106 @@
 //! assert_eq!(all_had_it, Some(100_000_000));
 //! ```
 //!
+//! # What is expected
+//!
+//! A scenario says what it expects, and the run gets a verdict, made from its summary and tables
+//! alone:
+//!
+//! ```
+//! # use headwater::fact::Deaf;
+//! # use headwater::metrics::table::MemorySink;
+//! # use headwater::run::{Go, run};
+//! # use headwater::scenario::reader::Source;
+//! # use headwater::scenario::shipped;
+//! use headwater::expect::Outcome;
+//!
+//! let text = r#"
+//!     duration = "5s"
+//!     nodes.count = 20
+//!     topology.kind = "ring"
+//!     network.latency = "10ms"
+//!     [[rumors]]
+//!     at = "1s"
+//!     [[expect]]
+//!     kind = "bound"
+//!     metric = "rumors.to_100_nodes_ns"
+//!     statistic = "max"
+//!     at_most = "99ms"
+//! "#;
+//! let plan = shipped::plan(&Source::embedded("ring", text), &[]).expect("a valid scenario");
+//! let finished = run(&plan, MemorySink::new(), Deaf, &mut |_| Go::On);
+//!
+//! // It takes 100 ms, so the bound does not hold.
+//! let verdict = finished.verdict(&plan);
+//! assert_eq!(verdict.outcome, Outcome::Failed);
+//! assert_eq!(verdict.judged[0].found, "100ms");
+//! ```
+//!
+//! # Listening
+//!
+//! Whoever wants to know more than the tables tell listens to the facts. An observer cannot steer:
+//! the run has the same digest with and without it.
+//!
+//! ```
+//! # use headwater::metrics::table::MemorySink;
+//! # use headwater::run::{Go, run};
+//! # use headwater::scenario::reader::Source;
+//! # use headwater::scenario::shipped;
+//! use headwater::base::time::Time;
+//! use headwater::fact::{Census, Deaf, Fact, Observer, World};
+//!
+//! /// Remembers when the last message came anywhere.
+//! struct Last<'a>(&'a mut Option<Time>);
+//!
+//! impl Observer for Last<'_> {
+//!     fn on_fact(&mut self, at: Time, fact: &Fact) {
+//!         if let Fact::Delivered { .. } = fact {
+//!             *self.0 = Some(at);
+//!         }
+//!     }
+//!     fn next_sample(&self) -> Option<Time> { None }
+//!     fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
+//! }
+//!
+//! let text = "nodes.count = 20\nnetwork.latency = \"10ms\"\n[[rumors]]\nat = \"1s\"";
+//! let plan = shipped::plan(&Source::embedded("s", text), &[]).expect("a valid scenario");
+//! let mut last = None;
+//! let heard = run(&plan, MemorySink::new(), Last(&mut last), &mut |_| Go::On);
+//! assert_eq!(heard.digest, run(&plan, MemorySink::new(), Deaf, &mut |_| Go::On).digest);
+//!
+//! // Everybody knows everybody: one link to all, one more for the copies that they pass on.
+//! assert_eq!(last, Some(Time::from_nanos(1_020_000_000)));
+//! ```
+//!
+//! # A world to try things in
+//!
+//! A [`world::World`] is run to a moment or to something that happens; it can be cut in two and
+//! healed, its nodes crashed and brought back, and all of them asked about:
+//!
+//! ```
+//! use headwater::base::id::NodeId;
+//! use headwater::fact::Fact;
+//! use headwater::world::{World, WorldError};
+//!
+//! # fn main() -> Result<(), WorldError> {
+//! let mut world = World::from_scenario("split-in-halves").set("faults=[]").seed(7).build()?;
+//! world.run_until("5s")?;
+//! world.cut(&["0..3", "rest"])?;
+//! world.run_until("6s")?;
+//! world.crash(NodeId::new(4))?;
+//!
+//! // 16 of 20 equal validators are more than two thirds: they root something before long.
+//! let rooted = world.run_until_fact("60s", |_, fact| matches!(fact, Fact::Rooted { .. }))?;
+//! assert!(rooted.is_some());
+//! world.heal()?;
+//! world.restart(NodeId::new(4))?;
+//! world.run_for("20s")?;
+//! assert!(world.nodes().all(|node| world.root(node).height > 0));
+//! assert!(world.honest_roots_agree());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # A protocol of one's own
 //!
 //! The kernel runs anything that implements [`sim::protocol::Protocol`]. Here a token goes round
@@ -116,11 +216,16 @@ pub mod crypto;
 pub mod protocol;
 pub mod sim;
 
-// What is measured, and where it goes.
+// What is measured, where it goes, and what is expected of it.
+pub mod expect;
 pub mod metrics;
 pub mod results;
 
 // From text to a run.
 pub mod cli;
+pub mod experiment;
 pub mod run;
 pub mod scenario;
+
+// A world to try things in, from a program or a test.
+pub mod world;

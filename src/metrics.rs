@@ -11,7 +11,11 @@
 //! arrays. Everything else may take its time, within reason, but memory stays bounded: by nodes
 //! (squared for the registry), never by messages.
 
+mod adversaries;
 mod blocks;
+pub mod catalogue;
+mod chain;
+mod consensus;
 mod convergence;
 mod deliveries;
 mod faults;
@@ -34,7 +38,9 @@ mod values;
 
 use serde::Serialize;
 
+use self::adversaries::Adversaries;
 use self::blocks::Blocks;
+use self::consensus::Consensus;
 use self::convergence::Convergence;
 use self::deliveries::Deliveries;
 use self::faults::Faults;
@@ -52,21 +58,30 @@ use crate::base::id::NodeMap;
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
+pub use adversaries::{ADVERSARIES, AdversariesSummary, Noticed};
 pub use blocks::{
-    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ChainSummary, SLOTS, ShredsSummary,
-    SlotsSummary,
+    ArrivalsSummary, BLOCK_ARRIVALS, BLOCKS, BlocksSummary, ConfirmationSummary, RefusedBlocks,
+    SLOTS, ShredsSummary, SlotsSummary,
+};
+pub use chain::ChainSummary;
+pub use consensus::{
+    ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, ForksSummary, Reunion, RootsSummary,
+    VOTES, VotesSummary, WithheldCounts,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};
 pub use faults::{FAULTS, FaultsSummary};
 pub use figures::Latency;
+pub use invariant::InvariantsSummary;
 pub use node_timeline::NODE_TIMELINE;
 pub use nodes::{NODES, NodesSummary};
 pub use peers::{PEERS, PeersSummary};
-pub use plan::{ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan};
+pub use plan::{
+    AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, RecorderPlan, SlotTimes,
+};
 pub use repair::{REPAIR, RepairSummary};
 pub use rumors::{RUMORS, RumorsSummary};
-pub use spread::TimeToShare;
+pub use spread::{TimeToShare, TimesToShares};
 pub use timeline::TIMELINE;
 pub use topology::TOPOLOGY;
 pub use traffic::{Conservation, DropCounts, Flow, MESSAGES, SentCounts};
@@ -85,9 +100,13 @@ pub const TABLES: &[&TableSpec] = &[
     &BLOCKS,
     &BLOCK_ARRIVALS,
     &SLOTS,
+    &VOTES,
+    &FORKS,
+    &FORK_STAKE,
     &CONVERGENCE,
     &GOSSIP_VALUES,
     &FAULTS,
+    &ADVERSARIES,
     &REPAIR,
     &PEERS,
     &TOPOLOGY,
@@ -128,12 +147,30 @@ pub struct Summary {
     pub transactions: Option<TransactionsSummary>,
     /// Blocks; `None` if none are made in such a run.
     pub blocks: Option<BlocksSummary>,
+    /// Votes, forks and roots; `None` if nobody votes.
+    pub consensus: Option<ConsensusSummary>,
     /// Faults.
     pub faults: FaultsSummary,
+    /// Adversaries; `None` if there are none.
+    pub adversaries: Option<AdversariesSummary>,
+    /// What the watch over invariants found; filled in by whoever watches.
+    pub invariants: InvariantsSummary,
+    /// Streams of the workload of which nothing came; filled in by whoever knows the scenario.
+    pub workload: WorkloadSummary,
+}
+
+/// Streams of rumors of which nothing came, by their places in the scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct WorkloadSummary {
+    /// Due after the end of the run.
+    pub absent: Vec<u32>,
+    /// Drawn at random, and chance drew nothing.
+    pub absent_by_chance: Vec<u32>,
 }
 
 impl Summary {
-    /// The keys in order and what they mean, each one line of Markdown.
+    /// The keys in order and what they mean, each one line of Markdown; the last two are found out
+    /// after the run.
     pub const KEYS: &'static [(&'static str, &'static str)] = &[
         ("end_ns", "when the run ended"),
         ("messages", "messages of all kinds: sent, duplicated, delivered, dropped, in flight"),
@@ -154,7 +191,13 @@ impl Summary {
         ("deliveries", "rows of `deliveries.csv`, and first receipts that have none"),
         ("transactions", "how many ended where, and how fast; null without such a workload"),
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
+        ("consensus", "votes, forks, roots and agreement after heals; null in a run without votes"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("invariants", "the first that was broken, when, and what happened"),
+        ("workload", "places of streams of rumors of which nothing came"),
+        ("stopped", "why a limit ended the run early; null if none did"),
+        ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
+        ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
     ];
 }
 
@@ -184,9 +227,12 @@ pub struct Recorder<S: RowSink> {
     deliveries: Deliveries,
     transactions: Option<Transactions>,
     blocks: Option<Blocks>,
+    /// Only where there are blocks.
+    consensus: Option<Consensus>,
     convergence: Option<Convergence>,
     values: Option<Values>,
     faults: Faults,
+    adversaries: Option<Adversaries>,
     repair: Option<Repair>,
     peers: Peers,
     timeline: Timeline,
@@ -205,9 +251,12 @@ impl<S: RowSink> Recorder<S> {
             transactions: (plan.transaction_window > 0)
                 .then(|| Transactions::new(stakes.clone(), plan.transaction_window)),
             convergence: plan.gossip.then(|| Convergence::new(&stakes)),
+            consensus: (blocks && plan.votes).then(|| Consensus::new(&plan, stakes.clone())),
             blocks: blocks.then(|| Blocks::new(&mut plan, stakes.clone())),
             repair: plan.repair.then(|| Repair::new(count)),
             values: plan.gossip_values.then(|| Values::new(plan.timeline)),
+            adversaries: (!plan.adversaries.is_empty())
+                .then(|| Adversaries::new(plan.adversaries, count, stakes.values().sum())),
             nodes: Nodes::new(plan.nodes),
             rumors: Rumors::new(stakes, plan.rumor_window),
             deliveries: Deliveries::new(plan.deliveries),
@@ -246,6 +295,8 @@ impl<S: RowSink> Recorder<S> {
         if let Some(convergence) = &mut self.convergence {
             convergence.fill(sink);
         }
+        let consensus = self.consensus.as_mut().zip(self.blocks.as_ref());
+        let consensus = consensus.map(|(consensus, blocks)| consensus.fill(end, blocks, sink));
         if let Some(repair) = &self.repair {
             repair.fill(sink);
         }
@@ -254,14 +305,15 @@ impl<S: RowSink> Recorder<S> {
         }
         self.peers.fill(end, census, sink);
         let faults = self.faults.fill(tallies, sink);
-        (self.summary(ending, blocks, faults), self.sink)
+        let adversaries = self.adversaries.as_ref().map(|all| all.fill(end, census, sink));
+        (self.summary(ending, (blocks, consensus), (faults, adversaries)), self.sink)
     }
 
     fn summary(
         &self,
         ending: &Ending<'_>,
-        blocks: Option<BlocksSummary>,
-        faults: FaultsSummary,
+        (blocks, consensus): (Option<BlocksSummary>, Option<ConsensusSummary>),
+        (faults, adversaries): (FaultsSummary, Option<AdversariesSummary>),
     ) -> Summary {
         let [mut messages, mut bytes] = self.traffic.flows();
         (messages.in_flight, bytes.in_flight) = ending.in_flight;
@@ -282,7 +334,11 @@ impl<S: RowSink> Recorder<S> {
             deliveries: self.deliveries.summary(),
             transactions: self.transactions.as_ref().map(Transactions::summary),
             blocks,
+            consensus,
             faults,
+            invariants: InvariantsSummary::default(),
+            workload: WorkloadSummary::default(),
+            adversaries,
         }
     }
 
@@ -299,6 +355,9 @@ impl<S: RowSink> Recorder<S> {
             blocks: self.blocks.as_ref().map(Blocks::progress),
         };
         self.timeline.row(at, world, census, &progress, &mut self.sink);
+        if let (Some(consensus), Some(blocks)) = (&self.consensus, &self.blocks) {
+            consensus.sample(at, blocks.chain(), &mut self.sink);
+        }
     }
 
     /// Deals out the facts that are too rare to matter for speed.
@@ -309,6 +368,12 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(blocks) = &mut self.blocks {
             blocks.on_fact(at, fact, &mut self.sink);
+            if let Some(consensus) = &mut self.consensus {
+                consensus.on_fact(at, fact, blocks.chain());
+            }
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
         }
         let registry = self.convergence.as_mut();
         match *fact {
@@ -325,6 +390,9 @@ impl<S: RowSink> Recorder<S> {
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
             Fact::FaultEnded { fault } if self.faults.heals(fault) => {
                 registry.into_iter().for_each(|known| known.on_healed(at, fault));
+                if let (Some(consensus), Some(blocks)) = (&mut self.consensus, &self.blocks) {
+                    consensus.on_healed(at, fault, blocks.chain());
+                }
             }
             Fact::PeerAdded { .. } => self.peers.on_added(),
             Fact::PeerDropped { .. } => self.peers.on_dropped(),
@@ -371,6 +439,8 @@ impl<S: RowSink> Recorder<S> {
             | Fact::Rooted { .. }
             | Fact::BlockConfirmed { .. }
             | Fact::EquivocationProven { .. }
+            | Fact::Lied { .. }
+            | Fact::OffenceNoticed { .. }
             | Fact::LeaderPredicted { .. } => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Layer 2, the protocols: [`Validator`] is one node, made of parts. This file holds the enums of
 //! all messages, alarms and bodies, and hands each to its part; the parts know only themselves.
 
+pub mod adversary;
 pub mod block;
 pub mod blocks;
 pub mod blockstore;
@@ -16,6 +17,7 @@ pub mod forward;
 pub mod gossip;
 pub mod leading;
 pub mod ledger;
+mod lying;
 pub mod mempool;
 pub mod peers;
 pub mod poh;
@@ -33,6 +35,7 @@ pub mod vote;
 
 use std::sync::Arc;
 
+use self::adversary::Noise;
 use self::block::Block;
 use self::blocks::Blocks;
 use self::cluster::Cluster;
@@ -79,6 +82,8 @@ pub struct Validator {
     /// Blocks that it sends again in each round of gossip.
     recent_blocks: usize,
     crds: Option<Box<Crds>>,
+    /// What it does by the clock against the rules; `None` for an honest node.
+    noise: Option<Box<Noise>>,
 }
 
 impl Validator {
@@ -108,6 +113,7 @@ impl Validator {
             discovery,
             gossip,
             crds,
+            noise: None,
             rumors: Rumors::new(seed, me, settings.rumor_window),
             blocks: settings
                 .blocks
@@ -216,6 +222,7 @@ impl Protocol for Validator {
             ctx.after(self.connect, Timer::Connect);
         }
         self.rumors.on_start(cluster, ctx);
+        self.noise.iter_mut().for_each(|noise| noise.on_start(ctx));
         if let Some(blocks) = &mut self.blocks {
             blocks.on_start(cluster, &self.peers, ctx);
         }
@@ -231,11 +238,9 @@ impl Protocol for Validator {
     ) {
         match message {
             Message::Discovery(message) => {
-                if let Some(discovery) = &mut self.discovery {
-                    discovery.on_message(&mut self.peers, ctx, from, message);
-                }
-                return;
+                return self.on_discovery(ctx, from, message);
             }
+            Message::Forged(_) => self.on_forged(cluster, ctx, from),
             Message::Gossip(message) => {
                 if let Some(gossip) = &mut self.gossip {
                     gossip.on_message(&self.peers, ctx, from, message);
@@ -290,6 +295,7 @@ impl Protocol for Validator {
     fn on_timer(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, timer: Timer) {
         match timer {
             Timer::Connect => self.join(cluster, ctx),
+            Timer::Noise(timer) => self.on_noise(cluster, ctx, timer),
             Timer::Discovery(timer) => {
                 if let Some(discovery) = &mut self.discovery {
                     discovery.on_timer(&mut self.peers, ctx, timer);
@@ -389,6 +395,7 @@ impl Protocol for Validator {
     fn on_restart(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         self.join(cluster, ctx);
         self.rumors.on_start(cluster, ctx);
+        self.noise.iter_mut().for_each(|noise| noise.on_start(ctx));
         if let Some(blocks) = &mut self.blocks {
             blocks.on_start(cluster, &self.peers, ctx);
         }
@@ -450,6 +457,8 @@ pub enum Message {
     Vote(consensus::Message),
     /// Of repair.
     Repair(repair::Message),
+    /// A false entry of a liar.
+    Forged(adversary::Message),
 }
 
 /// All alarms.
@@ -475,6 +484,8 @@ pub enum Timer {
     Consensus(consensus::Timer),
     /// Of repair.
     Repair(repair::Timer),
+    /// Of a liar.
+    Noise(adversary::Timer),
 }
 
 /// All bodies.
@@ -506,6 +517,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.kind(),
             Self::Forward(_) => MessageKind::Transaction,
             Self::Vote(_) => MessageKind::Vote,
+            Self::Forged(_) => adversary::Message::KIND,
             Self::Repair(message) => message.kind(),
         }
     }
@@ -518,6 +530,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.size(bodies),
             Self::Forward(message) => message.size(bodies),
             Self::Vote(_) => vote::VOTE_BYTES,
+            Self::Forged(message) => message.size.into(),
             Self::Repair(message) => message.size(bodies),
         }
     }
@@ -530,6 +543,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.content(bodies),
             Self::Forward(message) => message.content(bodies),
             Self::Vote(message) => message.content.into(),
+            Self::Forged(message) => message.content(),
             Self::Repair(message) => message.content(bodies),
         }
     }
@@ -541,7 +555,7 @@ impl Payload<Body> for Message {
             Self::Rumor(message) => Some(message.body()),
             Self::Turbine(message) => Some(message.body()),
             Self::Forward(message) => Some(message.body),
-            Self::Vote(_) => None,
+            Self::Vote(_) | Self::Forged(_) => None,
             Self::Repair(message) => message.body(),
         }
     }
@@ -552,6 +566,7 @@ impl Payload<Body> for Message {
             | Self::Crds(_)
             | Self::Forward(_)
             | Self::Vote(_)
+            | Self::Forged(_)
             | Self::Repair(_) => None,
             Self::Rumor(message) => message.serial(bodies),
             Self::Turbine(message) => message.serial(bodies),
@@ -590,47 +605,30 @@ macro_rules! wire {
 
 wire!(discovery: Discovery, gossip: Gossip, crds: Crds, rumor: Rumor, repair: Repair);
 
-impl From<turbine::Message> for Message {
-    fn from(message: turbine::Message) -> Self {
-        Self::Turbine(message)
-    }
+/// Wires a part's message or alarm into the enum of the node.
+macro_rules! enter {
+    ($($enum:ident: $part:ident => $variant:ident),*) => {
+        $(
+            impl From<$part::$enum> for $enum {
+                fn from(inner: $part::$enum) -> Self {
+                    Self::$variant(inner)
+                }
+            }
+        )*
+    };
 }
 
-impl From<turbine::Timer> for Timer {
-    fn from(timer: turbine::Timer) -> Self {
-        Self::Turbine(timer)
-    }
-}
-
-impl From<leading::Timer> for Timer {
-    fn from(timer: leading::Timer) -> Self {
-        Self::Leading(timer)
-    }
-}
-
-impl From<forward::Message> for Message {
-    fn from(message: forward::Message) -> Self {
-        Self::Forward(message)
-    }
-}
-
-impl From<forward::Timer> for Timer {
-    fn from(timer: forward::Timer) -> Self {
-        Self::Forward(timer)
-    }
-}
-
-impl From<consensus::Message> for Message {
-    fn from(message: consensus::Message) -> Self {
-        Self::Vote(message)
-    }
-}
-
-impl From<consensus::Timer> for Timer {
-    fn from(timer: consensus::Timer) -> Self {
-        Self::Consensus(timer)
-    }
-}
+enter!(
+    Message: turbine => Turbine,
+    Timer: turbine => Turbine,
+    Timer: leading => Leading,
+    Message: forward => Forward,
+    Timer: forward => Forward,
+    Message: consensus => Vote,
+    Timer: consensus => Consensus,
+    Message: adversary => Forged,
+    Timer: adversary => Noise
+);
 
 impl Part<Body> for Transaction {
     fn wrap(self) -> Body {

@@ -5,14 +5,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub mod checkpoints;
 mod difference;
+pub mod drafts;
 pub mod folder;
 pub mod manifest;
+pub mod reader;
 pub mod readme;
 mod staging;
 pub mod writer;
 
-pub use difference::Difference;
+pub use difference::{Difference, difference_of};
 
 /// Why results could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,14 @@ pub enum ResultsError {
         /// The file.
         path: PathBuf,
         /// Why not, to be read after the file's name.
+        reason: String,
+    },
+    /// A file of a result folder is not what its name says.
+    #[error("{} {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, to be read after the file's name.
         reason: String,
     },
 }

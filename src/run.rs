@@ -1,28 +1,32 @@
 //! Layer 3', one run: the place where protocol, network, workload and recorder meet.
 
+pub mod trail;
+
 use crate::base::digest::Digest;
-use crate::base::id::{NodeId, NodeMap, NodeSet};
+use crate::base::id::{NodeId, NodeMap};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto;
+use crate::expect::{self, Record, Verdict, summary_json};
 use crate::fact::{Both, Observer};
-use crate::metrics::invariant::{Violation, Watch, WatchPlan};
-use crate::metrics::table::{Cell, RowSink};
+use crate::metrics::invariant::{InvariantsSummary, Violation, Watch, WatchPlan};
+use crate::metrics::table::{Cell, MemorySink, RowSink};
 use crate::metrics::{
-    self, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan, Summary, TOPOLOGY,
+    self, AdversaryInfo, ArrivalRows, DeliveryRows, FaultInfo, NodeInfo, Recorder, RecorderPlan,
+    SlotTimes, Summary, TOPOLOGY, WorkloadSummary,
 };
 use crate::protocol::block::Block;
 use crate::protocol::blocks::Settings as Blocks;
 use crate::protocol::cluster::Cluster;
 use crate::protocol::electorate::Electorate;
-use crate::protocol::leading::Registry;
+use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
 use crate::protocol::{Validator, consensus, gossip};
-use crate::scenario::plan::{Plan, Workload};
+use crate::scenario::plan::{Plan, PlannedAdversary, Workload};
 use crate::scenario::population::Population;
 use crate::scenario::schema::output::RowsConfig;
 use crate::sim::{Advance, Overload, Simulation};
@@ -54,10 +58,32 @@ pub enum Ending {
     Complete,
     /// It was asked to stop.
     Stopped,
-    /// It reached a limit.
+    /// More events were pending than its limit allows.
     Overloaded(Overload),
     /// An invariant was broken; nothing of what would have come after that is known.
     Violated,
+    /// It handled as many events as its limit allows.
+    EventsSpent(u64),
+    /// It came to its limit of virtual time, which is before its end.
+    TimeSpent(Span),
+}
+
+impl Ending {
+    /// Why the run ended early; `None` if it came to its end.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Complete | Self::Violated => None,
+            Self::Stopped => Some("it was asked to stop".into()),
+            Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+            Self::EventsSpent(events) => {
+                Some(format!("{events} events were handled (limits.events)"))
+            }
+            Self::TimeSpent(limit) => {
+                Some(format!("{limit} of virtual time have passed (limits.virtual_time)"))
+            }
+        }
+    }
 }
 
 /// What came of a run.
@@ -76,14 +102,25 @@ pub struct Finished<S> {
     pub ending: Ending,
     /// The invariant that was broken.
     pub violation: Option<Violation>,
-    /// What the watch over invariants could not judge; see [`Watch::unknown`].
-    pub unwatched: u64,
     /// The moment reached.
     pub reached: Time,
     /// Events handled.
     pub handled: u64,
     /// Where the rows went.
     pub sink: S,
+}
+
+impl Finished<MemorySink> {
+    /// The verdict on the run, by what its scenario expects.
+    ///
+    /// # Panics
+    /// Never: tables in memory can always be read.
+    #[must_use]
+    pub fn verdict(&self, plan: &Plan) -> Verdict {
+        let summary = summary_json(&self.summary, self.ending.reason().as_deref());
+        let record = Record { summary: &summary, tables: &self.sink };
+        expect::judge(&plan.expectations, &record).expect("tables in memory can be read")
+    }
 }
 
 /// The world of a run: nodes, network, workload, recorder, the watch over invariants and one more
@@ -103,11 +140,17 @@ pub fn run<S: RowSink, L: Observer>(
 ) -> Finished<S> {
     write_topology(plan, &mut sink);
     let mut world = build(plan, sink, listener);
+    let limits = &plan.scenario.limits;
+    let events = limits.events.unwrap_or(u64::MAX);
+    let cut = limits.virtual_time.filter(|limit| Time::ZERO + *limit < plan.end);
+    let end = cut.map_or(plan.end, |limit| Time::ZERO + limit);
     let ending = loop {
-        match world.advance(plan.end, SLICE) {
+        let left = events - world.handled();
+        match world.advance(end, SLICE.min(left)) {
             Err(overload) => break Ending::Overloaded(overload),
-            Ok(Advance::Reached) => break Ending::Complete,
             Ok(Advance::Halted) => break Ending::Violated,
+            Ok(Advance::Reached) => break cut.map_or(Ending::Complete, Ending::TimeSpent),
+            Ok(Advance::Paused) if left == 0 => break Ending::EventsSpent(events),
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };
@@ -122,7 +165,14 @@ pub fn run<S: RowSink, L: Observer>(
 
 /// The world at time zero; for library users who want to look inside while it runs.
 pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> World<S, L> {
+    let recorder = Recorder::new(recorder_plan(plan), sink);
+    simulation(plan, Both(Both(recorder, watch(plan)), listener))
+}
+
+/// The same with nobody else who listens.
+pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
     let cluster = cluster(plan);
+    let roles = plan.roles();
     let nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
             crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
@@ -130,9 +180,8 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
             crate::protocol::peers::Peers::listed(plan.overlay.neighbours(node).collect())
         };
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
+            .with_roles(&roles, &cluster, node)
     });
-    let recorder = Recorder::new(recorder_plan(plan), sink);
-    let observer = Both(Both(recorder, watch(plan)), listener);
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
 
@@ -144,7 +193,7 @@ fn watch(plan: &Plan) -> Option<Watch> {
     let stakes = plan.population.stakes.iter();
     Some(Watch::new(WatchPlan {
         nodes,
-        honest: NodeSet::full(nodes),
+        honest: plan.honest(),
         voters: stakes.filter(|(_, stake)| **stake > 0).map(|(node, _)| node).collect(),
         lockouts: blocks.consensus.style == consensus::Style::Tower,
     }))
@@ -162,12 +211,18 @@ fn cluster(plan: &Plan) -> Cluster {
     let held = plan.validators.blocks.as_ref().map_or(0, |_| accounts.count());
     let trees = plan.validators.blocks.as_ref().and_then(|_| {
         let view = View::new(&everyone, stakes, identities);
-        Trees::new(view, turbine.trees(), plan.seed, turbine.memo)
+        let trees = Trees::new(view, turbine.trees, plan.seed, turbine.memo)?;
+        let later = later_stakes(plan)
+            .map(|(from, stakes)| (from, View::new(&everyone, stakes, identities)));
+        Some(later.fold(trees, |trees, (from, view)| trees.until(from, view)))
     });
     let votes = plan.validators.blocks.as_ref().is_some_and(Blocks::votes);
     let genesis = Block::genesis(plan.seed, held, &ledger);
     let genesis = if votes { genesis.voted_by(population.count()) } else { genesis };
-    let electorate = Electorate::new(stakes.clone());
+    let electorate = later_stakes(plan)
+        .fold(Electorate::new(stakes.clone()), |before, (from, stakes)| {
+            before.changing(from, stakes.clone())
+        });
     Cluster {
         seed: plan.seed,
         schedule: schedule(plan),
@@ -182,7 +237,7 @@ fn cluster(plan: &Plan) -> Cluster {
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),
-        prices: plan.scenario.cost.protocol(),
+        prices: plan.scenario.cost.work,
     }
 }
 
@@ -192,7 +247,15 @@ fn schedule(plan: &Plan) -> Schedule {
     let slots = &plan.scenario.slots;
     let listed = slots.leaders.iter().map(|leader| Some(NodeId::new(*leader)));
     let listed: Vec<Option<NodeId>> = listed.collect();
-    Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed)
+    let of = |stakes| Schedule::new(&slots.schedule(), plan.seed, stakes, identities, &listed);
+    later_stakes(plan).fold(of(stakes), |before, (from, stakes)| before.until(from, of(stakes)))
+}
+
+/// The slots from which on stakes are others, and which.
+fn later_stakes(plan: &Plan) -> impl Iterator<Item = (Slot, &NodeMap<u64>)> {
+    let length = plan.scenario.slots.slots_per_epoch;
+    let later = plan.population.later.iter();
+    later.map(move |(epoch, stakes)| (Slot::new(epoch.saturating_mul(length)), stakes))
 }
 
 /// The leaders of the slots that the clock passes in the run, as far as everybody agrees on them.
@@ -201,11 +264,18 @@ fn leaders(plan: &Plan) -> Vec<Option<NodeId>> {
     if plan.validators.blocks.is_none() || slots.registry == Registry::Gossip {
         return Vec::new();
     }
-    let last = slots.slot_at(plan.end).number().min(MOST_SLOTS);
+    let last = u32::try_from(slots.last(plan.end)).unwrap_or(u32::MAX).min(MOST_SLOTS);
     let mut schedule = schedule(plan);
     // Slot 0 is that of genesis.
     let led = (1..=last).map(|slot| schedule.leader(Slot::new(slot)));
     std::iter::once(None).chain(led).collect()
+}
+
+/// When slots are to begin.
+fn slot_times(slots: &SlotsConfig) -> SlotTimes {
+    let (first, begins) = slots.first();
+    let (length, known) = (slots.length(), (first.number().into(), begins));
+    SlotTimes { length, known, by_blocks: slots.start == Start::Poh }
 }
 
 /// Slots whose leaders are looked up for `slots.csv`.
@@ -232,7 +302,7 @@ fn finish<S: RowSink, L: Observer>(
     let (observer, census) = world.into_parts();
     let Both(Both(recorder, watch), _) = observer;
     let unwatched = watch.as_ref().map_or(0, Watch::unknown);
-    let (summary, sink) = recorder.finish(&metrics::Ending {
+    let (mut summary, sink) = recorder.finish(&metrics::Ending {
         end: reached,
         world: &state,
         census: &census,
@@ -240,6 +310,9 @@ fn finish<S: RowSink, L: Observer>(
         tallies: &tallies,
         in_flight: counted,
     });
+    summary.workload = absent(plan);
+    let violation = watch.and_then(Watch::into_violation);
+    summary.invariants = InvariantsSummary::new(violation.as_ref(), unwatched);
     Finished {
         summary,
         tallies,
@@ -247,12 +320,18 @@ fn finish<S: RowSink, L: Observer>(
         checkpoints,
         checkpoint_spacing,
         ending,
-        violation: watch.and_then(Watch::into_violation),
-        unwatched,
+        violation,
         reached,
         handled,
         sink,
     }
+}
+
+/// The streams of rumors of which nothing came.
+fn absent(plan: &Plan) -> WorkloadSummary {
+    let (drawn, late) = plan.workload().dry().partition(|place| plan.streams[*place].is_random());
+    let places = |places: Vec<usize>| places.into_iter().map(|place| place as u32).collect();
+    WorkloadSummary { absent: places(late), absent_by_chance: places(drawn) }
 }
 
 fn recorder_plan(plan: &Plan) -> RecorderPlan {
@@ -264,6 +343,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         region: population.regions[usize::from(population.region_of[node])].clone(),
         site: population.sites[usize::from(population.site_of[node])].name.clone(),
         identity: hex(&population.identities[node]),
+        adversary: false,
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };
@@ -275,15 +355,18 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         peers_at_end: output.peers,
         deliveries: delivery_rows(plan),
         faults: plan.faults.iter().map(fault_info).collect(),
+        adversaries: plan.adversaries.iter().map(|it| adversary_info(plan, it)).collect(),
         gossip,
         repair: plan.validators.blocks.as_ref().is_some_and(Blocks::repairs),
         gossip_values: plan.validators.gossip.style == gossip::Style::Solana,
         rumor_window: plan.validators.rumor_window.max(1),
         transaction_window: plan.transaction_window,
         blocks: plan.validators.blocks.is_some(),
+        votes: plan.validators.blocks.as_ref().is_some_and(Blocks::votes),
+        patience: patience(plan),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
-        slot_time: plan.scenario.slots.duration,
+        slot_times: slot_times(&plan.scenario.slots),
         ..RecorderPlan::new(NodeMap::build(population.count(), info), plan.end)
     }
 }
@@ -296,8 +379,41 @@ fn fault_info(fault: &crate::scenario::plan::PlannedFault) -> FaultInfo {
         end: fault.end,
         may_miss: fault.may_miss,
         heals: fault.heals(),
+        // Whoever is down does not count as up, and a heal hinders nobody.
+        hinders: !matches!(fault.kind, "crash" | "churn" | "heal"),
     }
 }
+
+fn adversary_info(plan: &Plan, adversary: &PlannedAdversary) -> AdversaryInfo {
+    let role = &adversary.role;
+    AdversaryInfo {
+        lie: role.lie(),
+        nodes: (*role.nodes).clone(),
+        stake: role.nodes.iter().map(|node| plan.population.stakes[node]).sum(),
+        begin: role.begin,
+        end: role.end,
+        may_miss: adversary.may_miss,
+    }
+}
+
+/// How long the cluster may take to confirm the next block, or to agree on one chain: 64 slots, and
+/// those for which the votes that a minority casts until the threshold check stops it can lock it
+/// out. Where nothing stops it, there is no telling.
+fn patience(plan: &Plan) -> Option<Span> {
+    let config = &plan.validators.blocks.as_ref()?.consensus;
+    let lockout = match (config.style, config.threshold_depth) {
+        (consensus::Style::Off, _) | (consensus::Style::Tower, 0) => return None,
+        (consensus::Style::Classroom, _) => 0,
+        // So many votes in a row pass unchecked: the first of them is then locked for 2^depth.
+        (consensus::Style::Tower, depth) => 1_u64.checked_shl(depth)?,
+    };
+    let slot = plan.scenario.slots.duration.as_nanos();
+    let patience = slot.saturating_mul(lockout.saturating_add(QUIET_SLOTS));
+    Some(Span::from_nanos(patience)).filter(|patience| !patience.is_zero())
+}
+
+/// Slots without a newly confirmed block in which nothing need be wrong.
+const QUIET_SLOTS: u64 = 64;
 
 fn delivery_rows(plan: &Plan) -> DeliveryRows {
     let output = &plan.scenario.output;

@@ -4,6 +4,7 @@ mod csv_fault;
 pub mod distribution;
 pub mod error;
 mod input;
+pub mod inputs;
 pub mod plan;
 pub mod population;
 pub mod reader;

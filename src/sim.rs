@@ -14,6 +14,7 @@ mod message;
 pub mod network;
 pub mod protocol;
 pub mod queue;
+mod steering;
 pub mod trace;
 
 use std::iter::Peekable;
@@ -25,8 +26,9 @@ use self::message::Event;
 use self::network::{Network, NetworkPlan};
 use self::protocol::{Effect, Outbox, Protocol};
 use self::queue::EventQueue;
+pub use self::steering::Refused;
 use self::trace::Trace;
-use crate::base::id::{NodeId, NodeMap};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::Time;
 use crate::fact::{Census, Observer, Status, World};
@@ -55,6 +57,8 @@ pub struct SimulationPlan {
     pub faults: Vec<Fault>,
     /// Prices of handling messages.
     pub costs: CostTable,
+    /// Whether faults may be added while it runs, see [`Simulation::add_fault`].
+    pub steered: bool,
     /// Whether handlers charge work of their own; if not, and if handling messages is free, nodes
     /// have no processors.
     pub handlers_charge: bool,
@@ -74,6 +78,7 @@ impl SimulationPlan {
             network,
             starts,
             faults: Vec::new(),
+            steered: false,
             costs: CostTable::default(),
             handlers_charge: false,
             pending_limit: 200_000_000,
@@ -142,6 +147,7 @@ pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: O
     handled: u64,
     pending_limit: usize,
     inbox_limit: usize,
+    steered: bool,
 }
 
 impl<P, W, O> Simulation<P, W, O>
@@ -163,7 +169,10 @@ where
     ) -> Self {
         let count = nodes.len();
         assert_eq!(count, plan.starts.len(), "the plan is for as many nodes as there are");
-        let crashing = fault::crashing(&plan.faults);
+        let crashing = match plan.steered {
+            true => NodeSet::full(count),
+            false => fault::crashing(&plan.faults),
+        };
         let charged = plan.handlers_charge || !plan.costs.is_free();
         let busy = charged || fault::needs_processors(&plan.faults);
         let drifts =
@@ -193,6 +202,7 @@ where
             handled: 0,
             pending_limit: plan.pending_limit,
             inbox_limit: plan.inbox_limit,
+            steered: plan.steered,
         }
     }
 
@@ -324,6 +334,11 @@ where
     /// Events handled up to now.
     pub const fn handled(&self) -> u64 {
         self.handled
+    }
+
+    /// Keeps the records of the digest with these numbers; see [`Trace::keep`].
+    pub fn keep_records(&mut self, first: u64, last: u64) {
+        self.trace.keep(first, last);
     }
 
     /// The digest and its checkpoints.

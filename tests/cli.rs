@@ -1,10 +1,13 @@
 //! The program as people meet it: the real binary in temporary folders, its exit codes, what it
 //! prints and what it leaves on disk.
 
+mod check;
 mod input;
 mod killed;
 mod output;
 mod summary;
+mod sweep;
+mod trust;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -109,7 +112,9 @@ fn the_quick_start_leaves_one_complete_folder_of_results() {
     assert_eq!(desk.names("results"), ["quick-start-1"]);
     let files = desk.files("results/quick-start-1");
     let tables = TABLES.iter().map(|table| format!("{}.csv", table.name));
-    let others = ["manifest.json", "run.meta.json", "summary.json"].map(str::to_owned);
+    let others =
+        ["manifest.json", "run.meta.json", "summary.json", "expectations.csv", "checkpoints.csv"]
+            .map(str::to_owned);
     let mut expected: Vec<String> = tables.chain(others).collect();
     expected.sort();
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), expected);
@@ -249,7 +254,7 @@ fn a_fault_that_meets_nothing_fails_the_run_and_the_results_say_so() {
     assert!(verdict.as_str().is_some_and(|text| text.starts_with("failed")), "{verdict}");
     let quiet = desk.fails(1, "run --duration 3s -o there --quiet");
     assert!(quiet.starts_with("error: failed: faults[0] never began"), "{quiet}");
-    desk.call("run --duration 3s --set faults[0].may_miss=true -o may");
+    desk.call("run --duration 3s --set faults[0].may_miss=true --set expect=[] -o may");
     assert_eq!(json(&desk.files("may")["manifest.json"])["verdict"], "pass");
 }
 

@@ -13,6 +13,7 @@ mod queues;
 mod serialisation;
 mod spreading;
 mod streams;
+mod tower;
 
 /// Nanoseconds of a millisecond.
 const MS: u64 = 1_000_000;

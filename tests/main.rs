@@ -2,12 +2,16 @@
 
 mod support;
 
+mod adversaries;
 mod chaos;
+mod agreement;
 mod cli;
 mod clocks;
+mod convergence;
 mod determinism;
 mod documents;
 mod equalities;
+mod experiment;
 mod extremes;
 mod invariants;
 mod laws;

@@ -20,9 +20,11 @@ const FILES: &[&str] = &[
     include_str!("malformed/rumors.txt"),
     include_str!("malformed/transactions.txt"),
     include_str!("malformed/faults.txt"),
+    include_str!("malformed/adversaries.txt"),
     include_str!("malformed/chaos.txt"),
     include_str!("malformed/repair.txt"),
     include_str!("malformed/blocks.txt"),
+    include_str!("malformed/expect.txt"),
 ];
 
 fn source(text: &str) -> Source {
@@ -69,7 +71,7 @@ fn every_malformed_scenario_gets_exactly_these_errors() {
         count += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    assert!(count >= 480, "{count} cases");
+    assert!(count >= 515, "{count} cases");
 }
 
 #[test]
@@ -343,6 +345,63 @@ fn keys_about_blocks_that_nobody_reads_get_a_note() {
     ] {
         assert_eq!(notes(&format!("{keys}\n{blocks}")), [expected]);
     }
+}
+
+#[test]
+fn blocks_that_cannot_be_made_or_followed_get_a_note() {
+    // What stands behind "[[" is of the table of blocks.
+    let notes = |text: &str| {
+        let (keys, blocks) = text.split_once("[[").unwrap_or((text, ""));
+        let text = format!("duration = \"9s\"\nnodes.count = 5\n{keys}\n[blocks]\n");
+        let text = format!("{text}content = \"synthetic\"\n{blocks}\n");
+        shipped::plan(&source(&text), &[]).expect("a valid scenario").notes
+    };
+    let after = "the first slot that anybody leads begins at";
+    for (keys, expected) in [
+        ("slots = { begin = \"8601ms\" }", format!("slots.begin: {after} 9001ms, after the end of the run, 9s")),
+        ("slots = { duration = \"9001ms\" }", format!("slots.duration: {after} 9001ms, after the end of the run, 9s")),
+        // Below the root of a tree of its own for every shred are 3, below the leader 4.
+        ("turbine = { fanout = 4 }", "turbine.fanout: 4 is more than there are nodes below the root, 3: trees have one layer".to_owned()),
+        ("turbine = { tree = \"kary\", fanout = 5 }", "turbine.fanout: 5 is more than there are nodes below the root, 4: trees have one layer".to_owned()),
+        ("turbine = { emission = \"by-set\" }", "turbine.emission: with \"by-set\" the last set of a block leaves when the next slot begins by the clock, so that every new leader builds past the block before; slots.start = \"poh\" lets leaders wait".to_owned()),
+        // By the clock slot 22 begins at 8.8 s.
+        ("[[explicit = [{ slot = 23, bytes = \"9kB\" }]", "blocks.explicit[0].slot: a run of 9s ends before slot 23".to_owned()),
+    ] {
+        assert_eq!(notes(keys), [expected]);
+    }
+    for keys in [
+        "slots = { begin = \"8600ms\" }",
+        "slots = { duration = \"9s\" }",
+        "slots = { start = \"poh\", duration = \"9001ms\" }",
+        "turbine = { fanout = 3 }",
+        "turbine = { tree = \"kary\", fanout = 4 }",
+        "turbine = { emission = \"by-set\" }\nslots.start = \"poh\"",
+        "turbine = { emission = \"by-shred\" }",
+        "[[explicit = [{ slot = 22, bytes = \"9kB\" }]",
+        // By ticks slot 1 begins at once.
+        "slots.start = \"poh\"[[explicit = [{ slot = 23, bytes = \"9kB\" }]",
+    ] {
+        assert!(notes(keys).is_empty(), "{keys}: {:?}", notes(keys));
+    }
+}
+
+#[test]
+fn limits_of_blocks_are_those_of_what_is_really_asked_for() {
+    // 10 slots and 990 ahead have 10^9 hashes; without transactions nobody looks so far.
+    let ahead = |content: &str, lookahead: u32| {
+        refusal(&format!(
+            "duration = \"10s\"\nslots = {{ duration = \"1s\", schedule = \"poh\", \
+             hashes_per_slot = 1_000_000 }}\nforward.lookahead = {lookahead}\n\
+             blocks.content = \"{content}\""
+        ))
+    };
+    assert_eq!(ahead("transactions", 990), "");
+    assert!(ahead("transactions", 991).contains("991 that nodes look ahead"));
+    assert_eq!(ahead("synthetic", 5_000), "");
+    // One block of 30 MB takes 60 MB when it is coded, and 25 of 100 kB take 5 MB.
+    let real = "[blocks]\ncontent = \"synthetic\"\nexplicit = [{ slot = 5, bytes = \"30MB\" }]\n\
+                [turbine]\ncoding = \"32:32\"\nerasure = \"real\"";
+    assert_eq!(refusal(real), "");
 }
 
 #[test]

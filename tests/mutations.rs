@@ -16,7 +16,9 @@ use headwater::scenario::plan::Plan;
 use headwater::scenario::reader::Source;
 use headwater::scenario::shipped;
 
-use self::change::{everything, everything_of_solana, extremes_like, mutant};
+use self::change::{
+    everything, everything_of_solana, everything_of_transactions, extremes_like, mutant,
+};
 
 /// Counts what enters the network and what leaves it.
 #[derive(Default)]
@@ -135,7 +137,8 @@ fn every_value_at_every_extreme_of_its_type_is_refused_or_runs() {
         let plan = shipped::plan(&Source::embedded("everything", &text), &[]);
         plan.expect("a valid scenario").resolved()
     };
-    let resolved = [everything(), everything_of_solana()].map(resolved);
+    let all = [everything(), everything_of_solana(), everything_of_transactions()];
+    let resolved = all.map(resolved);
     let texts = resolved.each_ref().map(|text| text.lines().collect::<Vec<&str>>());
     let lines = texts.iter().flat_map(|text| (0..text.len()).map(move |place| (text, place)));
     let (clock, mut tally, mut failures) = (now(), Tally::default(), String::new());

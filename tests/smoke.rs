@@ -5,11 +5,16 @@ use headwater::scenario::shipped::SCENARIOS;
 use crate::support::{ran_plan, shipped};
 
 #[test]
-fn every_shipped_scenario_runs_and_all_its_faults_touch_something() {
+fn every_shipped_scenario_is_as_it_expects_and_all_its_faults_touch_something() {
     for scenario in SCENARIOS {
         let plan = shipped(scenario.name, &[]);
         let ran = ran_plan(&plan);
         let faults = &ran.0.summary.faults;
         assert_eq!(faults.touched as usize, plan.faults.len(), "{}: {faults:?}", scenario.name);
+        let verdict = ran.0.verdict(&plan);
+        assert!(verdict.passed(), "{}: {verdict}", scenario.name);
+        assert!(!plan.expectations.is_empty(), "{} expects nothing", scenario.name);
+        let notes: Vec<_> = plan.notes.iter().filter(|note| note.starts_with("expect")).collect();
+        assert!(notes.is_empty(), "{}: {notes:?}", scenario.name);
     }
 }

@@ -3,7 +3,7 @@
 use headwater::fact::ValueKind;
 use headwater::metrics::{GOSSIP_VALUES, RUMORS};
 
-use crate::support::{plan, plan_with, ran, ran_plan};
+use crate::support::{Ran, plan, plan_with, ran, ran_plan};
 
 /// A healthy cluster with one origin that makes 20 values a second.
 const STREAM: &str = "duration = '14s'\n[nodes]\ncount = 60\nstake = { kind = 'equal' }\n\
@@ -133,4 +133,28 @@ fn solana_gossip_does_not_notice_an_idle_node() {
     assert_eq!(without.0.digest, with.0.digest);
     assert_eq!(without.deliveries(), with.deliveries());
     assert_eq!(with.lookup(&headwater::metrics::NODES, "node", "8", "sent"), Some(0));
+}
+
+#[test]
+fn solana_gossip_of_a_cluster_that_ran_before_begins_with_everybody_known() {
+    // In a ring everybody begins with two peers.
+    let ring = ["topology.kind=ring", "nodes.observers=5", "duration=20s"];
+    let cold = ran_plan(&plan_with(STREAM, &ring));
+    let warm = ran_plan(&plan_with(STREAM, &[&ring[..], &["gossip.solana.warm=true"]].concat()));
+    let registry = |ran: &Ran| ran.0.summary.registry.clone().expect("a registry");
+    // A message takes 40 ms, and half of the ring is 32 nodes away.
+    assert!(registry(&cold).converged_ns.is_none_or(|at| at > 40_000_000));
+    assert_eq!(registry(&warm).converged_ns, Some(0));
+    // A rumor reaches all from the start on: pushes go to nodes drawn from all.
+    let after = |ran: &Ran| ran.0.summary.rumors.complete;
+    assert!(after(&warm) >= after(&cold), "{} {}", after(&warm), after(&cold));
+    // Nodes do not publish at once, but every 7.5 s from a random moment on: two or three times in
+    // 20 s; cold, once more.
+    let published = |ran: &Ran| {
+        let values = ran.0.summary.gossip_values.expect("gossip by Solana's rules");
+        values.published.of(ValueKind::ContactInfo)
+    };
+    let (warm, cold) = (published(&warm), published(&cold));
+    assert!((2 * 60..=3 * 60).contains(&warm), "{warm}");
+    assert!((3 * 60..=4 * 60).contains(&cold), "{cold}");
 }

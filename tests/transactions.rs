@@ -1,6 +1,7 @@
 //! Transactions from the client to the chain: how they reach leaders, where each of them ends, and
 //! that no money is made or lost on the way.
 
+mod addresses;
 mod ends;
 
 use headwater::metrics::table::Cell;
@@ -266,7 +267,7 @@ fn work_on_transactions_and_blocks_takes_time() {
     let stream = "[[transactions]]\nat = \"2500ms\"\nnode = 3\n";
     let whole = |sets: &[&str]| {
         let ran = six(stream, &[&["forward.retry=0s", "duration=3500ms"], sets].concat());
-        ran.0.summary.blocks.expect("blocks").to_100_nodes.max_ns.expect("all nodes")
+        ran.0.summary.blocks.expect("blocks").to.nodes(100).max_ns.expect("all nodes")
     };
     let free = whole(&[]);
     let priced = whole(&["cost.execute=5us", "cost.hash_kilobyte=10us", "cost.sign=3us"]);

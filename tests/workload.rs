@@ -2,7 +2,7 @@
 //! or never; and how often a run is sampled unless the scenario says so.
 
 use headwater::base::time::{Span, Time};
-use headwater::metrics::{FAULTS, RUMORS, TIMELINE};
+use headwater::metrics::{BLOCKS, FAULTS, RUMORS, TIMELINE};
 
 use crate::support::{plan, ran};
 
@@ -83,4 +83,19 @@ fn a_run_of_a_year_has_a_hundred_thousand_samples() {
     assert_eq!(samples.len(), 8_785, "every hour and the end");
     let end = Time::ZERO + Span::from_secs(8_784 * 3_600);
     assert_eq!(samples.last(), Some(&end.as_nanos()));
+}
+
+#[test]
+fn blocks_of_listed_slots_have_the_sizes_that_are_listed() {
+    let ran = ran("duration = \"5500ms\"\nnodes.count = 3\n[slots]\nduration = \"1s\"\n\
+         schedule = \"round-robin\"\n[blocks]\ncontent = \"synthetic\"\nbytes = \"20kB\"\n\
+         [[blocks.explicit]]\nslot = 4\nshreds = 7\n\
+         [[blocks.explicit]]\nslot = 2\nbytes = \"5kB\"\n\
+         [[blocks.explicit]]\nslot = 9\nbytes = \"6kB\"\n\
+         [turbine]\nchunk_size = \"1kB\"\ntree = \"star\"\n");
+    assert_eq!(ran.integers(&BLOCKS, "slot"), [1, 2, 3, 4, 5]);
+    let sizes = [20_000, 5_000, 20_000, 7_000, 20_000];
+    assert_eq!(ran.integers(&BLOCKS, "size_bytes"), sizes);
+    assert_eq!(ran.integers(&BLOCKS, "data_shreds"), sizes.map(|bytes| bytes / 1_000));
+    assert_eq!(ran.integers(&BLOCKS, "whole"), [3; 5], "all nodes have them");
 }

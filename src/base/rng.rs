@@ -69,8 +69,10 @@ pub enum Purpose {
     Transactions = 24,
     /// Synthetic blocks and the genesis of the chain.
     Blocks = 25,
+    /// What adversaries choose.
+    Adversary = 26,
     /// The faults of `[chaos]`, a stream for each of them.
-    Chaos = 26,
+    Chaos = 27,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.

@@ -1,11 +1,12 @@
 //! Command line: plans and results in words a person enjoys reading.
 
 mod blocks;
+mod consensus;
 mod transactions;
 
-use super::verdict::MISSED;
 use super::{Failure, ScenarioArguments, complain, print};
 use crate::base::time::Span;
+use crate::expect::invariant::MISSED;
 use crate::metrics::{Heal, PeersSummary, RegistrySummary, RumorsSummary, Summary};
 use crate::protocol::gossip;
 use crate::run::Finished;
@@ -47,6 +48,13 @@ pub(super) fn show(arguments: &ScenarioArguments) -> Result<u8, Failure> {
         let (begin, describe) = (fault.begin, &fault.describe);
         say(format!("  faults[{place}]: {begin} to {end}: {describe}"));
     }
+    for (place, adversary) in plan.adversaries.iter().enumerate() {
+        let role = &adversary.role;
+        let end = role.end.map_or("the end".to_owned(), |end| end.to_string());
+        say(format!("  adversaries[{place}]: {} to {end}: {}", role.begin, adversary.describe));
+        let nodes: Vec<String> = role.nodes.iter().map(|node| node.to_string()).collect();
+        say(format!("    nodes {}", nodes.join(", ")));
+    }
     say(format!("  plan digest: {}", plan.digest()));
     say(format!("  run key: {}", plan.key()));
     print(&text)
@@ -72,7 +80,10 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
         text += &rumors(&summary.rumors);
     }
     if let Some(of_blocks) = &summary.blocks {
-        text += &blocks::blocks(of_blocks);
+        text += &blocks::blocks(of_blocks, plan.population.count());
+    }
+    if let Some(of) = &summary.consensus {
+        text += &consensus::in_words(of);
     }
     if let Some(of) = &summary.transactions {
         text += &transactions::in_words(of);
@@ -80,6 +91,7 @@ pub(super) fn summary(plan: &Plan, finished: &Finished<impl Sized>, wall: Span) 
     text += &peers(&summary.peers);
     text += &traffic(summary);
     text += &faults(plan, tallies);
+    text += &adversaries(plan, summary);
     text
 }
 
@@ -213,6 +225,32 @@ fn faults(plan: &Plan, tallies: &[(u64, u64)]) -> String {
             count(affected)
         );
     }
+    text
+}
+
+fn adversaries(plan: &Plan, summary: &Summary) -> String {
+    let Some(of) = &summary.adversaries else { return String::new() };
+    let mut text = format!("\n  adversaries ({} acts)\n", count(of.acts));
+    for adversary in &plan.adversaries {
+        let role = &adversary.role;
+        let end = role.end.map_or("the end".to_owned(), |end| time(end.as_nanos()));
+        let begin = time(role.begin.as_nanos());
+        text += &format!("    {begin} to {end}: {}\n", adversary.describe);
+    }
+    let noticed = &of.noticed;
+    let parts = [
+        (noticed.proofs, "proof of two blocks", "proofs of two blocks"),
+        (noticed.blocks_refused, "block refused", "blocks refused"),
+        (noticed.shreds_refused, "shred refused", "shreds refused"),
+        (noticed.double_votes, "pair of double votes", "pairs of double votes"),
+        (noticed.transactions_refused, "transaction refused", "transactions refused"),
+        (noticed.entries_refused, "entry refused", "entries refused"),
+    ];
+    let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, one, more)| many(number, one, more)).collect();
+    let noticed = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+    let caught = many(of.exposed, "node", "nodes");
+    text += &format!("    honest nodes noticed: {noticed}; {caught} caught\n");
     text
 }
 

@@ -1,12 +1,16 @@
 //! Command line: documents that are made from the program's own lists, so that they cannot differ
-//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`.
+//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`. Long texts that
+//! hold nothing of the program's own stand in `documents/`.
 
+use crate::expect::EXPECTATIONS;
+use crate::metrics::table::TableSpec;
 use crate::metrics::{Summary, TABLES};
+use crate::results::checkpoints::CHECKPOINTS;
 use crate::results::readme::{FileDoc, readme};
 use crate::scenario::population::city::CITIES;
 use crate::scenario::reader::{json_schema, reference};
 use crate::scenario::schema::Scenario;
-use crate::scenario::shipped::{self, PRESETS, SCENARIOS};
+use crate::scenario::shipped::{self, EXPERIMENTS, PRESETS, SCENARIOS, Shipped};
 
 /// The reference of all scenario keys, in Markdown.
 #[must_use]
@@ -23,7 +27,8 @@ pub fn results_readme() -> String {
         compared: true,
         keys: Summary::KEYS,
     };
-    readme(TABLES, &[summary])
+    let own: [&'static TableSpec; 2] = [&EXPECTATIONS, &CHECKPOINTS];
+    readme(&[TABLES, &own].concat(), &[summary])
 }
 
 /// The text of `scenarios/README.md`: how to run and write scenarios, those that are part of the
@@ -33,16 +38,22 @@ pub fn results_readme() -> String {
 /// Never: every shipped scenario can be read, as the tests see to.
 #[must_use]
 pub fn scenarios_readme() -> String {
-    let mut text = String::from(INTRODUCTION);
-    for scenario in SCENARIOS {
-        let read = shipped::read(&scenario.source(), &[]);
+    let row = |shipped: &Shipped, folder: &str| {
+        let read = shipped::read(&shipped.source(), &[]);
         let description = read.expect("a shipped scenario can be read").value.description;
-        text += &format!("| [`{0}`]({0}.toml) | {description} |\n", scenario.name);
-    }
+        format!("| [`{0}`]({folder}{0}.toml) | {description} |\n", shipped.name)
+    };
+    let mut text = String::from(INTRODUCTION);
+    text.extend(SCENARIOS.iter().map(|scenario| row(scenario, "")));
     text += WRITING;
+    text += EXPECTING;
+    text += OUTSIDE;
     for (name, preset) in PRESETS {
         text += &format!("\n`rules = \"{name}\"` stands for:\n\n```toml\n{preset}```\n");
     }
+    text += include_str!("documents/experiments.md");
+    text.extend(EXPERIMENTS.iter().map(|experiment| row(experiment, "experiments/")));
+    text += include_str!("documents/clusters.md");
     text += "\n## Cities\n\nWhat `nodes.placement` and `city:NAME` know, by region:\n\n";
     let mut regions: Vec<&str> = Vec::new();
     for city in CITIES {
@@ -73,6 +84,7 @@ headwater run my.toml --seed 7                  # a file of your own, with anoth
 headwater run my.toml --set gossip.fanout=8     # any key can be set from outside
 headwater validate my.toml                      # check it without running it
 headwater run - < my.toml                       # from the standard input
+headwater check .                               # run all in a folder, and judge what they expect
 headwater show my.toml                          # everything resolved, defaults filled in
 headwater init > my.toml                        # a commented file to start from
 headwater schema > scenario.schema.json         # for completion and checks in an editor
@@ -110,7 +122,66 @@ const WRITING: &str = "
 
 The same nodes are drawn whenever the seed is the same. A random choice in one key does not shift
 the one in another.
+";
 
+/// How expectations are written.
+const EXPECTING: &str = r#"
+## What is expected
+
+`[[expect]]` says what has to be true of a run. It is judged on the files of the result: `headwater
+check results/NAME-1` judges a result again, and `--expect other.toml` by what another scenario
+asks.
+
+```toml
+[[expect]]
+kind = "bound"                          # a number of summary.json
+metric = "messages.dropped"
+per = "messages.sent"
+at_most = "2%"
+
+[[expect]]
+kind = "bound"                          # a statistic of a column
+metric = "rumors.to_95_stake_ns"
+statistic = "p99"
+until = "20s"
+at_most = "400ms"
+
+[[expect]]
+kind = "bound"                          # a share of rows, nodes or stake
+metric = "nodes.first_heard_ns"
+share = "95%"
+of = "stake"
+at_most = "2s"
+
+[[expect]]
+kind = "eventually"                     # after each heal of a partition
+metric = "timeline.registry_agreement_ppm"
+at_least = "99%"
+after = "heal"
+within = "10s"
+
+[[expect]]
+kind = "always"                         # every row
+metric = "timeline.heads"
+at_most = 3
+
+[[expect]]
+kind = "sometimes"                      # or else the run is invalid: it would have shown nothing
+metric = "dropped.partition"
+
+[[expect]]
+kind = "across"                         # judged on a sweep
+metric = "rumors.latency.p99_ns"
+axis = "gossip.fanout"
+trend = "never-rising"
+```
+
+A number that is null, a table without rows: what cannot be judged makes the run invalid. A time
+that is empty never came and is beyond every bound. `--set expect=[]` runs a scenario without them.
+"#;
+
+/// What is refused, what comes from outside, and presets.
+const OUTSIDE: &str = "
 ## Errors
 
 An unknown key, a value of another type or out of range, and keys that contradict each other are

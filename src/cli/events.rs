@@ -125,6 +125,14 @@ fn fact_text(fact: &Fact) -> Option<(Vec<NodeId>, String)> {
         Fact::RumorReceived { node, rumor, from, hops, first: true } => {
             (vec![node], format!("node {node} hears rumor {rumor} from node {from}, hop {hops}"))
         }
+        Fact::Lied { node, adversary, lie, count } => {
+            let times = if count == 1 { String::new() } else { format!(", {count} times") };
+            (vec![node], format!("node {node} lies: {} (adversary {adversary}){times}", lie.name()))
+        }
+        Fact::OffenceNoticed { node, culprit, offence } => {
+            let what = offence.name().replace('_', " ");
+            (vec![node, culprit], format!("node {node} catches node {culprit}: {what}"))
+        }
         Fact::VoteLanded { voter, slot, .. } => {
             (vec![voter], format!("the vote of node {voter} for slot {slot} is in that block"))
         }

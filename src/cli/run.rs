@@ -1,23 +1,26 @@
 //! Command line: `headwater run`, from a scenario to a result folder and a summary.
 
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
+use super::budget::{BudgetArguments, Guard};
 use super::events::EventLog;
 use super::progress::Bar;
-use super::verdict::verdict;
-use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print, violation};
+use super::record::{self, Asked, Stopwatch, Written};
+use super::verdict::{exit_code, in_short};
+use super::{
+    EXIT_BUDGET, EXIT_INTERRUPTED, EXIT_OK, Failure, ScenarioArguments, complain, describe,
+    interrupt, print, violation,
+};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
 use crate::metrics::TABLES;
 use crate::results::folder::{Folder, Outcome};
-use crate::results::manifest::{Manifest, RunMeta};
 use crate::results::writer::CsvSink;
-use crate::run::{self, Ending, Finished, Go};
-use crate::scenario::plan::{MODEL_VERSION, Plan};
+use crate::run::{self, Finished, Go};
+use crate::scenario::plan::Plan;
 use crate::scenario::population::selector::Selector;
 use crate::scenario::shipped;
 
@@ -53,12 +56,16 @@ pub(super) struct RunArguments {
     /// The log of events with every single message: sent, delivered, lost.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     events_messages: bool,
+    #[command(flatten)]
+    budget: BudgetArguments,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let source = arguments.scenario.source()?;
-    let overrides = arguments.scenario.overrides()?;
+    let mut overrides = arguments.scenario.overrides()?;
+    overrides.extend(arguments.budget.overrides()?);
     let plan = shipped::plan(&source, &overrides)?;
+    let mut control = Control::new(arguments)?;
     let key = plan.key();
     let changed = overrides.iter().any(|set| set.key() != "seed");
     let target = arguments.output.clone().unwrap_or_else(|| {
@@ -67,78 +74,87 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     });
     // Before anything is written: a wrong selector leaves no trace.
     let events = event_log(arguments, &plan)?;
-    let mut folder = Folder::prepare(&target, key, arguments.force)?;
+    let folder = Folder::prepare(&target, key, arguments.force)?;
     let sink = folder.sink(TABLES)?;
     if !arguments.quiet {
         plan.notes.iter().for_each(|note| complain("note", note));
     }
-    #[expect(clippy::disallowed_methods, reason = "wall-clock facts go to run.meta.json alone")]
-    let (now, clock) = (SystemTime::now(), Instant::now());
-    let started = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let finished = match events {
-        Some(log) => drive(&plan, sink, log, arguments.quiet),
-        None => drive(&plan, sink, Deaf, arguments.quiet),
+    let stopwatch = Stopwatch::start();
+    let mut finished = match events {
+        Some(log) => control.drive(&plan, sink, log),
+        None => control.drive(&plan, sink, Deaf),
     };
-    let elapsed = clock.elapsed().as_nanos() as u64;
-    let mut text = describe::summary(&plan, &finished, Span::from_nanos(elapsed));
-    let (verdict, code) = verdict(&plan, &finished);
-    let command = reproduce(arguments, &plan);
-    if let Some(violation) = &finished.violation {
-        text += &violation::in_full(violation, &command);
+    let elapsed = Span::from_nanos(stopwatch.elapsed());
+    let mut text = describe::summary(&plan, &finished, elapsed);
+    let asked = Asked::new(&arguments.scenario.scenario, &overrides);
+    let violation = finished.violation.take();
+    let stopped = control.stopped.as_ref().map(|(why, _)| why.as_str());
+    let written = record::write(&plan, &asked, folder, finished, &stopwatch, stopped)?;
+    let Written { verdict, summary, digest, outcome } = written;
+    let code = control.stopped.map_or_else(|| exit_code(verdict.outcome), |(_, code)| code);
+    if let Some(violation) = &violation {
+        text += &violation::in_full(violation, &asked.command(plan.seed.0));
     }
-    let Finished { summary, digest, ending, reached, handled, sink, .. } = finished;
-    folder.close(sink)?;
-    folder.write_json("summary.json", &summary)?;
-    let manifest = Manifest {
-        format: Manifest::FORMAT,
-        program: Manifest::PROGRAM.into(),
-        program_version: env!("CARGO_PKG_VERSION").into(),
-        model_version: MODEL_VERSION,
-        scenario: plan.scenario.name.clone(),
-        seed: plan.seed.0,
-        key,
-        plan_digest: plan.digest(),
-        event_digest: digest,
-        duration_ns: plan.end.as_nanos(),
-        reached_ns: reached.as_nanos(),
-        complete: ending == Ending::Complete,
-        verdict: verdict.clone(),
-        overrides: overrides.iter().map(|set| set.text().to_owned()).collect(),
-        command,
-        files: Vec::new(),
-        resolved: plan.resolved(),
-    };
-    let meta = RunMeta::new(started as u64, elapsed, handled, peak_memory());
-    let outcome = folder.publish(manifest, &meta)?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
         print(&format!("{json}\n"))?;
-        if ending == Ending::Violated {
-            complain("error", &verdict);
+        if violation.is_some() {
+            complain("error", &verdict.to_string());
         }
     } else if !arguments.quiet {
         text += &format!("\n  digest   {digest}\n  results  {}", target.display());
-        text += match outcome {
-            Outcome::Created => "\n",
-            Outcome::Unchanged => " (the same bytes as before)\n",
-            Outcome::Replaced => " (replaced)\n",
-        };
+        text += in_words(outcome);
+        let expected = in_short(&verdict);
+        if !expected.is_empty() {
+            text += &format!("  expect   {expected}\n");
+        }
         text += &format!("  verdict  {verdict}\n");
         print(&text)?;
     } else if code != EXIT_OK {
-        complain("error", &verdict);
+        complain("error", &verdict.to_string());
     }
     Ok(code)
 }
 
-fn drive<L: Observer>(plan: &Plan, sink: CsvSink, listener: L, quiet: bool) -> Finished<CsvSink> {
-    let mut bar = Bar::new(quiet);
-    let finished = run::run(plan, sink, listener, &mut |progress| {
-        bar.show(progress);
-        Go::On
-    });
-    bar.finish();
-    finished
+/// What became of the results, to be read after the folder's name.
+const fn in_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "\n",
+        Outcome::Unchanged => " (the same bytes as before)\n",
+        Outcome::Replaced => " (replaced)\n",
+    }
+}
+
+/// What may end a run before its time, and what shows how it is going.
+struct Control {
+    bar: Bar,
+    guard: Guard,
+    /// Why the run was stopped, and the exit code.
+    stopped: Option<(String, u8)>,
+}
+
+impl Control {
+    fn new(arguments: &RunArguments) -> Result<Self, Failure> {
+        interrupt::listen()?;
+        let guard = arguments.budget.guard(1)?;
+        Ok(Self { bar: Bar::new(arguments.quiet), guard, stopped: None })
+    }
+
+    fn drive<L: Observer>(&mut self, plan: &Plan, sink: CsvSink, listener: L) -> Finished<CsvSink> {
+        self.guard.begin(0);
+        let finished = run::run(plan, sink, listener, &mut |progress| {
+            self.bar.show(progress);
+            if interrupt::asked() {
+                let why = "a signal; the same command makes the whole run";
+                self.stopped = Some((why.to_owned(), EXIT_INTERRUPTED));
+            } else if let Some(why) = self.guard.check(0) {
+                self.stopped = Some((why, EXIT_BUDGET));
+            }
+            if self.stopped.is_some() { Go::Stop } else { Go::On }
+        });
+        self.bar.finish();
+        finished
+    }
 }
 
 fn event_log(
@@ -171,33 +187,4 @@ fn event_log(
     let until = time(&arguments.events_until, "events-until", Time::MAX)?;
     let out = std::io::BufWriter::new(std::io::stdout());
     Ok(Some(EventLog::new(out, nodes, (from, until), arguments.events_messages)))
-}
-
-/// The command that makes the same run again.
-fn reproduce(arguments: &RunArguments, plan: &Plan) -> String {
-    let quoted = |text: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
-        if !text.is_empty() && text.chars().all(plain) {
-            text.to_owned()
-        } else {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-    };
-    let scenario = &arguments.scenario;
-    let mut command = format!("headwater run {}", quoted(&scenario.scenario));
-    for set in &scenario.set {
-        command += &format!(" --set {}", quoted(set));
-    }
-    if let Some(duration) = &scenario.duration {
-        command += &format!(" --duration {}", quoted(duration));
-    }
-    command + &format!(" --seed {}", plan.seed.0)
-}
-
-/// Largest resident set of the process so far, where the system tells it in a file.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1_024)
 }

@@ -4,12 +4,6 @@
 use super::events::in_words;
 use crate::metrics::invariant::Violation;
 
-/// In one sentence.
-pub(super) fn in_short(violation: &Violation) -> String {
-    let Violation { invariant, at, what, .. } = violation;
-    format!("violated: {} at {at}: {what}", invariant.name())
-}
-
 /// Everything that is known of it. `command` makes the same run again.
 pub(super) fn in_full(violation: &Violation, command: &str) -> String {
     let Violation { invariant, at, what, nodes, facts, .. } = violation;

@@ -6,29 +6,30 @@
 //! by its hash, from the newest back, is cheap enough.
 
 mod arrivals;
-mod chain;
+mod confirmed;
 mod slots;
 mod tracked;
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use self::arrivals::{Arrival, Arrivals};
-use self::chain::Chain;
+use self::confirmed::{Confirmations, Confirmed, Stage};
 use self::slots::Slots;
 use self::tracked::{Made, Size, Tracked};
+use super::chain::{Chain, ChainSummary, Standing};
 use super::figures::{Latency, Spans, ppm};
 use super::plan::{ArrivalRows, RecorderPlan};
-use super::spread::{Coverage, ShareTimes, TimeToShare};
+use super::spread::{Coverage, ShareTimes, TimesToShares};
 use super::table::RowSink;
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
-use crate::fact::Fact;
+use crate::fact::{Fact, Flaw};
 
 pub use arrivals::{ArrivalsSummary, BLOCK_ARRIVALS};
-pub use chain::ChainSummary;
+pub use confirmed::ConfirmationSummary;
 pub use slots::{SLOTS, SlotsSummary};
 pub use tracked::BLOCKS;
 
@@ -48,6 +49,8 @@ pub struct BlocksSummary {
     pub late: u64,
     /// How often a node gave a block up.
     pub expired: u64,
+    /// How often a node refused a whole block, by reason.
+    pub refused: RefusedBlocks,
     /// How often decoding gave other bytes than were coded: above zero only by a bug.
     pub miscoded: u64,
     /// Blocks that coverage is about: not those of the last two seconds of the run.
@@ -62,14 +65,9 @@ pub struct BlocksSummary {
     pub first_shred: Latency,
     /// Until a node had a block whole; mean and ends are exact.
     pub whole: Latency,
-    /// Until 50 % of the nodes had a block whole.
-    pub to_50_nodes: TimeToShare,
-    /// Until 90 % of the nodes had a block whole.
-    pub to_90_nodes: TimeToShare,
-    /// Until 99 % of the nodes had a block whole.
-    pub to_99_nodes: TimeToShare,
-    /// Until all nodes had a block whole.
-    pub to_100_nodes: TimeToShare,
+    /// Until shares of nodes and stake had a block whole.
+    #[serde(flatten)]
+    pub to: TimesToShares,
     /// How nodes came by the shreds.
     pub shreds: ShredsSummary,
     /// Rows of `block_arrivals.csv`.
@@ -78,6 +76,24 @@ pub struct BlocksSummary {
     pub slots: SlotsSummary,
     /// Forks and heads.
     pub chain: ChainSummary,
+}
+
+/// How often nodes refused a whole block; as JSON a map of all reasons, in the order of
+/// [`Flaw::ALL`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RefusedBlocks([u64; Flaw::ALL.len()]);
+
+impl RefusedBlocks {
+    /// The reasons that occurred, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Flaw, u64)> + '_ {
+        Flaw::ALL.into_iter().zip(self.0).filter(|(_, refused)| *refused > 0)
+    }
+}
+
+impl Serialize for RefusedBlocks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Flaw::ALL.map(Flaw::name).into_iter().zip(self.0))
+    }
 }
 
 /// Shreds that nodes had when a block was whole, by how they came by them. Shares are of all but
@@ -153,6 +169,7 @@ struct Totals {
     whole_pairs: u64,
     late: u64,
     expired: u64,
+    refused: RefusedBlocks,
     miscoded: u64,
     first_shred: Spans,
     whole: Spans,
@@ -160,6 +177,7 @@ struct Totals {
     /// Over the blocks that are written down.
     coverage: Coverage,
     shares: ShareTimes,
+    confirmations: Confirmations,
 }
 
 /// Follows blocks.
@@ -176,6 +194,8 @@ pub(super) struct Blocks {
     arrivals: Arrivals,
     slots: Slots,
     chain: Chain,
+    /// The slot of every node's last vote; `None` in a run without votes.
+    voted: Option<NodeMap<Slot>>,
     totals: Totals,
 }
 
@@ -190,8 +210,9 @@ impl Blocks {
             followed: VecDeque::new(),
             hashes: VecDeque::new(),
             arrivals: Arrivals::new(arrivals),
-            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_time),
+            slots: Slots::new(&std::mem::take(&mut plan.leaders), plan.slot_times),
             chain: Chain::new(stakes.len()),
+            voted: plan.votes.then(|| NodeMap::filled(stakes.len(), Slot::ZERO)),
             stakes,
             totals: Totals::default(),
         }
@@ -239,23 +260,60 @@ impl Blocks {
                 self.find(block).into_iter().for_each(|tracked| tracked.expired += 1);
                 self.arrivals.on_arrival(Arrival { node, slot, block, times: None }, sink);
             }
+            Fact::BlockRefused { reason, .. } => self.totals.refused.0[reason as usize] += 1,
             Fact::BlockMiscoded { .. } => self.totals.miscoded += 1,
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
             }
+            _ => self.on_vote_fact(at, fact),
+        }
+    }
+
+    fn on_vote_fact(&mut self, at: Time, fact: &Fact) {
+        let Some(voted) = &mut self.voted else { return };
+        match *fact {
+            Fact::VoteCast { node, slot, .. } => voted[node] = slot,
+            Fact::VoteLanded { block, .. } => {
+                let confirmed = self.find(block).and_then(|block| block.confirmed.as_mut());
+                confirmed.into_iter().for_each(|confirmed| confirmed.votes += 1);
+            }
+            Fact::BlockConfirmed { node, block, level, .. } => {
+                self.on_stage(at, node, block, Stage::of(level));
+            }
+            Fact::Rooted { node, block, .. } => self.on_stage(at, node, block, Stage::Rooted),
             _ => {}
+        }
+    }
+
+    /// A validator is at a stage with a block, and so with all that it stands on.
+    fn on_stage(&mut self, at: Time, node: NodeId, block: u64, stage: Stage) {
+        let stake = self.stakes[node];
+        let Some(voted) = self.voted.as_ref().map(|voted| voted[node]).filter(|_| stake > 0) else {
+            return;
+        };
+        let mut next = block;
+        while let Some(tracked) = self.find(next) {
+            let Made { at: made, slot, parent, .. } = tracked.made;
+            let Some(confirmed) = &mut tracked.confirmed else { return };
+            if !confirmed.on_reached(stage, (node, stake), at.since(made)) {
+                return;
+            }
+            if stage == Stage::Rooted {
+                confirmed.on_rooted(voted, slot);
+            }
+            next = parent;
         }
     }
 
     /// A block was made; the oldest one must make room. The same block cannot be made twice.
     fn on_made(&mut self, made: Made, sink: &mut impl RowSink) {
-        let Made { leader, slot, block, parent, height, .. } = made;
+        let Made { at, leader, slot, block, parent, height } = made;
         if self.find(block).is_some() {
             return;
         }
         self.totals.made += 1;
-        let link = self.chain.on_made(slot, (block, parent), height);
-        self.slots.on_made(slot, leader);
+        let link = self.chain.on_made((at, slot), (block, parent), height);
+        self.slots.on_made(at, slot, leader, &self.up);
         if self.followed.len() >= self.window {
             self.hashes.pop_front();
             self.followed.pop_front().into_iter().for_each(|oldest| {
@@ -265,7 +323,10 @@ impl Blocks {
         }
         let stake = (self.total_stake, self.stakes[leader]);
         self.hashes.push_back(block);
-        self.followed.push_back(Tracked::new(made, link, &self.up, self.stakes.len(), stake));
+        let mut tracked = Tracked::new(made, link, &self.up, self.stakes.len(), stake);
+        tracked.confirmed =
+            self.voted.as_ref().map(|_| Box::new(Confirmed::new(self.stakes.len(), stake.0)));
+        self.followed.push_back(tracked);
     }
 
     fn on_first_shred(&mut self, at: Time, node: NodeId, block: u64) {
@@ -314,10 +375,11 @@ impl Blocks {
     /// The run is over: writes down the blocks that are still followed, and all slots.
     pub(super) fn fill(&mut self, end: Time, sink: &mut impl RowSink) -> BlocksSummary {
         let verdicts = self.chain.verdicts(&self.up, &self.stakes);
+        let standings = verdicts.as_ref().map(|verdicts| self.chain.standings(verdicts));
         for block in &self.followed {
-            let canonical = verdicts.as_ref().zip(block.link).map(|(all, link)| all[link]);
+            let standing = standings.as_ref().zip(block.link).map(|(all, link)| all[link]);
             self.totals.close(block, block.made.at.saturating_add(SETTLING) <= end);
-            block.row(canonical, sink);
+            block.row(standing, sink);
         }
         // A slot that was to begin at the last instant has begun.
         self.slots.pass(end.saturating_add(Span::from_nanos(1)), &self.up);
@@ -331,6 +393,22 @@ impl Blocks {
         self.totals.summary(arrivals, slots, chain)
     }
 
+    /// How long it took until blocks were confirmed, complete once [`Self::fill`] was called.
+    pub(super) fn confirmation(&self) -> ConfirmationSummary {
+        self.totals.confirmations.summary()
+    }
+
+    /// Which block stands on which.
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// How every block stands to the canonical chain; `None` if nobody can tell.
+    pub(super) fn standings(&self) -> Option<Vec<Standing>> {
+        let verdicts = self.chain.verdicts(&self.up, &self.stakes)?;
+        Some(self.chain.standings(&verdicts))
+    }
+
     /// A block that is followed.
     fn find(&mut self, block: u64) -> Option<&mut Tracked> {
         let place = self.hashes.iter().rposition(|hash| *hash == block)?;
@@ -341,7 +419,8 @@ impl Blocks {
 impl Totals {
     /// Takes in a block that is written down; `settled` is whether it had time to spread.
     fn close(&mut self, block: &Tracked, settled: bool) {
-        self.shares.add(&block.nodes);
+        self.shares.add(&block.nodes, &block.stake);
+        block.confirmed.iter().for_each(|confirmed| self.confirmations.add(confirmed));
         if settled {
             self.coverage.add(block.reached, block.audience.len() as u64);
         }
@@ -358,6 +437,7 @@ impl Totals {
             whole_pairs: self.whole_pairs,
             late: self.late,
             expired: self.expired,
+            refused: self.refused,
             miscoded: self.miscoded,
             settled: self.coverage.count,
             complete: self.coverage.complete,
@@ -365,21 +445,13 @@ impl Totals {
             coverage_min_ppm: self.coverage.min_ppm,
             first_shred: self.first_shred.latency(),
             whole: self.whole.latency(),
-            to_50_nodes: self.shares.to(50),
-            to_90_nodes: self.shares.to(90),
-            to_99_nodes: self.shares.to(99),
-            to_100_nodes: self.shares.to(100),
+            to: self.shares.summary(),
             shreds: self.shreds.summary(),
             arrivals,
             slots,
             chain,
         }
     }
-}
-
-/// The first 64 bits of a hash as they stand in tables.
-fn hex(block: u64) -> String {
-    format!("{block:016x}")
 }
 
 #[cfg(test)]

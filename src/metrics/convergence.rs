@@ -19,22 +19,29 @@ use crate::base::time::{Span, Time};
 /// `convergence.csv`.
 pub static CONVERGENCE: TableSpec = TableSpec {
     name: "convergence",
-    doc: "One row per mark, in the order of time: when every node that was up knew every \
-          validator's entry at least as it was at the mark. No rows if the registry is not spread \
-          by gossip.",
+    doc: "One row per mark, for each of three things in turn and then in the order of time: when \
+          the cluster agreed. Whether it still does is looked at once; that it is lost again \
+          changes no row. No rows on the registry if it is not spread by gossip, and none on heads \
+          and roots in a run without votes.",
     columns: &[
-        Column::new("what", Unit::Text, "What is to be known: `registry`."),
+        Column::new("what", Unit::Text, WHAT),
         Column::new(
             "mark",
             Unit::Text,
-            "`start`: the start of the run, any version counts; `heal`: the end of a partition.",
+            "`start`: the start of the run, where any version of an entry counts and anything that \
+             is rooted; `heal`: the end of a partition.",
         ),
         Column::new("fault", Unit::Count, "Which fault healed, by its place in `faults.csv`."),
         Column::new("mark_ns", Unit::Nanoseconds, "When the mark was."),
-        Column::new("reached_ns", Unit::Nanoseconds, "When all knew; empty for never."),
+        Column::new("reached_ns", Unit::Nanoseconds, "When all agreed; empty for never."),
         Column::new("took_ns", Unit::Nanoseconds, "The time in between."),
     ],
 };
+
+const WHAT: &str = "`registry`: every node that was up knew every validator's entry at least as it \
+                    was at the mark; `heads`: of any two blocks that honest validators which were \
+                    up built on, one stood on the other; `roots`: the same of their last roots, and \
+                    each of them had rooted a block that was made after the mark.";
 
 /// Most goals that are open at once; a further one pushes out the oldest, which then counts as not
 /// reached.

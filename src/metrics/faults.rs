@@ -42,6 +42,8 @@ pub struct FaultsSummary {
     pub missed_as_allowed: Vec<u32>,
     /// Faults that were to begin after the end of the run.
     pub never_began: Vec<u32>,
+    /// Those of them whose `may_miss` does not allow it.
+    pub late: Vec<u32>,
 }
 
 /// Remembers which faults began.
@@ -97,7 +99,10 @@ impl Faults {
                 Verdict::TouchedNothing => summary.touched_nothing.push(place),
                 Verdict::Missed => summary.missed.push(place),
                 Verdict::MissedAsAllowed => summary.missed_as_allowed.push(place),
-                Verdict::NeverBegan => summary.never_began.push(place),
+                Verdict::NeverBegan => {
+                    summary.never_began.push(place);
+                    summary.late.extend((!fault.may_miss).then_some(place));
+                }
             }
             sink.row(
                 &FAULTS,

@@ -14,6 +14,8 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use self::lockouts::{Broken, Promises};
 use self::recent::Recent;
 use self::roots::{Judged, Roots};
@@ -72,6 +74,32 @@ pub struct Violation {
     pub what: String,
     /// The last facts about these nodes, the oldest first.
     pub facts: Vec<(Time, Fact)>,
+}
+
+/// What is said of all invariants at the end of a run.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct InvariantsSummary {
+    /// The first that was broken; `None` if none was.
+    pub broken: Option<&'static str>,
+    /// When, in nanoseconds.
+    pub at_ns: Option<u64>,
+    /// What happened, in a sentence.
+    pub what: Option<String>,
+    /// Votes, roots and blocks that could not be judged.
+    pub unjudged: u64,
+}
+
+impl InvariantsSummary {
+    /// What is said of a violation, if there is one.
+    #[must_use]
+    pub fn new(violation: Option<&Violation>, unjudged: u64) -> Self {
+        Self {
+            broken: violation.map(|it| it.invariant.name()),
+            at_ns: violation.map(|it| it.at.as_nanos()),
+            what: violation.map(|it| it.what.clone()),
+            unjudged,
+        }
+    }
 }
 
 /// What is to be watched.

@@ -3,8 +3,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::base::id::{NodeId, NodeMap};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::time::{Span, Time};
+use crate::fact::Lie;
 
 /// Everything the recorder knows of a run beforehand.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct RecorderPlan {
     pub deliveries: DeliveryRows,
     /// The faults in the order of the kernel's plan, so that places agree.
     pub faults: Vec<FaultInfo>,
+    /// The adversaries in the order of the scenario.
+    pub adversaries: Vec<AdversaryInfo>,
     /// Whether nodes learn the validator registry by gossip: who knows what is then tracked, with
     /// four bytes per node and validator.
     pub gossip: bool,
@@ -41,15 +44,19 @@ pub struct RecorderPlan {
     /// How many blocks are followed at once, at least one. A block that falls out because of newer
     /// ones is written down as it is.
     pub block_window: usize,
+    /// Whether validators vote. Without, all that is told of votes is left empty.
+    pub votes: bool,
+    /// How long a cluster that votes may go without a newly confirmed block, or stay split, and
+    /// still be well; `None` if there is no telling.
+    pub patience: Option<Span>,
     /// Which arrivals of blocks get a row in `block_arrivals.csv`.
     pub block_arrivals: ArrivalRows,
     /// Who is to lead each slot from the first on; `None` for a slot that nobody is to lead, such
     /// as that of the genesis block. Empty where there is no schedule; of a long one, the first
     /// 1,000,000 slots are looked at.
     pub leaders: Vec<Option<NodeId>>,
-    /// How long a slot is by the schedule, the first beginning with the run; zero where there is no
-    /// schedule.
-    pub slot_time: Span,
+    /// When slots are to begin.
+    pub slot_times: SlotTimes,
     /// When the run is to end.
     pub end: Time,
 }
@@ -71,6 +78,7 @@ impl RecorderPlan {
             peers_at_end: false,
             deliveries: DeliveryRows::Auto,
             faults: Vec::new(),
+            adversaries: Vec::new(),
             gossip: false,
             repair: false,
             gossip_values: false,
@@ -78,9 +86,11 @@ impl RecorderPlan {
             transaction_window: 0,
             blocks: false,
             block_window: Self::BLOCK_WINDOW,
+            votes: false,
+            patience: None,
             block_arrivals: ArrivalRows::Auto,
             leaders: Vec::new(),
-            slot_time: Span::ZERO,
+            slot_times: SlotTimes::UNKNOWN,
             end,
         }
     }
@@ -99,6 +109,24 @@ pub struct NodeInfo {
     pub identity: String,
     /// Its public key as text; `None` where keys are not made.
     pub public_key: Option<String>,
+    /// Whether it breaks the rules on purpose: then nobody minds what it roots or builds on.
+    pub adversary: bool,
+}
+
+/// When slots are to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SlotTimes {
+    /// Length of a slot; zero if that is not known.
+    pub length: Span,
+    /// A slot and when it begins.
+    pub known: (u64, Time),
+    /// Whether slots begin by the chain: reckoned from the latest block of the highest slot.
+    pub by_blocks: bool,
+}
+
+impl SlotTimes {
+    /// Where there is no schedule.
+    pub const UNKNOWN: Self = Self { length: Span::ZERO, known: (0, Time::ZERO), by_blocks: false };
 }
 
 /// Which first receipts of rumors get a row of their own.
@@ -159,4 +187,24 @@ pub struct FaultInfo {
     pub may_miss: bool,
     /// Whether its end is a heal after which convergence is measured, as that of a partition.
     pub heals: bool,
+    /// Whether it hinders messages or nodes that are up, so that a cluster need not get on as long
+    /// as it is in force. Nodes that are down count as such.
+    pub hinders: bool,
+}
+
+/// What is known of an adversary.
+#[derive(Clone, Debug)]
+pub struct AdversaryInfo {
+    /// What it does.
+    pub lie: Lie,
+    /// Which nodes it is.
+    pub nodes: NodeSet,
+    /// Their stake.
+    pub stake: u64,
+    /// When it is to begin.
+    pub begin: Time,
+    /// When it is to end; `None` for never.
+    pub end: Option<Time>,
+    /// Whether it is all right if it never acts.
+    pub may_miss: bool,
 }

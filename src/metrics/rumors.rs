@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::figures::{Latency, Spans, ppm};
-use super::spread::{Coverage, ShareTimes, Spread, TimeToShare};
-use super::table::{Cell, Column, RowSink, TableSpec, Unit};
+use super::spread::{Coverage, SHARE_COLUMNS, ShareTimes, Spread, TimesToShares, share_cells};
+use super::table::{Cell, Column, RowSink, TableSpec, Unit, joined};
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 
@@ -18,33 +18,25 @@ pub static RUMORS: TableSpec = TableSpec {
           injection. A rumor for all other nodes is measured against all nodes and all stake, the \
           origin having it from the start; one for a single node against that node alone, without \
           times by stake. A node that forgot everything is not counted a second time.",
-    columns: &[
-        Column::new("rumor", Unit::Count, "Number of the rumor."),
-        Column::new("origin", Unit::Node, "The node it was given to."),
-        Column::new("injected_ns", Unit::Nanoseconds, "When."),
-        Column::new("size_bytes", Unit::Bytes, "Its payload."),
-        Column::new("audience", Unit::Count, "Nodes it is meant for, the origin not counted."),
-        Column::new("reached", Unit::Count, "Nodes that received it, the origin not counted."),
-        Column::new("copies", Unit::Count, "How often it was received, repetitions included."),
-        Column::new("hops_max", Unit::Count, "Most links travelled to a first receipt."),
-        Column::new("hops_sum", Unit::Count, "Links travelled, summed over first receipts."),
-        Column::new("to_50_nodes_ns", Unit::Nanoseconds, "Until 50 % of the nodes had it."),
-        Column::new("to_67_nodes_ns", Unit::Nanoseconds, "Until 67 % of the nodes had it."),
-        Column::new("to_80_nodes_ns", Unit::Nanoseconds, "Until 80 % of the nodes had it."),
-        Column::new("to_90_nodes_ns", Unit::Nanoseconds, "Until 90 % of the nodes had it."),
-        Column::new("to_95_nodes_ns", Unit::Nanoseconds, "Until 95 % of the nodes had it."),
-        Column::new("to_99_nodes_ns", Unit::Nanoseconds, "Until 99 % of the nodes had it."),
-        Column::new("to_100_nodes_ns", Unit::Nanoseconds, "Until all nodes had it."),
-        Column::new("to_50_stake_ns", Unit::Nanoseconds, "Until nodes with 50 % of stake had it."),
-        Column::new("to_67_stake_ns", Unit::Nanoseconds, "Until nodes with 67 % of stake had it."),
-        Column::new("to_80_stake_ns", Unit::Nanoseconds, "Until nodes with 80 % of stake had it."),
-        Column::new("to_90_stake_ns", Unit::Nanoseconds, "Until nodes with 90 % of stake had it."),
-        Column::new("to_95_stake_ns", Unit::Nanoseconds, "Until nodes with 95 % of stake had it."),
-        Column::new("to_99_stake_ns", Unit::Nanoseconds, "Until nodes with 99 % of stake had it."),
-        Column::new("to_100_stake_ns", Unit::Nanoseconds, "Until nodes with all stake had it."),
-        Column::new("last_ns", Unit::Nanoseconds, "Until the latest first receipt."),
-    ],
+    columns: &COLUMNS,
 };
+
+const COLUMNS: [Column; FIRST.len() + SHARE_COLUMNS.len() + 1] =
+    joined(&[FIRST, &SHARE_COLUMNS, &[LAST]]);
+
+const FIRST: &[Column] = &[
+    Column::new("rumor", Unit::Count, "Number of the rumor."),
+    Column::new("origin", Unit::Node, "The node it was given to."),
+    Column::new("injected_ns", Unit::Nanoseconds, "When."),
+    Column::new("size_bytes", Unit::Bytes, "Its payload."),
+    Column::new("audience", Unit::Count, "Nodes it is meant for, the origin not counted."),
+    Column::new("reached", Unit::Count, "Nodes that received it, the origin not counted."),
+    Column::new("copies", Unit::Count, "How often it was received, repetitions included."),
+    Column::new("hops_max", Unit::Count, "Most links travelled to a first receipt."),
+    Column::new("hops_sum", Unit::Count, "Links travelled, summed over first receipts."),
+];
+
+const LAST: Column = Column::new("last_ns", Unit::Nanoseconds, "Until the latest first receipt.");
 
 /// How rumors spread. Coverage and times are as in `rumors.csv`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -69,14 +61,9 @@ pub struct RumorsSummary {
     pub coverage_min_ppm: Option<u64>,
     /// From injection to first receipt; the mean, the shortest and the longest are exact.
     pub latency: Latency,
-    /// Until 50 % of the nodes had a rumor.
-    pub to_50_nodes: TimeToShare,
-    /// Until 90 % of the nodes had a rumor.
-    pub to_90_nodes: TimeToShare,
-    /// Until 99 % of the nodes had a rumor.
-    pub to_99_nodes: TimeToShare,
-    /// Until all nodes had a rumor.
-    pub to_100_nodes: TimeToShare,
+    /// Until shares of nodes and stake had a rumor.
+    #[serde(flatten)]
+    pub to: TimesToShares,
 }
 
 /// A rumor that is followed.
@@ -108,8 +95,7 @@ impl Tracked {
             u64::from(self.hops_max).into(),
             self.hops_sum.into(),
         ];
-        cells.extend(self.nodes.times.map(Cell::from));
-        cells.extend(self.stake.times.map(Cell::from));
+        cells.extend(share_cells(&self.nodes, &self.stake));
         cells.push(self.last.into());
         sink.row(&RUMORS, &cells);
     }
@@ -278,10 +264,7 @@ impl Rumors {
             coverage_mean_ppm: self.coverage.mean_ppm(),
             coverage_min_ppm: self.coverage.min_ppm,
             latency: self.latencies.latency(),
-            to_50_nodes: self.shares.to(50),
-            to_90_nodes: self.shares.to(90),
-            to_99_nodes: self.shares.to(99),
-            to_100_nodes: self.shares.to(100),
+            to: self.shares.summary(),
         }
     }
 
@@ -299,7 +282,7 @@ impl Rumors {
             if let Some(rumor) = taken {
                 rumor.row(sink);
                 self.coverage.add(rumor.nodes.held, rumor.nodes.whole);
-                self.shares.add(&rumor.nodes);
+                self.shares.add(&rumor.nodes, &rumor.stake);
             }
         }
         self.oldest = self.oldest.max(floor);

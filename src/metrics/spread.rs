@@ -1,13 +1,37 @@
 //! Metrics layer: how far something spread, and when it reached each share of a whole. Rumors and
 //! blocks are measured alike.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::figures::{mean, ppm};
+use super::table::{Cell, Column, Unit};
 use crate::base::time::Span;
 
 /// The shares whose times are kept, in percent.
 pub(super) const SHARES: [u64; 7] = [50, 67, 80, 90, 95, 99, 100];
+
+/// The columns of the times to each of [`SHARES`], of nodes and then of stake.
+pub(super) const SHARE_COLUMNS: [Column; 2 * SHARES.len()] = [
+    Column::new("to_50_nodes_ns", Unit::Nanoseconds, "Until 50 % of the nodes had it."),
+    Column::new("to_67_nodes_ns", Unit::Nanoseconds, "Until 67 % of the nodes had it."),
+    Column::new("to_80_nodes_ns", Unit::Nanoseconds, "Until 80 % of the nodes had it."),
+    Column::new("to_90_nodes_ns", Unit::Nanoseconds, "Until 90 % of the nodes had it."),
+    Column::new("to_95_nodes_ns", Unit::Nanoseconds, "Until 95 % of the nodes had it."),
+    Column::new("to_99_nodes_ns", Unit::Nanoseconds, "Until 99 % of the nodes had it."),
+    Column::new("to_100_nodes_ns", Unit::Nanoseconds, "Until all nodes had it."),
+    Column::new("to_50_stake_ns", Unit::Nanoseconds, "Until nodes with 50 % of stake had it."),
+    Column::new("to_67_stake_ns", Unit::Nanoseconds, "Until nodes with 67 % of stake had it."),
+    Column::new("to_80_stake_ns", Unit::Nanoseconds, "Until nodes with 80 % of stake had it."),
+    Column::new("to_90_stake_ns", Unit::Nanoseconds, "Until nodes with 90 % of stake had it."),
+    Column::new("to_95_stake_ns", Unit::Nanoseconds, "Until nodes with 95 % of stake had it."),
+    Column::new("to_99_stake_ns", Unit::Nanoseconds, "Until nodes with 99 % of stake had it."),
+    Column::new("to_100_stake_ns", Unit::Nanoseconds, "Until nodes with all stake had it."),
+];
+
+/// The cells of [`SHARE_COLUMNS`].
+pub(super) fn share_cells(nodes: &Spread, stake: &Spread) -> impl Iterator<Item = Cell<'static>> {
+    nodes.times.into_iter().chain(stake.times).map(Cell::from)
+}
 
 /// Time from the start until a share was reached, over those that did reach it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -55,13 +79,56 @@ impl Spread {
     }
 }
 
-/// The times to each share, over many spreads.
+/// The times to each share of nodes and of stake, over all that spread; as JSON a map with a key
+/// for each share, called like the column of a table without its unit: `to_50_nodes`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TimesToShares([TimeToShare; SHARE_COLUMNS.len()]);
+
+impl TimesToShares {
+    /// Times of nodes and of stake to 50, 67, 80, 90, 95, 99 and 100 %.
+    #[must_use]
+    pub fn new(nodes: [TimeToShare; SHARES.len()], stake: [TimeToShare; SHARES.len()]) -> Self {
+        let mut all = [TimeToShare::default(); SHARE_COLUMNS.len()];
+        all.iter_mut().zip(nodes.into_iter().chain(stake)).for_each(|(of, time)| *of = time);
+        Self(all)
+    }
+
+    /// Times until so many percent of the nodes were reached: 50, 67, 80, 90, 95, 99 or 100; never
+    /// for any other share.
+    #[must_use]
+    pub fn nodes(&self, percent: u64) -> TimeToShare {
+        of(&self.0[..SHARES.len()], percent)
+    }
+
+    /// The same for nodes with so much of all stake.
+    #[must_use]
+    pub fn stake(&self, percent: u64) -> TimeToShare {
+        of(&self.0[SHARES.len()..], percent)
+    }
+}
+
+/// Of the times to each of [`SHARES`] those to one of them.
+fn of(times: &[TimeToShare], percent: u64) -> TimeToShare {
+    let found = SHARES.iter().zip(times).find(|(share, _)| **share == percent);
+    found.map_or_else(TimeToShare::default, |(_, times)| *times)
+}
+
+impl Serialize for TimesToShares {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = SHARE_COLUMNS.iter().map(|column| column.name.trim_end_matches("_ns"));
+        serializer.collect_map(names.zip(&self.0))
+    }
+}
+
+/// The times to each share, being counted.
 #[derive(Default)]
-pub(super) struct ShareTimes([(TimeToShare, u128); SHARES.len()]);
+pub(super) struct ShareTimes([(TimeToShare, u128); SHARE_COLUMNS.len()]);
 
 impl ShareTimes {
-    pub(super) fn add(&mut self, spread: &Spread) {
-        for ((share, sum), time) in self.0.iter_mut().zip(spread.times) {
+    /// Takes in something that spread over nodes and stake.
+    pub(super) fn add(&mut self, nodes: &Spread, stake: &Spread) {
+        let times = nodes.times.into_iter().chain(stake.times);
+        for ((share, sum), time) in self.0.iter_mut().zip(times) {
             if let Some(time) = time {
                 share.reached += 1;
                 share.max_ns = share.max_ns.max(Some(time.as_nanos()));
@@ -70,13 +137,10 @@ impl ShareTimes {
         }
     }
 
-    /// The times to one of [`SHARES`].
-    pub(super) fn to(&self, percent: u64) -> TimeToShare {
-        let place = SHARES.iter().position(|share| *share == percent);
-        place.map_or_else(TimeToShare::default, |place| {
-            let (share, sum) = self.0[place];
-            TimeToShare { mean_ns: mean(sum, share.reached), ..share }
-        })
+    pub(super) fn summary(&self) -> TimesToShares {
+        TimesToShares(
+            self.0.map(|(share, sum)| TimeToShare { mean_ns: mean(sum, share.reached), ..share }),
+        )
     }
 }
 
@@ -120,13 +184,28 @@ mod tests {
         spread.add(27, Span::from_nanos(7));
         let times = spread.times.map(|time| time.map(Span::as_nanos));
         assert_eq!(times, [Some(5), Some(7), Some(7), None, None, None, None]);
-        let mut shares = ShareTimes::default();
-        shares.add(&spread);
-        shares.add(&Spread::new(1, 1));
-        shares.add(&Spread::new(0, 0));
+        let (mut shares, none) = (ShareTimes::default(), Spread::new(0, 0));
+        shares.add(&spread, &none);
+        shares.add(&Spread::new(1, 1), &spread);
+        shares.add(&none, &none);
+        let shares = shares.summary();
         let half = TimeToShare { reached: 2, mean_ns: Some(2), max_ns: Some(5) };
         let all = TimeToShare { reached: 1, mean_ns: Some(0), max_ns: Some(0) };
-        assert_eq!((shares.to(50), shares.to(100)), (half, all));
+        assert_eq!((shares.nodes(50), shares.nodes(100)), (half, all));
+        let of_stake = TimeToShare { reached: 1, mean_ns: Some(7), max_ns: Some(7) };
+        assert_eq!((shares.stake(80), shares.stake(90)), (of_stake, TimeToShare::default()));
+        assert_eq!((shares.nodes(51), shares.stake(0)), Default::default(), "no such shares");
+    }
+
+    #[test]
+    fn columns_and_keys_name_their_shares() {
+        let names = SHARES.map(|share| format!("to_{share}_nodes"));
+        let names = [names, SHARES.map(|share| format!("to_{share}_stake"))].concat();
+        let columns: Vec<String> = SHARE_COLUMNS.iter().map(|c| c.name.to_owned()).collect();
+        assert_eq!(columns, names.iter().map(|name| format!("{name}_ns")).collect::<Vec<_>>());
+        let json = serde_json::to_value(TimesToShares::default()).expect("JSON");
+        let keys: Vec<&String> = json.as_object().expect("a map").keys().collect();
+        assert!(keys.len() == names.len() && names.iter().all(|name| keys.contains(&name)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::base::id::NodeId;
 use crate::base::quantity::Bytes;
 use crate::base::time::{Span, Time};
 
-pub use memory::MemorySink;
+pub use memory::{MemorySink, SomeTables};
 
 /// What the numbers of a column count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +126,24 @@ impl Column {
     pub const fn new(name: &'static str, unit: Unit, doc: &'static str) -> Self {
         Self { name, unit, doc }
     }
+}
+
+/// Runs of columns as one, for tables that have some in common. `N` is how many there are in all:
+/// any other number does not compile where this makes a constant.
+#[must_use]
+pub(super) const fn joined<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
+    let mut columns = [Column::new("", Unit::Text, ""); N];
+    let (mut count, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut place = 0;
+        while place < parts[part].len() {
+            columns[count] = parts[part][place];
+            (count, place) = (count + 1, place + 1);
+        }
+        part += 1;
+    }
+    assert!(count == N, "as many columns as there are");
+    columns
 }
 
 /// A table: what its file is called and what its columns mean.

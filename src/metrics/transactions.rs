@@ -19,7 +19,7 @@ use super::table::{Cell, Column, RowSink, TableSpec, Unit};
 use crate::base::flight::FlightHistogram;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
-use crate::fact::{Fact, Loss, Refusal, Step};
+use crate::fact::{Fact, Loss, Refusal, SPAM, Step};
 
 /// `transactions.csv`.
 pub static TRANSACTIONS: TableSpec = TableSpec {
@@ -304,7 +304,8 @@ impl Transactions {
             Fact::LeaderPredicted { slot, leader, .. } => {
                 self.predictions.on_predicted(slot, leader);
             }
-            Fact::Transaction { node, transaction, step } => {
+            // Spam is nobody's transaction.
+            Fact::Transaction { node, transaction, step } if transaction < SPAM => {
                 self.on_step(at, node, (transaction, step), sink);
             }
             _ => {}

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::adversary::{Adversary, Role, Spam};
 use super::block::{Block, BlockId, ShredAt};
 use super::blockstore::{Blockstore, Path, Received};
 use super::chain::{Chain, Link};
@@ -10,7 +11,7 @@ use super::cluster::Cluster;
 use super::consensus::{self, Consensus};
 use super::contacts::Contacts;
 use super::forward::{self, Forward, Submission};
-use super::leading::{self, BlocksConfig, Leading, Led, Made, SlotsConfig};
+use super::leading::{self, BlocksConfig, Leading, Led, Made, Registry, SlotsConfig};
 use super::mempool;
 use super::peers::Peers;
 use super::price::Work;
@@ -19,7 +20,7 @@ use super::turbine::{self, Turbine};
 use super::vote::Vote;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
-use crate::fact::{Fact, Status};
+use crate::fact::{Fact, Offence, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
 
@@ -69,6 +70,8 @@ pub struct Blocks {
     settings: Arc<SlotsConfig>,
     repair: Option<Repair>,
     consensus: Option<Consensus>,
+    /// What the node does against the rules; `None` if it is honest.
+    adversary: Option<Box<Adversary>>,
 }
 
 impl Blocks {
@@ -89,7 +92,15 @@ impl Blocks {
             settings: slots,
             repair: Repair::new(&settings.repair, cluster.seed, me),
             consensus,
+            adversary: None,
         }
+    }
+
+    /// The same for a node that these roles may name.
+    #[must_use]
+    pub fn with_roles(self, roles: &[Role], cluster: &Cluster, me: NodeId) -> Self {
+        let turbine = self.turbine.with_liar(turbine::Shreds::new(roles, cluster.seed, me));
+        Self { adversary: Adversary::new(roles, me), turbine, ..self }
     }
 
     /// What the node holds of each block.
@@ -171,11 +182,17 @@ impl Blocks {
         message: repair::Message,
     ) {
         let Some(repair) = &mut self.repair else { return };
-        let leads = self.leading.is_leading(cluster, ctx.me(), ctx.now());
-        let view = view(&self.store, &self.leading, contacts.peers);
-        let Some((body, index)) = repair.on_message(&view, ctx, from, message, leads) else {
-            return;
+        let (peers, is_answer) =
+            (contacts.peers, matches!(message, repair::Message::Answer { .. }));
+        // Who leads matters to those that are asked.
+        let leads = !is_answer && self.leading.is_leading(cluster, contacts, ctx.me(), ctx.now());
+        let view = view(&self.store, &self.leading, peers);
+        let (now, me, turbine) = (ctx.now(), ctx.me(), &self.turbine);
+        let keeps = |block: &Block, index| {
+            turbine.keeps_from_askers(now, me, block, block.shape.data_at(index))
         };
+        let answer = repair.on_message(&view, ctx, from, message, leads, keeps);
+        let Some((body, index)) = answer else { return };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
         let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0);
         let node = ctx.me();
@@ -231,6 +248,13 @@ impl Blocks {
         if self.leading.chain().has(id) {
             return false;
         }
+        if self.settings.registry == Registry::Genesis
+            && cluster.schedule.leader(slot) != Some(leader)
+        {
+            let (node, offence) = (ctx.me(), Offence::WrongLeader);
+            ctx.observe(Fact::OffenceNoticed { node, culprit: leader, offence });
+            return false;
+        }
         let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
         if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
             self.on_duplicate(cluster, contacts, ctx, (slot, leader));
@@ -251,7 +275,9 @@ impl Blocks {
         proof: (Slot, NodeId),
     ) {
         let Some(consensus) = &mut self.consensus else { return };
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_duplicate(&mut desk, ctx, proof);
         self.settle(cluster, ctx, head);
     }
@@ -315,8 +341,8 @@ impl Blocks {
         let head = match &mut self.consensus {
             None => self.leading.chain().longest(),
             Some(consensus) => {
-                let mut desk =
-                    ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+                let leader = (&mut self.leading, self.adversary.as_deref_mut());
+                let mut desk = ballot_desk(leader, &self.settings, cluster, contacts, ctx);
                 consensus.on_joined(&mut desk, ctx, &joined)
             }
         };
@@ -343,7 +369,9 @@ impl Blocks {
     ) {
         let Some(consensus) = &mut self.consensus else { return };
         cluster.prices.charge(ctx, Work::Verify(1));
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_message(&mut desk, ctx, message);
         self.settle(cluster, ctx, head);
     }
@@ -358,7 +386,9 @@ impl Blocks {
     ) {
         let Some(consensus) = &mut self.consensus else { return };
         cluster.prices.charge(ctx, Work::Verify(votes.len() as u64));
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_votes(&mut desk, ctx, votes);
         self.settle(cluster, ctx, head);
     }
@@ -371,7 +401,9 @@ impl Blocks {
         ctx: &mut impl Ctx,
     ) {
         let Some(consensus) = &mut self.consensus else { return };
-        let mut desk = ballot_desk(&mut self.leading, &self.settings, cluster, contacts, ctx);
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_timer(&mut desk, ctx);
         self.settle(cluster, ctx, head);
     }
@@ -421,6 +453,18 @@ impl Blocks {
         self.forward.on_message(&mut desk, ctx, from, message);
     }
 
+    /// A liar sends a transaction: its number, what is in it, and bytes of further data.
+    pub fn on_spam(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        transaction: (u32, Spam, u32),
+    ) {
+        let mut desk = desk(&self.leading, &self.settings, cluster, contacts, ctx);
+        self.forward.spam(&mut desk, ctx, transaction);
+    }
+
     /// An alarm of forwarding.
     pub fn on_forward_timer(
         &mut self,
@@ -452,21 +496,36 @@ impl Blocks {
         timer: leading::Timer,
     ) {
         let (store, pool) = (&mut self.store, self.forward.pool_mut());
-        let consensus = self.consensus.as_mut();
-        let mut desk = leading::Desk { cluster, store, pool, contacts, consensus };
+        let (consensus, liar) = (self.consensus.as_mut(), self.adversary.as_deref_mut());
+        let mut desk = leading::Desk { cluster, store, pool, contacts, consensus, liar };
         let Led { made, finished } = self.leading.on_timer(&mut desk, ctx, timer);
-        if let Some(body) = finished {
-            self.adopt(cluster, contacts, ctx, body, true);
+        match finished {
+            Some(body) if self.is_fit(cluster, Shelf::<Block>::body(ctx, body)) => {
+                self.adopt(cluster, contacts, ctx, body, true);
+            }
+            // A liar builds on what others accept.
+            Some(_) => self.switch(cluster, ctx, self.leading.chain().head().id, true),
+            None => {}
         }
-        if let Some(Made { body, length, ticks }) = made {
+        if let Some(Made { body, twin, length, ticks }) = made {
             self.turbine.make_room(&mut self.store, ctx);
+            if let (Some(twin), Some(liar)) = (twin, &self.adversary) {
+                self.turbine.send_straight(ctx, twin, &liar.audience(ctx.me(), ctx.now()));
+            }
             self.turbine.begin(cluster, contacts.peers, ctx, body, (length, ticks));
         }
     }
 
+    /// Whether others will accept a block of the node's own; always so if it is honest.
+    fn is_fit(&self, cluster: &mut Cluster, block: &Block) -> bool {
+        let mut leads = || cluster.schedule.leader(block.slot) == Some(block.leader);
+        self.adversary.is_none()
+            || block.flaw.is_none() && (self.settings.registry == Registry::Gossip || leads())
+    }
+
     /// The node crashed. What a real one has on disk survives, unless it forgets everything.
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
-        self.turbine.on_crash();
+        self.turbine.on_crash(ctx);
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(consensus) = &mut self.consensus {
@@ -488,7 +547,7 @@ fn view<'a>(store: &'a Blockstore, leading: &'a Leading, peers: &'a Peers) -> Vi
 
 /// What votes look at.
 fn ballot_desk<'a>(
-    leading: &'a mut Leading,
+    (leading, liar): (&'a mut Leading, Option<&'a mut Adversary>),
     slots: &SlotsConfig,
     cluster: &'a mut Cluster,
     contacts: Contacts<'a>,
@@ -496,7 +555,7 @@ fn ballot_desk<'a>(
 ) -> consensus::Desk<'a> {
     let slot = leading.slot(ctx.now());
     let (chain, registry) = (leading.chain_mut(), slots.registry);
-    consensus::Desk { cluster, chain, contacts, registry, slot }
+    consensus::Desk { cluster, chain, contacts, registry, slot, liar }
 }
 
 /// What forwarding looks at.

@@ -9,6 +9,7 @@
 mod config;
 mod decision;
 mod duplicate;
+mod forks;
 mod landing;
 mod message;
 mod switching;
@@ -20,7 +21,9 @@ pub use self::config::{Config, Spread, Style};
 pub use self::message::{Message, Timer};
 
 use self::duplicate::Duplicates;
+use self::forks::Face;
 use self::tallies::Tallies;
+use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::chain::{Chain, Link};
 use super::cluster::Cluster;
@@ -54,6 +57,8 @@ pub struct Desk<'a> {
     pub registry: Registry,
     /// The slot it is in.
     pub slot: Slot,
+    /// What it does against the rules; `None` if it is honest.
+    pub liar: Option<&'a mut Adversary>,
 }
 
 impl Desk<'_> {
@@ -71,9 +76,11 @@ pub struct Consensus {
     voted: Option<(Slot, BlockId)>,
     /// The latest vote of every node in the blocks that this one has: what forks weigh.
     counted: Latest,
-    /// The latest vote of every node by whatever way: what goes into blocks, and proves that a
-    /// fork may be left.
+    /// The latest vote of every node by whatever way: what goes into blocks.
     heard: Latest,
+    /// The latest block of its chain that every node voted for, by whatever way: what proves that
+    /// a fork may be left, and that the node's own blocks reach others.
+    seen: Box<[(Slot, BlockId)]>,
     tallies: Tallies,
     duplicates: Duplicates,
     /// Blocks of its own, the newest last, and whether enough of the stake has them.
@@ -84,14 +91,16 @@ pub struct Consensus {
     polling: bool,
     /// What it said last about not voting.
     told: Option<(BlockId, Abstention)>,
-    /// When it sent its last vote.
-    sent: Time,
+    /// When it sent its last vote, and how many blocks its fork had.
+    sent: (Time, u32),
     finalized: Slot,
     /// Votes that go into gossip.
     published: Vec<Vote>,
     /// Bodies that the chain no longer needs.
     released: Vec<BodyId>,
     moves: Moves,
+    /// The forks that it votes on at the same time, if it lies.
+    faces: Vec<Face>,
 }
 
 impl Consensus {
@@ -104,17 +113,19 @@ impl Consensus {
             voted: None,
             counted: Latest::new(nodes),
             heard: Latest::new(nodes),
+            seen: vec![(Slot::ZERO, BlockId(0)); nodes].into(),
             tallies: Tallies::new(nodes),
             duplicates: Duplicates::default(),
             own: Vec::new(),
             stuck: false,
             polling: false,
             told: None,
-            sent: Time::ZERO,
+            sent: (Time::ZERO, 0),
             finalized: Slot::ZERO,
             published: Vec::new(),
             released: Vec::new(),
             moves: Moves::default(),
+            faces: Vec::new(),
         })
     }
 
@@ -172,8 +183,15 @@ impl Consensus {
             // Votes that came before the block.
             let stake = self.tallies.stake(link.slot(), link.id);
             desk.chain.support(link.id, stake);
+            if self.tallies.has(link.slot(), link.id, Level::Optimistic) {
+                self.root_at(desk, ctx, link.id);
+            }
         }
         self.judge_version(desk, link);
+        let (slot, id) = (link.slot(), link.id);
+        for voter in self.tallies.voters(slot, id) {
+            see(&mut self.seen[voter.index()], slot, id);
+        }
         let count = desk.block(ctx, link).ledger.votes().len();
         for place in 0..count {
             let vote = desk.block(ctx, link).ledger.votes()[place];
@@ -274,8 +292,12 @@ impl Consensus {
         }
         let root = desk.chain.root().slot();
         let Some(sum) = self.tallies.add(root, &vote, stake) else { return false };
+        self.notice_contradiction(desk, ctx, &vote);
         if self.config.style == Style::Classroom {
             desk.chain.support(vote.block, stake);
+        }
+        if desk.chain.link(vote.block).is_some() {
+            see(&mut self.seen[vote.voter.index()], vote.slot, vote.block);
         }
         let reached = [
             (Level::Duplicate, stakes.exceeds(sum, duplicate::CONFIRMED)),
@@ -303,6 +325,7 @@ impl Consensus {
     /// A block that the node will never leave.
     fn root_at(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, block: BlockId) {
         let root = *desk.chain.root();
+        let block = self.below_all_faces(desk, block);
         let Some(link) = desk.chain.link(block).copied() else { return };
         if link.height <= root.height || !desk.chain.leads_to(root.id, block) {
             return;
@@ -311,6 +334,13 @@ impl Consensus {
         self.tallies.forget(link.slot());
         self.duplicates.forget(link.slot());
         ctx.observe(Fact::Rooted { node: ctx.me(), slot: link.slot(), block: block.0 });
+    }
+}
+
+/// Replaces what was seen of a voter by something later.
+fn see(seen: &mut (Slot, BlockId), slot: Slot, block: BlockId) {
+    if slot > seen.0 {
+        *seen = (slot, block);
     }
 }
 

@@ -28,7 +28,7 @@ use self::active_set::ActiveSets;
 use self::prune::Received;
 use self::pull::Budget;
 use self::roster::{Roster, pull_weight};
-use self::shared::within_window;
+use self::shared::{first_contact_info, within_window};
 use self::store::{Standing, Store};
 use self::value::{Place, VOTES};
 use crate::base::id::NodeId;
@@ -62,6 +62,8 @@ pub struct Crds {
     budget: Option<Budget>,
     /// Validators whose contact info the node has.
     validators: u32,
+    /// It began with the contact infos of all, and has not gone through a round.
+    warm: bool,
     /// The rounds have begun in this life of the node.
     running: bool,
     /// The contact info of this life is published and the active sets are filled.
@@ -93,6 +95,7 @@ impl Crds {
             votes: [None; VOTES],
             budget: None,
             validators: 0,
+            warm: false,
             running: false,
             settled: false,
             rotate_at: Time::ZERO,
@@ -117,7 +120,9 @@ impl Crds {
     /// The node joins the network: at its start, when it connects (if that is later), and after
     /// each restart. The main loop begins.
     pub fn connect(&mut self, shared: &Shared, ctx: &mut (impl Local + Alarm<Timer>)) {
-        self.store.open(shared.layout.keys());
+        if self.store.open(shared.layout.keys()) && shared.config.warm {
+            self.warm_up(shared, ctx);
+        }
         if self.running {
             return;
         }
@@ -129,6 +134,23 @@ impl Crds {
             (Phase::Aligned, passed) => interval - passed,
         };
         ctx.after(Span::from_nanos(first), Timer::Round);
+    }
+
+    /// Takes the first contact infos of all nodes in, as if it had been there before.
+    fn warm_up(&mut self, shared: &Shared, ctx: &mut impl Local) {
+        let (node, version) = (self.me, 1);
+        self.warm = true;
+        for about in NodeId::all(shared.stakes.len()) {
+            self.store.insert(&first_contact_info(shared.layout, about), ctx.now());
+            if shared.stakes[about] > 0 {
+                self.validators += 1;
+                ctx.observe(if about == node {
+                    Fact::Published { node, version }
+                } else {
+                    Fact::Learned { node, about, version, from: about }
+                });
+            }
+        }
     }
 
     /// An alarm went off.
@@ -144,7 +166,10 @@ impl Crds {
         let config = shared.config;
         if !self.settled {
             self.settled = true;
-            self.publish(shared, ctx, Value::ContactInfo);
+            // What a warm node begins with is its present one.
+            if !std::mem::take(&mut self.warm) {
+                self.publish(shared, ctx, Value::ContactInfo);
+            }
             self.rotate(shared, peers, now);
             self.rotate_at = now.saturating_add(self.first(shared.phase, config.rotation));
             self.pull_at = now;
@@ -213,6 +238,7 @@ impl Crds {
     /// The node crashed. Contact infos are on disk; the rest is lost in any case.
     pub fn on_crash(&mut self, shared: &Shared, memory: Memory) {
         self.running = false;
+        self.warm = false;
         self.settled = false;
         self.roster_is_current = false;
         self.waiting.clear();

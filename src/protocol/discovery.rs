@@ -125,6 +125,25 @@ impl Discovery {
         }
     }
 
+    /// A message arrived at a liar, which names nobody but its `fellows` to who asks for peers.
+    pub fn mislead(
+        &mut self,
+        peers: &mut Peers,
+        ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
+        (from, message): (NodeId, Message),
+        mut fellows: Vec<NodeId>,
+    ) {
+        if !matches!(message, Message::Announce | Message::Request) {
+            return self.on_message(peers, ctx, from, message);
+        }
+        self.heard(peers, ctx, from);
+        fellows.retain(|fellow| *fellow != from);
+        self.rng.shuffle(&mut fellows);
+        fellows.truncate(self.settings.config.answer_limit as usize);
+        let list = ctx.store(Body::new(fellows));
+        ctx.send(from, Message::Peers(list));
+    }
+
     /// An alarm went off.
     pub fn on_timer(
         &mut self,

@@ -8,6 +8,7 @@
 
 mod config;
 mod flooded;
+mod liar;
 mod message;
 mod pending;
 

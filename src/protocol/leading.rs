@@ -10,7 +10,8 @@ mod making;
 
 use std::sync::Arc;
 
-pub use self::config::{BlocksConfig, Content, Registry, SlotsConfig, Start};
+pub use self::config::{BlocksConfig, Content, ExplicitBlock, Registry, SlotsConfig, Start};
+use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::blockstore::Blockstore;
 use super::chain::{Chain, Link};
@@ -39,7 +40,7 @@ const FIRST: Slot = Slot::new(1);
 /// How far a node looks for its next slot in one go, where leaders are cheap to tell.
 const HORIZON: u32 = 65_536;
 /// The same where every slot costs thousands of hashes.
-const POH_HORIZON: u32 = 64;
+pub const POH_HORIZON: u32 = 64;
 
 /// Alarms of this part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +74,8 @@ pub enum Timer {
 pub struct Made {
     /// Its body, held once by the store.
     pub body: BodyId,
+    /// Another block for the same slot, by a liar that makes two; nobody holds it.
+    pub twin: Option<BodyId>,
     /// How long the leader has for it.
     pub length: Span,
     /// Whether it is finished only when that time is over, because its last tick belongs to it.
@@ -100,6 +103,8 @@ pub struct Desk<'a> {
     pub contacts: Contacts<'a>,
     /// Its part in votes, if there are any.
     pub consensus: Option<&'a mut Consensus>,
+    /// What it does against the rules; `None` if it is honest.
+    pub liar: Option<&'a mut Adversary>,
 }
 
 /// One node's part in making blocks, and its chain.
@@ -154,10 +159,16 @@ impl Leading {
         }
     }
 
-    /// Whether the slot that the node is in by its own count is its own.
+    /// Whether the slot that the node is in by its own count is its own, in its own eyes.
     #[must_use]
-    pub fn is_leading(&self, cluster: &mut Cluster, me: NodeId, now: Time) -> bool {
-        cluster.schedule.leader(self.slot(now)) == Some(me)
+    pub fn is_leading(
+        &self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        me: NodeId,
+        now: Time,
+    ) -> bool {
+        contacts.leader(self.slots.registry, cluster, self.slot(now)) == Some(me)
     }
 
     /// The node starts, or comes back.
@@ -263,7 +274,7 @@ impl Leading {
 
     /// The time in which a leader ticks through its slot.
     fn length(&self) -> Span {
-        self.slots.duration.saturating_sub(self.slots.adjustment)
+        self.slots.length()
     }
 
     /// How far the node looks for its next slot in one go.

@@ -1,25 +1,29 @@
 //! Protocol layer: what the operations of a node cost. Prices come from the scenario's `[cost]`
 //! table, never from a clock; `headwater calibrate` measures a machine and prints such a table.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::base::time::Span;
 use crate::sim::protocol::Local;
 
 /// The price of each operation; all are zero unless the scenario says otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Prices {
-    /// To make a signature.
+    /// Time to make a signature.
     pub sign: Span,
-    /// To check a signature.
+    /// Time to check a signature.
     pub verify: Span,
-    /// To hash 1,000 bytes.
+    /// Time to hash 1,000 bytes.
     pub hash_kilobyte: Span,
-    /// To execute a transaction.
+    /// Time to execute a transaction.
     pub execute: Span,
-    /// For 1,000 hashes of proof of history, one after the other.
+    /// Time for 1,000 hashes of proof of history, one after the other.
     pub poh: Span,
-    /// To store a shred.
+    /// Time to store a shred.
     pub shred: Span,
-    /// To decode a FEC set.
+    /// Time to decode a FEC set.
     pub code: Span,
 }
 
@@ -43,6 +47,20 @@ pub enum Work {
 }
 
 impl Prices {
+    /// All prices with their keys, in the order of the table.
+    #[must_use]
+    pub const fn entries(&self) -> [(&'static str, Span); 7] {
+        [
+            ("sign", self.sign),
+            ("verify", self.verify),
+            ("hash_kilobyte", self.hash_kilobyte),
+            ("execute", self.execute),
+            ("poh", self.poh),
+            ("shred", self.shred),
+            ("code", self.code),
+        ]
+    }
+
     /// Whether all operations are free.
     #[must_use]
     pub fn is_free(&self) -> bool {

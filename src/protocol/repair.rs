@@ -137,7 +137,8 @@ impl Repair {
     }
 
     /// A message of repair came: the shred that it brings, if it is an answer. `leads` says whether
-    /// the node is in a slot of its own.
+    /// the node is in a slot of its own, and `keeps` which data shreds it will not give, as a liar
+    /// does.
     pub fn on_message(
         &mut self,
         view: &View<'_>,
@@ -145,12 +146,16 @@ impl Repair {
         from: NodeId,
         message: Message,
         leads: bool,
+        keeps: impl Fn(&Block, u32) -> bool,
     ) -> Option<(BodyId, u16)> {
         if let Message::Answer { block, index } = message {
             return Some((block, index));
         }
         match self.server.on_request(&self.settings, view, ctx, message, leads) {
-            Ok(answers) => server::send(ctx, from, &answers),
+            Ok(mut answers) => {
+                answers.retain(|(body, index)| !keeps(ctx.body(*body), u32::from(*index)));
+                server::send(ctx, from, &answers);
+            }
             Err(reason) => {
                 let node = ctx.me();
                 ctx.observe(Fact::RepairRefused { node, reason });

@@ -117,6 +117,8 @@ pub struct Schedule {
     searches: NodeMap<Search>,
     /// Nodes that never lead need not search.
     leads: NodeMap<bool>,
+    /// Slots from which on stakes are others, and the leaders from there on.
+    later: Vec<(u32, Source)>,
 }
 
 #[derive(Clone, Debug)]
@@ -166,16 +168,34 @@ impl Schedule {
             }
         };
         let searches = NodeMap::filled(stakes.len(), Search::default());
-        Self { source, window: config.window(), searches, leads }
+        Self { source, window: config.window(), searches, leads, later: Vec::new() }
+    }
+
+    /// The same until a slot, which is later than those of all changes before, and another one from
+    /// there on.
+    #[must_use]
+    pub fn until(mut self, slot: Slot, then: Self) -> Self {
+        for (leads, later) in self.leads.values_mut().zip(then.leads.values()) {
+            *leads |= later;
+        }
+        self.later.push((slot.number(), then.source));
+        self
+    }
+
+    /// What counts at a slot.
+    fn source_at(&mut self, slot: u32) -> &mut Source {
+        match self.later.iter_mut().rev().find(|(from, _)| *from <= slot) {
+            Some((_, source)) => source,
+            None => &mut self.source,
+        }
     }
 
     /// The leader of a slot; `None` if nobody has stake or the list says so.
     pub fn leader(&mut self, slot: Slot) -> Option<NodeId> {
-        let window = slot.number() / self.window;
-        match &mut self.source {
-            Source::Poh(stakes, chain) => {
-                stakes.drawn_by(&chain.hash(Slot::new(window * self.window)))
-            }
+        let length = self.window;
+        let window = slot.number() / length;
+        match self.source_at(slot.number()) {
+            Source::Poh(stakes, chain) => stakes.drawn_by(&chain.hash(Slot::new(window * length))),
             Source::Epoch(epochs) => epochs.leader(slot),
             Source::List(list) if list.is_empty() => None,
             Source::List(list) => list[window as usize % list.len()],
@@ -236,11 +256,14 @@ impl Schedule {
 
     /// The first slot after one whose leader is found anew; `None` after the last of all slots.
     fn next_change(&self, slot: u32) -> Option<u32> {
-        match &self.source {
+        let next = match &self.source {
             Source::Epoch(epochs) => epochs.next_window(slot),
             Source::Poh(..) | Source::List(_) => {
                 (slot / self.window).checked_add(1)?.checked_mul(self.window)
             }
-        }
+        };
+        // Where stakes change there may be another leader in the middle of a window.
+        let change = self.later.iter().map(|(from, _)| *from).find(|from| *from > slot);
+        next.map_or(change, |next| Some(change.map_or(next, |change| next.min(change))))
     }
 }

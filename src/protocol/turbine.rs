@@ -6,6 +6,7 @@
 //! the Alpenglow white paper.
 
 pub mod config;
+mod liar;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use self::config::Config;
 use self::config::{Emission, Order};
+pub use self::liar::Shreds;
 pub use self::message::{Message, Timer};
 use self::tree::ShredKey;
 use super::block::{Block, BlockId, Shape, ShredAt};
@@ -24,7 +26,7 @@ use super::peers::Peers;
 use super::price::Work;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
-use crate::base::time::Span;
+use crate::base::time::{Span, Time};
 use crate::fact::Fact;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Context, Shelf};
@@ -44,6 +46,8 @@ pub struct Turbine {
     /// one may leave after the next has begun.
     emitting: Vec<Emitting>,
     targets: Vec<NodeId>,
+    /// What the node does to shreds against the rules; `None` if it is honest.
+    liar: Option<Box<Shreds>>,
 }
 
 /// A leader's block on its way out.
@@ -110,12 +114,25 @@ impl Turbine {
     /// A node that has sent nothing.
     #[must_use]
     pub const fn new(config: Arc<Config>) -> Self {
-        Self { config, emitting: Vec::new(), targets: Vec::new() }
+        Self { config, emitting: Vec::new(), targets: Vec::new(), liar: None }
+    }
+
+    /// The same for a node that keeps shreds back or sends them late.
+    #[must_use]
+    pub fn with_liar(self, liar: Option<Box<Shreds>>) -> Self {
+        Self { liar, ..self }
+    }
+
+    /// Whether the node keeps a shred from those who ask for it, as a liar may.
+    #[must_use]
+    pub fn keeps_from_askers(&self, now: Time, me: NodeId, block: &Block, at: ShredAt) -> bool {
+        self.liar.as_ref().is_some_and(|liar| liar.keeps_from_askers(now, me, block, at))
     }
 
     /// The node crashed: what it was sending stays unsent.
-    pub fn on_crash(&mut self) {
+    pub fn on_crash(&mut self, ctx: &mut impl Ctx) {
         self.emitting.clear();
+        self.liar.iter_mut().for_each(|liar| liar.on_crash(ctx));
     }
 
     /// The leader begins to send a block of its own, which it holds. `length` is its time in the
@@ -151,6 +168,9 @@ impl Turbine {
         ctx: &mut impl Ctx,
         Timer { slot, step }: Timer,
     ) {
+        if let (Timer::LATE, Some(liar)) = (Timer { slot, step }, &mut self.liar) {
+            return liar.on_timer(ctx);
+        }
         let place = self.emitting.iter().position(|emitting| emitting.slot == slot);
         if let Some(place) = place {
             let emitting = self.emitting.remove(place);
@@ -204,7 +224,9 @@ impl Turbine {
         ordinals: std::ops::Range<u32>,
     ) {
         let facts = Facts::of(ctx.body(emitting.body));
+        let kept = self.kept(ctx, &facts, ordinals.clone());
         let shreds = ordinals.map(|ordinal| facts.shape.at(ordinal));
+        let shreds = shreds.filter(|at| kept.is_empty() || !kept.contains(at));
         if self.config.order == Order::ChunkMajor {
             for at in shreds {
                 self.choose(cluster, peers, &facts, at, ctx.me());
@@ -214,6 +236,28 @@ impl Turbine {
         } else {
             let body = emitting.body;
             self.receiver_major((cluster, peers), ctx, body, shreds, 1, &mut emitting.sent);
+        }
+    }
+
+    /// Which of these shreds the node keeps to itself, if it lies.
+    fn kept(
+        &mut self,
+        ctx: &mut impl Ctx,
+        facts: &Facts,
+        ordinals: std::ops::Range<u32>,
+    ) -> Vec<ShredAt> {
+        let Some(liar) = &mut self.liar else { return Vec::new() };
+        let own = facts.leader == ctx.me();
+        let shreds = ordinals.map(|ordinal| facts.shape.at(ordinal));
+        shreds.filter(|at| liar.keeps(ctx, own, (facts.id, facts.shape.ordinal(*at)))).collect()
+    }
+
+    /// Sends a shred to a node, late if it lies so.
+    #[inline]
+    fn send(&mut self, ctx: &mut impl Ctx, to: NodeId, message: Message) {
+        match &mut self.liar {
+            None => ctx.send(to, message),
+            Some(liar) => liar.send(ctx, to, message),
         }
     }
 
@@ -235,7 +279,7 @@ impl Turbine {
             for at in shreds.clone() {
                 self.choose(cluster, peers, &facts, at, ctx.me());
                 if let Some(&to) = self.targets.get(rank) {
-                    ctx.send(to, Message::Shred { block: body, at, hops });
+                    self.send(ctx, to, Message::Shred { block: body, at, hops });
                     sent.add(1, facts.shape.size(at));
                     served = true;
                 }
@@ -340,6 +384,11 @@ impl Turbine {
         {
             return;
         }
+        if let Some(liar) = &mut self.liar
+            && liar.keeps(ctx, false, (facts.id, facts.shape.ordinal(at)))
+        {
+            return;
+        }
         self.choose(cluster, peers, &facts, at, me);
         let limit = (self.config.order == Order::ChildMajor).then_some(1);
         self.dispatch(ctx, body, at, hops.saturating_add(1), limit);
@@ -390,7 +439,11 @@ impl Turbine {
         // What repair brought is not passed on in any order.
         let shreds: Vec<ShredAt> = if later {
             let all = (0..shape.shreds()).map(|ordinal| shape.at(ordinal));
-            all.filter(|at| !repaired(at)).collect()
+            let mut shreds: Vec<ShredAt> = all.filter(|at| !repaired(at)).collect();
+            if let Some(liar) = &mut self.liar {
+                shreds.retain(|at| !liar.keeps(ctx, false, (id, shape.ordinal(*at))));
+            }
+            shreds
         } else {
             Vec::new()
         };
@@ -418,7 +471,7 @@ impl Turbine {
             Some(trees) => trees.children(&facts.key(at), me, &mut self.targets),
             None => {
                 let ordinal = facts.shape.ordinal(at);
-                let places = tree::round_robin(ordinal, self.config.fanout, peers.len());
+                let places = tree::round_robin(ordinal, self.config.trees.fanout, peers.len());
                 self.targets.clear();
                 self.targets.extend(places.map(|place| peers.get(place)));
             }
@@ -433,7 +486,7 @@ impl Turbine {
     /// Sends a shred to those chosen, or to the first of them only.
     #[inline]
     fn dispatch(
-        &self,
+        &mut self,
         ctx: &mut impl Ctx,
         block: BodyId,
         at: ShredAt,
@@ -441,17 +494,31 @@ impl Turbine {
         limit: Option<usize>,
     ) {
         let message = Message::Shred { block, at, hops };
-        let targets = self.targets.iter().take(limit.unwrap_or(usize::MAX));
-        targets.for_each(|&to| ctx.send(to, message));
+        let targets = &self.targets[..self.targets.len().min(limit.unwrap_or(usize::MAX))];
+        match &mut self.liar {
+            None => targets.iter().for_each(|&to| ctx.send(to, message)),
+            Some(liar) => targets.iter().for_each(|&to| liar.send(ctx, to, message)),
+        }
+    }
+
+    /// Sends every shred of a block straight to each of some nodes.
+    pub fn send_straight(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
+        let shape = ctx.body(block).shape;
+        for at in (0..shape.shreds()).map(|ordinal| shape.at(ordinal)) {
+            to.iter().for_each(|to| ctx.send(*to, Message::Shred { block, at, hops: 1 }));
+        }
     }
 
     /// Sends a whole block again to some peers, chunk after chunk in turn (the classroom's way of
     /// catching up).
     pub fn resend(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
-        let shape = ctx.body(block).shape;
+        let (now, me, shape) = (ctx.now(), ctx.me(), ctx.body(block).shape);
         for ordinal in 0..shape.shreds() {
             let at = shape.at(ordinal);
-            for place in tree::round_robin(ordinal, self.config.fanout, to.len()) {
+            if self.keeps_from_askers(now, me, ctx.body(block), at) {
+                continue;
+            }
+            for place in tree::round_robin(ordinal, self.config.trees.fanout, to.len()) {
                 ctx.send(to[place], Message::Again { block, at });
             }
         }

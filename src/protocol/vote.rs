@@ -6,6 +6,8 @@ mod standings;
 
 pub use self::standings::Standings;
 
+use std::collections::BTreeMap;
+
 use super::block::BlockId;
 use super::content::mix;
 use super::tower::{Lockout, Tower};
@@ -69,10 +71,14 @@ pub struct Ballots {
     /// The towers, one after the other; a vote knows where its own begins, and it ends where the
     /// next one's does.
     rows: Vec<Row>,
+    /// The last vote of every node that has cast one.
+    last: Vec<Option<VoteId>>,
+    /// Votes that another one of the same voter speaks against, and the first such one.
+    contradicted: BTreeMap<VoteId, VoteId>,
 }
 
 impl Ballots {
-    /// Most votes of a run: some 3 GB. Whoever would pass it casts none.
+    /// Most votes of a run: some 3 GB. The scenario reader refuses runs that could pass it.
     pub const MOST: usize = 50_000_000;
 
     /// Keeps a new vote with the tower after it; `None` beyond [`Ballots::MOST`].
@@ -100,7 +106,46 @@ impl Ballots {
             }
         }
         self.votes.push((vote, begin as u32));
+        self.compare(&vote);
         Some(vote)
+    }
+
+    /// Notes whether a new vote and the one that its voter cast before speak against each other.
+    fn compare(&mut self, vote: &Vote) {
+        let place = vote.voter.index();
+        if self.last.len() <= place {
+            self.last.resize(place + 1, None);
+        }
+        let Some(before) = self.last[place].replace(vote.id) else { return };
+        if self.contradict(before, vote.id) {
+            self.contradicted.insert(vote.id, before);
+            self.contradicted.entry(before).or_insert(vote.id);
+        }
+    }
+
+    /// Whether no honest voter casts both of two votes: they are for two blocks of a slot, or the
+    /// tower of the one for the later slot lacks an entry that the other one's promises to keep
+    /// until after that slot. What lies before the later one's root counts as kept.
+    fn contradict(&self, one: VoteId, other: VoteId) -> bool {
+        let (one, other) = (self.get(one), self.get(other));
+        if one.slot == other.slot {
+            return one.block != other.block;
+        }
+        let (early, late) = if one.slot < other.slot { (one, other) } else { (other, one) };
+        let mut kept = self.entries(late.id).map(|entry| entry.slot).peekable();
+        let locked = |entry: &Lockout| entry.last_locked() >= u64::from(late.slot.number());
+        let mut promised = self.entries(early.id).filter(locked);
+        // Both run from the newest entry to the oldest.
+        !promised.all(|entry| {
+            while kept.next_if(|slot| *slot > entry.slot).is_some() {}
+            entry.slot <= late.root || kept.peek() == Some(&entry.slot)
+        })
+    }
+
+    /// A vote of the same voter that speaks against this one, if there is any in the run.
+    #[must_use]
+    pub fn contradicted(&self, vote: VoteId) -> Option<VoteId> {
+        self.contradicted.get(&vote).copied()
     }
 
     /// How many there are.

@@ -41,17 +41,8 @@ pub(super) fn first_difference(
     let names: BTreeSet<&str> =
         old.files.iter().chain(&new.files).map(|file| file.name.as_str()).collect();
     for name in names {
-        let (old_path, new_path) = (old_folder.join(name), new_folder.join(name));
-        let difference = match (open(&old_path)?, open(&new_path)?) {
-            (None, None) => None,
-            (Some(_), None) => Some((1, "a file".to_string(), "no such file".to_string())),
-            (None, Some(_)) => Some((1, "no such file".to_string(), "a file".to_string())),
-            (Some(before), Some(now)) => {
-                first_line(before, now).map_err(ResultsError::io("compare", &old_path))?
-            }
-        };
-        if let Some((line, before, now)) = difference {
-            return Ok(Some(Difference { file: name.to_string(), line, before, now }));
+        if let Some(difference) = difference_of(name, old_folder, new_folder)? {
+            return Ok(Some(difference));
         }
     }
     let (before, now) = (old.to_text(), new.as_asked_by(old).to_text());
@@ -59,6 +50,33 @@ pub(super) fn first_difference(
         .map_err(ResultsError::io("compare", old_folder))?;
     Ok(difference.map(|(line, before, now)| Difference {
         file: Manifest::FILE.to_string(),
+        line,
+        before,
+        now,
+    }))
+}
+
+/// The first difference between the files of this name in two folders; a missing file differs from
+/// an existing one.
+///
+/// # Errors
+/// [`ResultsError::Io`] if one cannot be read.
+pub fn difference_of(
+    name: &str,
+    old: &Path,
+    new: &Path,
+) -> Result<Option<Difference>, ResultsError> {
+    let (old_path, new_path) = (old.join(name), new.join(name));
+    let difference = match (open(&old_path)?, open(&new_path)?) {
+        (None, None) => None,
+        (Some(_), None) => Some((1, "a file".to_string(), "no such file".to_string())),
+        (None, Some(_)) => Some((1, "no such file".to_string(), "a file".to_string())),
+        (Some(before), Some(now)) => {
+            first_line(before, now).map_err(ResultsError::io("compare", &old_path))?
+        }
+    };
+    Ok(difference.map(|(line, before, now)| Difference {
+        file: name.to_string(),
         line,
         before,
         now,

@@ -84,6 +84,12 @@ impl Folder {
         &self.target
     }
 
+    /// Where the files are until the folder is published.
+    #[must_use]
+    pub fn partial(&self) -> &Path {
+        self.staging.partial()
+    }
+
     /// A sink that writes these tables. To be given back to [`Folder::close`].
     ///
     /// # Errors

@@ -43,10 +43,14 @@ pub struct Manifest {
     pub complete: bool,
     /// What became of the expectations, in words.
     pub verdict: String,
+    /// The scenario as it was named on the command line; files that it names start in its folder.
+    pub source: String,
     /// Changes made on the command line, each as `key=value`, in their order.
     pub overrides: Vec<String>,
     /// A command that makes the same run again, to be pasted into a shell.
     pub command: String,
+    /// The files that the scenario names.
+    pub inputs: Vec<InputRecord>,
     /// Every other file that belongs to the results, sorted by name; filled in by
     /// [`Folder::publish`](super::folder::Folder::publish).
     pub files: Vec<FileRecord>,
@@ -66,6 +70,18 @@ pub struct FileRecord {
     pub sha256: Digest,
 }
 
+/// A file that the scenario names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputRecord {
+    /// Its name as in the scenario.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
 /// The two keys that are read before anything else, so that the error can say what is wrong.
 #[derive(Deserialize)]
 struct Header {
@@ -75,7 +91,7 @@ struct Header {
 
 impl Manifest {
     /// The format that this program writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
     /// What `program` says.
     pub const PROGRAM: &'static str = "headwater";
     /// Name of the file.
@@ -122,7 +138,9 @@ impl Manifest {
         Self {
             program_version: other.program_version.clone(),
             scenario: other.scenario.clone(),
+            source: other.source.clone(),
             overrides: other.overrides.clone(),
+            inputs: other.inputs.clone(),
             command: other.command.clone(),
             resolved: other.resolved.clone(),
             ..self.clone()
@@ -208,8 +226,10 @@ pub(super) mod tests {
             reached_ns: 40_000_000_000,
             complete: true,
             verdict: "as expected".into(),
+            source: "smoke".into(),
             overrides: vec!["gossip.fanout=8".into()],
             command: "headwater run smoke --seed 7 --set gossip.fanout=8".into(),
+            inputs: Vec::new(),
             files: Vec::new(),
             resolved: "[gossip]\nfanout = 8\n".into(),
         }
@@ -228,7 +248,7 @@ pub(super) mod tests {
         fs::write(folder.path().join(Manifest::FILE), manifest.to_text()).expect("written");
         assert_eq!(Manifest::read(folder.path()).expect("a manifest"), manifest);
         let text = manifest.to_text();
-        assert!(text.starts_with("{\n  \"format\": 1,\n  \"program\": \"headwater\",\n"), "{text}");
+        assert!(text.starts_with("{\n  \"format\": 2,\n  \"program\": \"headwater\",\n"), "{text}");
         assert!(text.contains(&format!("\"key\": \"{}\"", Digest::of(b"a"))), "{text}");
         assert!(text.ends_with("}\n"), "{text}");
     }
@@ -240,7 +260,7 @@ pub(super) mod tests {
         assert!(reason("[1, 2]").contains("not the manifest of a headwater run"));
         assert!(reason(&good[..60]).contains("not the manifest of a headwater run"));
         assert!(reason(&good.replace("\"headwater\"", "\"npm\"")).contains("written by npm"));
-        assert!(reason(&good.replace("\"format\": 1", "\"format\": 9")).contains("has format 9"));
+        assert!(reason(&good.replace("\"format\": 2", "\"format\": 9")).contains("has format 9"));
         let damaged = reason(&good.replace("\"seed\": 7", "\"seed\": -7"));
         assert!(damaged.contains("is damaged") && damaged.contains("line"), "{damaged}");
         let mut outside = sample("a");

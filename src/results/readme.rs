@@ -39,8 +39,13 @@ pub const MANIFEST: FileDoc = FileDoc {
         ("reached_ns", "virtual time reached, in nanoseconds"),
         ("complete", "false if a limit ended the run early"),
         ("verdict", "what became of the expectations"),
+        ("source", "the scenario as it was named on the command line; not compared"),
         ("overrides", "changes made on the command line; not compared"),
         ("command", "a command that makes the same run again; not compared"),
+        (
+            "inputs",
+            "files that the scenario names: `path`, `bytes`, `sha256`; not compared by name",
+        ),
         ("files", "the compared files: `name`, length in `bytes`, `sha256`"),
         ("resolved", "the scenario with presets, defaults and changes written out, as TOML"),
     ],
@@ -107,6 +112,9 @@ removed by the next run of the same folder.
   key takes its place.
 - A folder of another run is refused, or replaced as a whole with `--force`. A folder that was not
   written by headwater is never replaced.
+- The folder of a sweep holds records and two tables over all its runs; they are explained in
+  [`scenarios/README.md`](../scenarios/README.md). What came of the shipped experiments is in
+  [`experiments`](experiments).
 ";
 
 fn overview(tables: &[&'static TableSpec], files: &[FileDoc]) -> String {

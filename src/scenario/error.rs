@@ -47,6 +47,15 @@ impl ScenarioError {
         self
     }
 
+    /// The same error of a table that stands elsewhere: `at` takes the place of `of` in the key.
+    #[must_use]
+    pub fn moved(mut self, of: &str, at: &str) -> Self {
+        if let Some(rest) = self.key.strip_prefix(of) {
+            self.key = format!("{at}{rest}");
+        }
+        self
+    }
+
     /// The same error with a near name or another way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -1,7 +1,9 @@
 //! Scenario layer: the plan, a scenario with every reference resolved and checked, ready to run.
 
+mod adversary;
 mod blocks;
 mod chaos;
+mod expectations;
 mod fault;
 mod limits;
 mod network;
@@ -9,23 +11,30 @@ mod notes;
 mod output;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ScenarioError;
+use super::inputs::{self, InputFile};
 use super::population::Population;
 use super::reader::{Locations, Read};
 use super::schema::Scenario;
+use super::schema::fault::FaultConfig;
 use super::topology::{self, Overlay};
 use crate::base::digest::Digest;
 use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
+use crate::expect::Expectation;
 use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
 use crate::sim::SimulationPlan;
+use crate::sim::fault::Fault;
 
+pub use self::adversary::PlannedAdversary;
+pub use self::expectations::resolve as expectations;
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
 
@@ -54,6 +63,8 @@ pub struct Plan {
     pub simulation: SimulationPlan,
     /// All faults as the scenario lists them, for the record.
     pub faults: Vec<PlannedFault>,
+    /// All adversaries as the scenario lists them.
+    pub adversaries: Vec<PlannedAdversary>,
     /// What nodes do.
     pub validators: ValidatorSettings,
     /// How long after its start each node connects.
@@ -66,6 +77,10 @@ pub struct Plan {
     pub transactions: Vec<TransactionStream>,
     /// How many transactions are followed at a time.
     pub transaction_window: usize,
+    /// The files that the scenario names.
+    pub inputs: Vec<InputFile>,
+    /// What is expected of the run.
+    pub expectations: Vec<Expectation>,
     /// What a reader should know of the scenario, one sentence each.
     pub notes: Vec<String>,
 }
@@ -103,6 +118,7 @@ impl Plan {
         let (network, network_digest) =
             network::resolve(scenario, &population, &overlay, &nodes, base_dir, seed)?;
         let faults = fault::resolve(scenario, &population, base_dir, seed, end)?;
+        let adversaries = adversary::resolve(scenario, &population, seed)?;
         let (rumors, streams) = workload::resolve(scenario, &population, seed, end)?;
         let transactions = workload::transactions::resolve(scenario, &population, seed, end)?;
         let rumor_window = workload::window(&streams, &scenario.limits);
@@ -120,13 +136,15 @@ impl Plan {
             network,
             starts: nodes.starts,
             faults: faults.actions,
+            steered: false,
             costs: scenario.cost.kernel(),
-            handlers_charge: !scenario.cost.protocol().is_free(),
+            handlers_charge: !scenario.cost.work.is_free(),
             pending_limit: scenario.limits.pending_events as usize,
             inbox_limit: scenario.limits.inbox as usize,
         };
         let mut plan = Self {
-            scenario: Scenario { gossip, ..scenario.clone() },
+            // A run is one point of an experiment and knows nothing of the others.
+            scenario: Scenario { gossip, sweep: None, ..scenario.clone() },
             seed,
             end,
             population,
@@ -134,16 +152,23 @@ impl Plan {
             network_digest,
             simulation,
             faults: faults.planned,
+            adversaries,
             validators,
             connects: nodes.connects,
             rumors,
             streams,
             transaction_window: workload::followed(&transactions, &scenario.limits),
             transactions,
+            inputs: inputs::of(scenario, base_dir)?,
+            expectations: expectations::resolve(&scenario.expect)?,
             notes: left_out.iter().cloned().collect(),
         };
         output::settle(&mut plan)?;
+        if scenario.sweep.is_some() {
+            plan.notes.push("sweep: a single run does not read it, `headwater sweep` does".into());
+        }
         plan.notes.extend(notes::of(&plan));
+        plan.notes.extend(expectations::notes(&plan));
         Ok(plan)
     }
 
@@ -174,6 +199,28 @@ impl Plan {
         Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
     }
 
+    /// One more fault, resolved as if it stood at the end of the scenario's list.
+    ///
+    /// # Errors
+    /// If it contradicts itself or names what does not exist; the key tells its place in the list.
+    pub fn with_fault(&mut self, fault: FaultConfig) -> Result<Fault, ScenarioError> {
+        self.scenario.faults.push(fault);
+        let all =
+            fault::resolve(&self.scenario, &self.population, Path::new(""), self.seed, self.end);
+        let added = all.map(|all| (all.planned.into_iter().last(), all.actions.into_iter().last()));
+        match added {
+            Ok((Some(planned), Some(action))) => {
+                self.faults.push(planned);
+                Ok(action)
+            }
+            Ok(_) => unreachable!("a list that is not empty has a last entry"),
+            Err(error) => {
+                self.scenario.faults.pop();
+                Err(error)
+            }
+        }
+    }
+
     /// The scenario as TOML with all defaults filled in; reads back as the same plan.
     ///
     /// # Panics
@@ -183,7 +230,8 @@ impl Plan {
         toml::to_string(&self.scenario).expect("every value of a scenario has a TOML form")
     }
 
-    /// The digest of all that a run depends on, files that the scenario names included.
+    /// The digest of all that a run depends on, files that the scenario names included. What is
+    /// expected of it changes nothing in it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut scenario = self.scenario.clone();
@@ -191,6 +239,7 @@ impl Plan {
         scenario.name = String::new();
         scenario.description = String::new();
         scenario.rules = None;
+        scenario.expect = Vec::new();
         let text = toml::to_string(&scenario).expect("every value of a scenario has a TOML form");
         let faults = format!("{:?}", self.simulation.faults);
         Digest::of_parts(&[
@@ -203,16 +252,22 @@ impl Plan {
         ])
     }
 
-    /// The key of the run: the same key means the same bytes.
+    /// The key of the run: the same key means the same bytes, those of the verdict included.
     #[must_use]
     pub fn key(&self) -> Digest {
-        Digest::of_parts(&[
+        let key = Digest::of_parts(&[
             b"headwater run",
             &MODEL_VERSION.to_le_bytes(),
             env!("CARGO_PKG_VERSION").as_bytes(),
             &self.seed.0.to_le_bytes(),
             &self.digest().0,
-        ])
+        ]);
+        if self.scenario.expect.is_empty() {
+            return key;
+        }
+        let expected = BTreeMap::from([("expect", &self.scenario.expect)]);
+        let expected = toml::to_string(&expected).expect("expectations have a TOML form");
+        Digest::of_parts(&[b"headwater expectations", &key.0, expected.as_bytes()])
     }
 }
 
@@ -310,6 +365,7 @@ const SALT_LINK: u32 = 100_000;
 const SALT_WORKLOAD: u32 = 200_000;
 const SALT_FAULT: u32 = 300_000;
 const SALT_TRANSACTIONS: u32 = 1_000_000;
+const SALT_ADVERSARY: u32 = 2_000_000;
 
 /// How many of `total` things are followed at once, within a limit; see `[limits]`.
 const fn limited(total: u64, limit: u32) -> usize {

@@ -38,6 +38,10 @@ pub struct NodesConfig {
     pub observers: u32,
     /// The stakes of the validators, that is of all nodes but the observers.
     pub stake: StakeConfig,
+    /// Stakes that replace those before where an epoch begins, in the order of the epochs: they
+    /// choose leaders, build trees and count votes from then on. Without this key they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub epochs: Vec<EpochConfig>,
     /// Where the nodes stand.
     pub placement: PlacementConfig,
     /// When the first node starts.
@@ -48,6 +52,18 @@ pub struct NodesConfig {
     pub connect: Span,
     /// Nodes that differ from the rest. Where several match, later ones win key by key.
     pub class: Vec<NodeClassConfig>,
+}
+
+/// The stakes from an epoch on (`[[nodes.epochs]]`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EpochConfig {
+    /// The epoch from whose first slot on they count; slot 0 begins epoch 0, and
+    /// `slots.slots_per_epoch` says how long each is.
+    #[schemars(range(min = 1))]
+    pub epoch: u32,
+    /// The stakes of the validators, as in `nodes.stake`. An observer has none ever.
+    pub stake: StakeConfig,
 }
 
 /// Nodes that differ from the rest (`[[nodes.class]]`): only the keys that are given change.
@@ -76,6 +92,7 @@ impl Default for NodesConfig {
             count: 25,
             observers: 0,
             stake: StakeConfig::default(),
+            epochs: Vec::new(),
             placement: PlacementConfig::default(),
             start: Span::ZERO,
             stagger: Span::ZERO,
@@ -101,6 +118,8 @@ pub struct Site {
 pub struct Population {
     /// Stake of every node; zero for observers.
     pub stakes: NodeMap<u64>,
+    /// The stakes from later epochs on, in the order of the epochs.
+    pub later: Vec<(u32, NodeMap<u64>)>,
     /// All sites, whether a node stands there or not.
     pub sites: Vec<Site>,
     /// Site of every node: a place in `sites`.
@@ -131,11 +150,13 @@ impl Population {
         let mut stakes = nodes.stake.resolve(validators, base_dir, seed)?;
         stakes.resize(count, 0);
         let stakes = NodeMap::from_vec(stakes);
+        let later = later_stakes(nodes, (count, validators), base_dir, seed)?;
         let placed = nodes.placement.resolve(&stakes, seed)?;
         let region_of =
             NodeMap::build(count, |node| placed.sites[usize::from(placed.site_of[node])].region);
         Ok(Self {
             stakes,
+            later,
             sites: placed.sites,
             site_of: placed.site_of,
             regions: placed.regions,
@@ -188,6 +209,10 @@ impl Population {
             bytes.extend(self.region_of[node].to_le_bytes());
             bytes.extend(self.identities[node]);
         }
+        for (epoch, stakes) in &self.later {
+            bytes.extend(epoch.to_le_bytes());
+            stakes.values().for_each(|stake| bytes.extend(stake.to_le_bytes()));
+        }
         bytes.extend((self.regions.len() as u64).to_le_bytes());
         self.regions.iter().for_each(|region| text(&mut bytes, region));
         bytes.extend((self.sites.len() as u64).to_le_bytes());
@@ -202,6 +227,31 @@ impl Population {
         }
         bytes
     }
+}
+
+/// The stakes of later epochs.
+fn later_stakes(
+    nodes: &NodesConfig,
+    (count, validators): (usize, usize),
+    base_dir: &Path,
+    seed: Seed,
+) -> Result<Vec<(u32, NodeMap<u64>)>, ScenarioError> {
+    let mut later: Vec<(u32, NodeMap<u64>)> = Vec::new();
+    for (place, config) in nodes.epochs.iter().enumerate() {
+        let before = later.last().map_or(0, |(epoch, _)| *epoch);
+        if config.epoch <= before {
+            let found = config.epoch;
+            let message = format!("{found} is no later epoch; expected at least {}", before + 1);
+            return Err(ScenarioError::new(format!("nodes.epochs[{place}].epoch"), message));
+        }
+        let mut stakes = config
+            .stake
+            .resolve(validators, base_dir, seed)
+            .map_err(|error| error.moved("nodes.stake", &format!("nodes.epochs[{place}].stake")))?;
+        stakes.resize(count, 0);
+        later.push((config.epoch, NodeMap::from_vec(stakes)));
+    }
+    Ok(later)
 }
 
 /// The number of nodes and of those that get a stake.

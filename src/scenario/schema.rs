@@ -1,22 +1,26 @@
 //! Scenario layer: the shapes of the TOML: documented keys and defaults, no opinion about the
 //! world. Every doc comment here becomes part of the key reference and of the editor's schema.
 
+pub mod adversary;
 pub mod chaos;
 pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
+pub mod sweep;
 pub mod transactions;
 pub mod workload;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::adversary::AdversaryConfig;
 use self::chaos::ChaosConfig;
 use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{InvariantsConfig, LimitsConfig, OutputConfig};
+use self::sweep::SweepConfig;
 use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
@@ -24,6 +28,7 @@ use super::population::selector::Selector;
 use super::topology::TopologyConfig;
 use crate::base::time::Span;
 use crate::crypto::Suite;
+use crate::expect::setting::ExpectConfig;
 use crate::protocol::leading::{BlocksConfig, SlotsConfig};
 use crate::protocol::{consensus, discovery, forward, gossip, ledger, mempool, repair, turbine};
 
@@ -84,6 +89,12 @@ pub struct Scenario {
     pub transactions: Vec<TransactionsConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultConfig>,
+    /// What is expected of every run; `headwater run` and `headwater check` judge it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<ExpectConfig>,
+    /// Nodes that do not follow the rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adversaries: Vec<AdversaryConfig>,
     /// Further faults, drawn from the seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chaos: Option<ChaosConfig>,
@@ -93,6 +104,9 @@ pub struct Scenario {
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
     pub limits: LimitsConfig,
+    /// An experiment: values of keys and seeds that `headwater sweep` runs the scenario with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepConfig>,
 }
 
 /// How nodes find each other and notice that a peer is gone (`[discovery]`).
@@ -136,10 +150,13 @@ impl Default for Scenario {
             rumors: Vec::new(),
             transactions: Vec::new(),
             faults: Vec::new(),
+            expect: Vec::new(),
+            adversaries: Vec::new(),
             chaos: None,
             invariants: InvariantsConfig::default(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
+            sweep: None,
         }
     }
 }

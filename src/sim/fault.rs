@@ -115,6 +115,23 @@ impl Schedule {
         self.next += usize::from(boundary.is_some());
         boundary
     }
+
+    /// Whether any boundary has been crossed.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.next > 0
+    }
+
+    /// Adds a boundary, at the place that it would have if it had been there from the start.
+    pub(super) fn insert(&mut self, at: Time, boundary: Boundary) {
+        let place = self.boundaries[self.next..].partition_point(|due| *due < (at, boundary));
+        self.boundaries.insert(self.next + place, (at, boundary));
+    }
+
+    /// Takes a boundary away, if it is still to come.
+    pub(super) fn cancel(&mut self, boundary: Boundary) {
+        let due = self.boundaries[self.next..].iter().position(|(_, due)| *due == boundary);
+        due.map(|place| self.boundaries.remove(self.next + place));
+    }
 }
 
 /// Every node that some fault takes down.

@@ -351,6 +351,11 @@ impl Network {
         self.rules.end(fault);
     }
 
+    /// One more fault than the network was made for.
+    pub fn add_fault(&mut self) {
+        self.rules.tallies.push(Tally::default());
+    }
+
     /// What each fault of the plan met and touched.
     pub fn tally(&mut self, fault: u32) -> &mut Tally {
         &mut self.rules.tallies[fault as usize]

@@ -1,4 +1,4 @@
-//! The verdict of a run: rumors that never appear do not pass in silence.
+//! The verdict of a run: rumors that never appear and blocks in vain do not pass in silence.
 
 use super::{Desk, json};
 
@@ -46,6 +46,24 @@ fn rumors_that_chance_left_out_are_a_warning() {
     assert_eq!(verdict(&stream("per_second = 0.00028\n"), 0), expected);
 }
 
+#[test]
+fn blocks_that_nobody_else_gets_are_a_warning() {
+    let blocks = |nodes: u32, loss: &str| {
+        format!(
+            "name = \"s\"\nduration = \"2s\"\nnodes.count = {nodes}\nnetwork.loss = \"{loss}\"\n\
+             [slots]\nschedule = \"round-robin\"\n[blocks]\ncontent = \"synthetic\"\n"
+        )
+    };
+    let found = "no progress: no block became whole at any node but its leader";
+    assert_eq!(verdict(&blocks(3, "100%"), 0), format!("pass (warning: {found})"));
+    let desk = Desk::new();
+    desk.write("s.toml", &blocks(3, "100%"));
+    let out = desk.ok("run s.toml -o here");
+    assert!(out.contains(&format!(" made)\n    {found}\n")), "{out}");
+    assert_eq!(verdict(&blocks(3, "0%"), 0), "pass");
+    assert_eq!(verdict(&blocks(1, "0%"), 0), "pass", "there is nobody else");
+}
+
 /// Halves of a cluster that vote without the threshold check, and so root two chains.
 const TWO_CHAINS: &str = r#"
 name = "two-chains"
@@ -84,4 +102,23 @@ fn a_broken_invariant_is_told_with_the_command_that_shows_how_it_came_about() {
     assert!(log.lines().any(|line| line.ends_with(told)), "{told}: {}", again.out);
     assert_eq!(desk.call("run s.toml -o here --quiet").code, 1, "the same again");
     assert_eq!(desk.call("run s.toml --set invariants.watch=false -o blind").code, 0);
+}
+
+#[test]
+fn a_cluster_that_cannot_agree_fails_the_run() {
+    let cluster = |leaders: &str| {
+        format!(
+            "name = \"s\"\nduration = \"10s\"\nnodes.count = 3\nnetwork.loss = \"100%\"\n\
+             [slots]\nduration = \"100ms\"\nschedule = \"list\"\nleaders = [{leaders}]\n\
+             [blocks]\ncontent = \"synthetic\"\nbytes = \"20kB\"\n\
+             [turbine]\ntree = \"stake-weighted\"\ncoding = \"none\"\n\
+             [consensus]\nstyle = \"classroom\"\n"
+        )
+    };
+    // Only its leader has a block: one third of the stake votes for it.
+    let expected = "failed: no progress: nothing new was confirmed since 0s";
+    assert_eq!(verdict(&cluster("0"), 1), expected);
+    // Every node builds a chain of its own upon genesis.
+    let expected = "failed: diverged: at the end nodes build on forks that parted at 0s";
+    assert_eq!(verdict(&cluster("0, 1, 2"), 1), expected);
 }

@@ -131,6 +131,10 @@ const EXTREMES: [&[&str]; 9] = [
         "\"round-robin\"",
         "\"classroom\"",
         "\"solana\"",
+        "\"leaders\"",
+        "\"random\"",
+        "\"oldest\"",
+        "\"transactions\"",
     ],
     // Codings.
     &["\"none\"", "\"1:1\"", "\"1:255\"", "\"255:1\"", "\"200:100\"", "\"0:0\"", "10:10"],
@@ -175,6 +179,17 @@ const ENTRIES: &[&str] = &[
     "[turbine]\norder = \"child-major\"\nemission = \"by-set\"\nproposals = true",
     "[turbine]\nforward_received = true\nforward_recovered = false\nmemo = false",
     "[turbine]\npartial_blocks = 2\nexpiry = \"300ms\"\nhistory = 3",
+    "[[blocks.explicit]]\nslot = 2\nbytes = \"9kB\"",
+    "[[blocks.explicit]]\nslot = 3\nshreds = 7",
+    "[blocks]\ncontent = \"transactions\"\nmax_transactions = 5\nmax_bytes = \"2kB\"",
+    "[ledger]\naccounts = 300\nbalance = 7\nexpiry_blocks = 3",
+    "[mempool]\ntransactions = 3\nbytes = \"700B\"\neviction = \"oldest\"",
+    "[forward]\nmode = \"leaders\"\nlookahead = 3\nhold = 1\nrelay = true\nretry = \"300ms\"",
+    "[forward]\nmode = \"random\"\npool = 2\nfanout = 2",
+    "[[transactions]]\ncount = 20\nevery = \"50ms\"\nsender = 1\nreceiver = 2\namount = 3",
+    "[[transactions]]\nper_second = 50.0\nnode = \"all\"\nforged = \"5%\"\noverspent = \"5%\"\n\
+     repeated = \"5%\"\ndata = \"99B\"\nchoose = { kind = \"zipf\", exponent = 1.5 }",
+    "[[transactions]]\nat = \"1s\"\nburst = 9\nuntil = \"2s\"\nnode = 3",
     "[repair]\nstyle = \"solana\"\nbudget = \"1Mbit/s\"\ndelay = \"20ms\"\npoll = \"2ms\"",
     "[repair]\nstyle = \"classroom\"\ntimeout = \"50ms\"\nretry = \"50ms\"\nattempts = 3",
     "[limits]\npending_events = 1000\ninbox = 1\nrumors = 64",
@@ -210,12 +225,18 @@ pub(crate) fn everything() -> String {
     // One placement is enough, and small limits would end everything else early.
     let fits = |entry: &&&str| {
         let needs_solana = entry.contains("\"gossip\"");
-        !entry.contains("\"regions\"") && !entry.starts_with("[limits]") && !needs_solana
+        let fits = !entry.contains("\"regions\"") && !entry.starts_with("[limits]");
+        fits && !needs_solana && !of_transactions(entry)
     };
+    text + &merged(ENTRIES.iter().filter(fits))
+}
+
+/// Entries as one text: a table stands once, and a key in it too; lists have as many entries as
+/// there are.
+fn merged<'a>(entries: impl Iterator<Item = &'a &'a str>) -> String {
     let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
-    for entry in ENTRIES.iter().filter(fits) {
+    for entry in entries {
         let (header, keys) = entry.split_once('\n').unwrap_or((entry, ""));
-        // A table stands once, and a key in it too; lists have as many entries as there are.
         let known = tables.iter().position(|(of, _)| *of == header && !header.starts_with("[["));
         let place = known.unwrap_or(tables.len());
         tables.extend(known.is_none().then(|| (header, Vec::new())));
@@ -227,8 +248,22 @@ pub(crate) fn everything() -> String {
             }
         }
     }
-    tables.iter().for_each(|(header, keys)| text += &format!("{header}\n{}\n", keys.join("\n")));
-    text
+    let text = |(header, keys): &(&str, Vec<&str>)| format!("{header}\n{}\n", keys.join("\n"));
+    tables.iter().map(text).collect()
+}
+
+/// Whether an entry is about transactions, which synthetic blocks do not hold.
+fn of_transactions(entry: &str) -> bool {
+    let sections = ["[ledger]", "[mempool]", "[forward]", "[[transactions]]"];
+    entry.contains("\"transactions\"") || sections.iter().any(|name| entry.starts_with(name))
+}
+
+/// A valid scenario with transactions.
+pub(crate) fn everything_of_transactions() -> String {
+    let mut text = "duration = \"3s\"\n[nodes]\ncount = 12\nobservers = 2\n".to_owned();
+    text += "[network]\nlatency = \"20ms\"\n[slots]\nduration = \"200ms\"\n";
+    text += "[turbine]\ntree = \"shuffled\"\nfanout = 3\n";
+    text + &merged(ENTRIES.iter().filter(|entry| of_transactions(entry)))
 }
 
 /// A valid scenario of gossip by Solana's rules.

@@ -12,8 +12,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["base", "fact", "crypto", "sim::protocol", "sim::body"]),
     ("metrics", &["base", "fact"]),
     ("results", &["base", "metrics::table"]),
-    ("scenario", &["base", "sim", "crypto", "protocol"]),
-    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "scenario"]),
+    ("expect", &["base", "metrics", "results"]),
+    ("scenario", &["base", "sim", "crypto", "protocol", "expect"]),
+    ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "expect", "scenario"]),
+    ("experiment", &["base", "fact", "metrics", "results", "expect", "scenario", "run"]),
+    ("world", &["base", "fact", "sim", "protocol", "scenario", "run"]),
     (
         "cli",
         &[
@@ -25,8 +28,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "protocol::poh",
             "metrics",
             "results",
+            "expect",
             "scenario",
             "run",
+            "experiment",
         ],
     ),
 ];

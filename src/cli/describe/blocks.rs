@@ -1,12 +1,16 @@
 //! Command line: what became of blocks, in words.
 
 use super::{count, percent, time};
+use crate::expect::MADE_IN_VAIN;
 use crate::metrics::{BlocksSummary, ChainSummary, ShredsSummary, SlotsSummary, TimeToShare};
 
-/// The paragraph on blocks.
-pub(super) fn blocks(blocks: &BlocksSummary) -> String {
+/// The paragraph on blocks in a run with so many nodes.
+pub(super) fn blocks(blocks: &BlocksSummary, nodes: usize) -> String {
     let BlocksSummary { made, slots, settled, .. } = blocks;
     let mut text = format!("\n  blocks ({} made{})\n", count(*made), skipped(slots));
+    if blocks.made > 0 && blocks.whole_pairs + blocks.late == 0 && nodes > 1 {
+        text += &format!("    {MADE_IN_VAIN}\n");
+    }
     text += &spreading(blocks);
     if let (Some(mean), Some(least)) = (blocks.coverage_mean_ppm, blocks.coverage_min_ppm) {
         text += &format!(
@@ -19,6 +23,14 @@ pub(super) fn blocks(blocks: &BlocksSummary) -> String {
     }
     text += &shreds(&blocks.shreds);
     text += &chain(&blocks.chain);
+    let refused: Vec<String> = blocks
+        .refused
+        .iter()
+        .map(|(reason, times)| format!("{} {}", reason.name(), count(times)))
+        .collect();
+    if !refused.is_empty() {
+        text += &format!("    whole blocks refused by nodes: {}\n", refused.join(", "));
+    }
     if blocks.expired > 0 {
         text += &format!("    incomplete blocks given up: {}\n", count(blocks.expired));
     }
@@ -37,6 +49,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         (slots.leader_down, "leader down"),
         (slots.passed, "chain already past"),
         (slots.has_shreds, "shreds of the slot already there"),
+        (slots.unpropagated, "leader's last block not far enough"),
         (slots.unexplained, "no reason known"),
     ];
     let told: Vec<String> = reasons
@@ -52,9 +65,9 @@ fn skipped(slots: &SlotsSummary) -> String {
 /// How long it took until so many nodes had a block whole.
 fn spreading(blocks: &BlocksSummary) -> String {
     let shares = [
-        ("50 %", blocks.to_50_nodes),
-        ("99 %", blocks.to_99_nodes),
-        ("100 %", blocks.to_100_nodes),
+        ("50 %", blocks.to.nodes(50)),
+        ("99 %", blocks.to.nodes(99)),
+        ("100 %", blocks.to.nodes(100)),
     ];
     let told: Vec<String> = shares
         .into_iter()
@@ -109,11 +122,17 @@ fn chain(chain: &ChainSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{ArrivalsSummary, Latency};
+    use crate::metrics::{ArrivalsSummary, Latency, RefusedBlocks, TimesToShares};
 
     fn to(reached: u64, millis: u64) -> TimeToShare {
         let nanos = (reached > 0).then_some(millis * 1_000_000);
         TimeToShare { reached, mean_ns: nanos, max_ns: nanos }
+    }
+
+    /// Times to 50 and to 99 % of the nodes.
+    fn times([half, most]: [TimeToShare; 2]) -> TimesToShares {
+        let never = to(0, 0);
+        TimesToShares::new([half, never, never, never, never, most, never], [never; 7])
     }
 
     fn summary() -> BlocksSummary {
@@ -122,6 +141,7 @@ mod tests {
             whole_pairs: 1_000,
             late: 0,
             expired: 0,
+            refused: RefusedBlocks::default(),
             miscoded: 0,
             settled: 70,
             complete: 69,
@@ -129,10 +149,7 @@ mod tests {
             coverage_min_ppm: Some(930_000),
             first_shred: Latency::default(),
             whole: Latency::default(),
-            to_50_nodes: to(75, 143),
-            to_90_nodes: to(75, 200),
-            to_99_nodes: to(74, 312),
-            to_100_nodes: to(0, 0),
+            to: times([to(75, 143), to(74, 312)]),
             shreds: ShredsSummary {
                 turbine: 80,
                 recovered: 15,
@@ -173,7 +190,7 @@ mod tests {
     longest chain 73 blocks, 2 blocks off the canonical one; reorganisations: 5, at most 1 deep; \
                         98.50 % of nodes on the same head at the end
 ";
-        assert_eq!(blocks(&summary()), expected);
+        assert_eq!(blocks(&summary(), 20), expected);
     }
 
     #[test]
@@ -182,16 +199,15 @@ mod tests {
         let nothing = BlocksSummary {
             made: 0,
             coverage_mean_ppm: None,
-            to_50_nodes: to(0, 0),
-            to_99_nodes: to(0, 0),
+            to: TimesToShares::default(),
             shreds: ShredsSummary { turbine_ppm: None, ..summary().shreds },
             slots,
             chain,
             ..summary()
         };
-        assert_eq!(blocks(&nothing), "\n  blocks (0 made)\n    longest chain 0 blocks\n");
+        assert_eq!(blocks(&nothing, 20), "\n  blocks (0 made)\n    longest chain 0 blocks\n");
         let troubled = BlocksSummary { expired: 1_200, late: 3, ..nothing };
-        let text = blocks(&troubled);
+        let text = blocks(&troubled, 20);
         assert!(text.contains("incomplete blocks given up: 1,200\n"), "{text}");
         assert!(text.contains("3 came too late"), "{text}");
     }

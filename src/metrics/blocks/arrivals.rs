@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use super::super::chain::hex;
 use super::super::plan::ArrivalRows;
 use super::super::table::{Column, RowSink, TableSpec, Unit};
-use super::{Shreds, hex};
+use super::Shreds;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
@@ -30,7 +31,9 @@ pub static BLOCK_ARRIVALS: TableSpec = TableSpec {
 };
 
 const FIRST: &str = "Until its first shred came; empty if it was given up.";
-const WHOLE: &str = "Until the node could put it together; empty if it gave it up.";
+const WHOLE: &str = "Until the node could put it together, which is when the last set that it lacked \
+                     had as many shreds as decode it: decoding is part of that moment, whatever \
+                     it costs. Empty if it gave it up.";
 const TURBINE: &str = "Shreds that came from the leader or down a tree by then.";
 
 /// What became of arrivals: written and left out are all there were.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::super::figures::ppm;
+use super::super::plan::SlotTimes;
 use super::super::table::{Column, RowSink, TableSpec, Unit};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 use crate::fact::Decline;
 
 /// `slots.csv`.
@@ -30,7 +31,8 @@ const OUTCOME: &str = "`made`: its leader made a block; `declined`: the leader c
                        not; `none`: neither.";
 const REASON: &str = "Why no block was made. `passed`: the leader's chain had reached that slot; \
                       `has_shreds`: the leader had shreds of a block of that slot; `leader_down`: \
-                      the leader was down when the slot was to begin. Empty otherwise.";
+                      the leader was down when the slot was to begin, with `slots.start = \"poh\"` \
+                      reckoned from the latest block of a slot before. Empty otherwise.";
 const SKIPPED: &str = "Whether somebody was to lead it, nobody did, and a block of a later slot was \
                        made.";
 const CANONICAL: &str = "Whether a block of it is part of the chain that most stake builds on at \
@@ -95,7 +97,7 @@ pub(super) struct Slots {
     records: Vec<Record>,
     /// How many slots the schedule covers; zero without one.
     scheduled: usize,
-    slot_time: Span,
+    times: SlotTimes,
     /// How many slots have begun by the schedule.
     begun: usize,
     /// The last slot that was led or declined, and the last one with a block.
@@ -104,21 +106,28 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn new(leaders: &[Option<NodeId>], slot_time: Span) -> Self {
+    pub(super) fn new(leaders: &[Option<NodeId>], times: SlotTimes) -> Self {
         let leaders = &leaders[..leaders.len().min(MOST_SLOTS)];
         let record = |leader: &Option<NodeId>| Record { leader: *leader, ..Record::default() };
         Self {
             records: leaders.iter().map(record).collect(),
             scheduled: leaders.len(),
-            slot_time,
+            times,
             begun: 0,
             reached: None,
             made: None,
         }
     }
 
-    pub(super) fn on_made(&mut self, slot: Slot, node: NodeId) {
+    /// A node made a block at `at`, while these were up.
+    pub(super) fn on_made(&mut self, at: Time, slot: Slot, node: NodeId, up: &NodeSet) {
         let place = slot.number() as usize;
+        if self.times.by_blocks && Some(place) > self.made {
+            // Slots before it are over, whatever was reckoned; those after it are reckoned anew.
+            self.look_before(place + 1, up);
+            self.times.known = (place as u64, at);
+            self.begun = place + 1;
+        }
         if let Some(record) = self.record(slot, node) {
             record.blocks += 1;
             self.made = self.made.max(Some(place));
@@ -133,14 +142,22 @@ impl Slots {
 
     /// Nodes come or go at `at`: looks who is down at the slots that were to begin before.
     pub(super) fn pass(&mut self, at: Time, up: &NodeSet) {
-        if self.slot_time.is_zero() {
+        if self.times.length.is_zero() {
             return;
         }
-        while self.begun < self.scheduled && self.nominal(self.begun) < at {
-            let record = &mut self.records[self.begun];
+        let (known, since) = self.times.known;
+        // How many begin before that moment: the first of them at `since`.
+        let passed = at.since(since).as_nanos().div_ceil(self.times.length.as_nanos());
+        self.look_before(usize::try_from(known.saturating_add(passed)).unwrap_or(usize::MAX), up);
+    }
+
+    /// Looks who is down at the slots before one, as far as that was not done.
+    fn look_before(&mut self, end: usize, up: &NodeSet) {
+        let end = end.min(self.scheduled);
+        for record in self.records.get_mut(self.begun..end).unwrap_or_default() {
             record.down = record.leader.is_some_and(|leader| !up.contains(leader));
-            self.begun += 1;
         }
+        self.begun = self.begun.max(end);
     }
 
     /// The run is over: writes all rows. `canonical` are the slots of canonical blocks; `None` if
@@ -199,11 +216,6 @@ impl Slots {
         record.leader.get_or_insert(node);
         Some(record)
     }
-
-    /// When a slot is to begin.
-    const fn nominal(&self, place: usize) -> Time {
-        Time::from_nanos(self.slot_time.as_nanos().saturating_mul(place as u64))
-    }
 }
 
 impl SlotsSummary {
@@ -226,6 +238,12 @@ impl SlotsSummary {
 mod tests {
     use super::super::super::table::{Cell, MemorySink};
     use super::*;
+    use crate::base::time::Span;
+
+    /// Slots of 100 ns.
+    const fn every_100(begin: u64, by_blocks: bool) -> SlotTimes {
+        SlotTimes { length: Span::from_nanos(100), known: (0, Time::from_nanos(begin)), by_blocks }
+    }
 
     const fn node(number: u32) -> NodeId {
         NodeId::new(number)
@@ -244,17 +262,20 @@ mod tests {
         // Slot 0 is that of genesis; 1 and 2 are led by node 0, 3 to 8 by node 1.
         let leaders = [None, Some(0), Some(0)].into_iter().chain([Some(1); 6]);
         let leaders: Vec<_> = leaders.map(|leader| leader.map(node)).collect();
-        let mut slots = Slots::new(&leaders, Span::from_nanos(100));
+        let mut slots = Slots::new(&leaders, every_100(0, false));
         let mut up = NodeSet::full(2);
-        slots.on_made(slot(1), node(0));
-        slots.on_made(slot(1), node(0));
+        let made = |slots: &mut Slots, of, by, up: &NodeSet| {
+            slots.on_made(Time::from_nanos(9_999), slot(of), node(by), up);
+        };
+        made(&mut slots, 1, 0, &up);
+        made(&mut slots, 1, 0, &up);
         // Node 1 is down from 300 up to 399: slot 3, at the moment itself, but not slot 4.
         slots.pass(Time::from_nanos(300), &up);
         up.remove(node(1));
         slots.pass(Time::from_nanos(399), &up);
         up.insert(node(1));
         slots.on_declined(slot(5), node(1), Decline::HasShreds);
-        slots.on_made(slot(6), node(1));
+        made(&mut slots, 6, 1, &up);
         slots.on_declined(slot(7), node(1), Decline::Passed);
         slots.pass(Time::from_nanos(5_000), &up);
         let mut sink = MemorySink::new();
@@ -283,11 +304,12 @@ mod tests {
 
     #[test]
     fn without_a_schedule_slots_are_those_that_were_reached() {
-        let mut slots = Slots::new(&[], Span::ZERO);
-        slots.pass(Time::from_nanos(1), &NodeSet::empty(1));
-        slots.on_made(slot(2), node(5));
-        slots.on_made(slot(3), node(6));
-        slots.on_made(slot(u32::MAX), node(6));
+        let none = NodeSet::empty(1);
+        let mut slots = Slots::new(&[], SlotTimes::UNKNOWN);
+        slots.pass(Time::from_nanos(1), &none);
+        slots.on_made(Time::ZERO, slot(2), node(5), &none);
+        slots.on_made(Time::ZERO, slot(3), node(6), &none);
+        slots.on_made(Time::ZERO, slot(u32::MAX), node(6), &none);
         let mut sink = MemorySink::new();
         let summary = slots.fill(None::<std::iter::Empty<Slot>>, &mut sink);
         assert_eq!(texts(&sink, "leader"), ["", "", "5", "6"]);
@@ -295,5 +317,48 @@ mod tests {
         assert_eq!(texts(&sink, "skipped"), ["0", "1", "0", "0"]);
         assert_eq!(texts(&sink, "canonical"), [""; 4]);
         assert_eq!((summary.made, summary.unexplained), (2, 1));
+    }
+
+    /// The slots, of nine that node 1 leads, at the beginning of which it was down: it is away from
+    /// 350 up to 600. Blocks of `made` come at these moments.
+    fn down(times: SlotTimes, made: &[(u64, u32)]) -> Vec<String> {
+        let mut slots = Slots::new(&[Some(node(1)); 9], times);
+        let all = NodeSet::full(2);
+        let mut away = all.clone();
+        away.remove(node(1));
+        let mut up = &all;
+        let mut changes = [(350, &away), (600, &all)].into_iter().peekable();
+        for (at, block) in made.iter().copied().chain([(5_000, 9)]) {
+            while let Some((at, then)) = changes.next_if(|(change, _)| *change <= at) {
+                slots.pass(Time::from_nanos(at), up);
+                up = then;
+            }
+            let at = Time::from_nanos(at);
+            if block < 9 {
+                slots.on_made(at, slot(block), node(0), up);
+            } else {
+                slots.pass(at, up);
+            }
+        }
+        slots.on_declined(slot(8), node(1), Decline::Passed);
+        let mut sink = MemorySink::new();
+        slots.fill(None::<std::iter::Empty<Slot>>, &mut sink);
+        let reasons = texts(&sink, "reason");
+        let down = reasons.iter().enumerate().filter(|(_, reason)| *reason == "leader_down");
+        down.map(|(slot, _)| slot.to_string()).collect()
+    }
+
+    #[test]
+    fn leaders_are_down_when_their_slots_really_begin() {
+        // By the clock slot k begins at 100 k: 4 and 5 while node 1 is away.
+        assert_eq!(down(every_100(0, false), &[(900, 2)]), ["4", "5"]);
+        // 50 ns later: 350, 450 and 550 are slots 3, 4 and 5.
+        assert_eq!(down(every_100(50, false), &[(900, 2)]), ["3", "4", "5"]);
+        // By blocks: that of slot 1 at 290 puts slots 2, 3 and 4 at 390, 490 and 590.
+        assert_eq!(down(every_100(0, true), &[(290, 1)]), ["2", "3", "4"]);
+        // A block of slot 6 at 500 ends those before it early, and slot 7 comes at 600.
+        assert_eq!(down(every_100(0, true), &[(290, 1), (500, 6)]), ["2", "3", "4", "5"]);
+        // Slots that were reckoned too early are looked at again: that of slot 1 comes at 650.
+        assert_eq!(down(every_100(0, true), &[(650, 1)]), [""; 0]);
     }
 }

@@ -1,9 +1,12 @@
 //! Metrics layer: one block that is followed, and its row in `blocks.csv`.
 
+use super::super::chain::Standing;
+use super::super::chain::hex;
 use super::super::figures::{mean, ppm};
-use super::super::spread::Spread;
-use super::super::table::{Cell, Column, RowSink, TableSpec, Unit};
-use super::{Shreds, hex};
+use super::super::spread::{SHARE_COLUMNS, Spread, share_cells};
+use super::super::table::{Cell, Column, RowSink, TableSpec, Unit, joined};
+use super::Shreds;
+use super::confirmed::Confirmed;
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
@@ -16,47 +19,52 @@ pub static BLOCKS: TableSpec = TableSpec {
           cluster, the leader having it from the start. A node that forgot everything is not \
           counted a second time. A block after which 1,024 more were made is written down as it \
           was then. No rows in a run without blocks.",
-    columns: &[
-        Column::new("slot", Unit::Slot, "Its slot."),
-        Column::new("block", Unit::Text, "First 16 hexadecimal digits of its hash."),
-        Column::new("parent", Unit::Text, "The same of the block it stands on."),
-        Column::new("height", Unit::Count, "Blocks from genesis to it."),
-        Column::new("leader", Unit::Node, "Who made it."),
-        Column::new("made_ns", Unit::Nanoseconds, "When."),
-        Column::new("size_bytes", Unit::Bytes, "Bytes, serialised."),
-        Column::new("data_shreds", Unit::Count, "Data shreds it was cut into."),
-        Column::new("coding_shreds", Unit::Count, "Coding shreds added to them."),
-        Column::new("transactions", Unit::Count, "Transactions in it."),
-        Column::new("up", Unit::Count, "Nodes that were up when it was made."),
-        Column::new("first_shreds", Unit::Count, "Nodes that got a shred, the leader not counted."),
-        Column::new("whole", Unit::Count, "Nodes that had it whole, the leader included."),
-        Column::new("coverage_ppm", Unit::PartsPerMillion, COVERAGE),
-        Column::new("first_shred_mean_ns", Unit::Nanoseconds, "Mean time until the first shred."),
-        Column::new("to_50_nodes_ns", Unit::Nanoseconds, "Until 50 % of the nodes had it."),
-        Column::new("to_67_nodes_ns", Unit::Nanoseconds, "Until 67 % of the nodes had it."),
-        Column::new("to_80_nodes_ns", Unit::Nanoseconds, "Until 80 % of the nodes had it."),
-        Column::new("to_90_nodes_ns", Unit::Nanoseconds, "Until 90 % of the nodes had it."),
-        Column::new("to_95_nodes_ns", Unit::Nanoseconds, "Until 95 % of the nodes had it."),
-        Column::new("to_99_nodes_ns", Unit::Nanoseconds, "Until 99 % of the nodes had it."),
-        Column::new("to_100_nodes_ns", Unit::Nanoseconds, "Until all nodes had it."),
-        Column::new("to_50_stake_ns", Unit::Nanoseconds, "Until nodes with 50 % of stake had it."),
-        Column::new("to_67_stake_ns", Unit::Nanoseconds, "Until nodes with 67 % of stake had it."),
-        Column::new("to_80_stake_ns", Unit::Nanoseconds, "Until nodes with 80 % of stake had it."),
-        Column::new("to_90_stake_ns", Unit::Nanoseconds, "Until nodes with 90 % of stake had it."),
-        Column::new("to_95_stake_ns", Unit::Nanoseconds, "Until nodes with 95 % of stake had it."),
-        Column::new("to_99_stake_ns", Unit::Nanoseconds, "Until nodes with 99 % of stake had it."),
-        Column::new("to_100_stake_ns", Unit::Nanoseconds, "Until nodes with all stake had it."),
-        Column::new("turbine", Unit::Count, TURBINE),
-        Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
-        Column::new("repaired", Unit::Count, "Those that answered a repair request."),
-        Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
-        Column::new("hops_max", Unit::Count, "Most links that a shred travelled down a tree."),
-        Column::new("sent", Unit::Count, SENT),
-        Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
-        Column::new("expired", Unit::Count, "How often a node gave it up."),
-        Column::new("canonical", Unit::Flag, CANONICAL),
-    ],
+    columns: &COLUMNS,
 };
+
+const COLUMNS: [Column; FIRST.len() + SHARE_COLUMNS.len() + LAST.len()] =
+    joined(&[FIRST, &SHARE_COLUMNS, LAST]);
+
+const FIRST: &[Column] = &[
+    Column::new("slot", Unit::Slot, "Its slot."),
+    Column::new("block", Unit::Text, "First 16 hexadecimal digits of its hash."),
+    Column::new("parent", Unit::Text, "The same of the block it stands on."),
+    Column::new("height", Unit::Count, "Blocks from genesis to it."),
+    Column::new("leader", Unit::Node, "Who made it."),
+    Column::new("made_ns", Unit::Nanoseconds, "When."),
+    Column::new("size_bytes", Unit::Bytes, "Bytes, serialised."),
+    Column::new("data_shreds", Unit::Count, "Data shreds it was cut into."),
+    Column::new("coding_shreds", Unit::Count, "Coding shreds added to them."),
+    Column::new("transactions", Unit::Count, "Transactions in it."),
+    Column::new("up", Unit::Count, "Nodes that were up when it was made."),
+    Column::new("first_shreds", Unit::Count, "Nodes that got a shred, the leader not counted."),
+    Column::new("whole", Unit::Count, "Nodes that had it whole, the leader included."),
+    Column::new("coverage_ppm", Unit::PartsPerMillion, COVERAGE),
+    Column::new("first_shred_mean_ns", Unit::Nanoseconds, "Mean time until the first shred."),
+];
+
+const LAST: &[Column] = &[
+    Column::new("turbine", Unit::Count, TURBINE),
+    Column::new("recovered", Unit::Count, "Those worked out from others of their set."),
+    Column::new("repaired", Unit::Count, "Those that answered a repair request."),
+    Column::new("duplicate", Unit::Count, "Shreds that had come once more by then."),
+    Column::new("hops_max", Unit::Count, "Most links that a shred travelled down a tree."),
+    Column::new("sent", Unit::Count, SENT),
+    Column::new("sent_bytes", Unit::Bytes, "Their payload bytes."),
+    Column::new("expired", Unit::Count, "How often a node gave it up."),
+    Column::new("canonical", Unit::Flag, CANONICAL),
+    Column::new("votes", Unit::Count, VOTES),
+    Column::new("duplicate_50_ns", Unit::Nanoseconds, DUPLICATE),
+    Column::new("optimistic_first_ns", Unit::Nanoseconds, OPTIMISTIC),
+    Column::new("optimistic_50_ns", Unit::Nanoseconds, "The same, with 50 % of the stake."),
+    Column::new("optimistic_95_ns", Unit::Nanoseconds, "The same, with 95 % of the stake."),
+    Column::new("finalized_first_ns", Unit::Nanoseconds, FINALIZED),
+    Column::new("finalized_50_ns", Unit::Nanoseconds, "The same, with 50 % of the stake."),
+    Column::new("rooted_first_ns", Unit::Nanoseconds, "Until the first validator rooted it."),
+    Column::new("rooted_67_ns", Unit::Nanoseconds, "Until 67 % of the stake had rooted it."),
+    Column::new("slots_to_root", Unit::Count, SLOTS_TO_ROOT),
+    Column::new("losing", Unit::Flag, LOSING),
+];
 
 const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
 const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader or down a tree; this \
@@ -64,6 +72,21 @@ const TURBINE: &str = "Shreds that nodes had when it was whole, from the leader 
 const SENT: &str = "Messages in which its leader sent the shreds; empty before the last was sent.";
 const CANONICAL: &str = "Whether it is part of the chain that most stake builds on at the end; empty \
                          if that cannot be told, or if the row was written before the end.";
+
+const VOTES: &str = "Votes in it; this and all columns after it but `losing` are empty in a run \
+                     without votes. What validators think of a block they think of all that it \
+                     stands on.";
+const DUPLICATE: &str = "Until validators with 50 % of the stake saw more than 52 % of it vote for \
+                         the block.";
+const OPTIMISTIC: &str = "Until the first validator saw more than two thirds of the stake vote for \
+                          it.";
+const FINALIZED: &str = "Until the first validator saw that more than two thirds of the stake had \
+                         rooted it.";
+const SLOTS_TO_ROOT: &str = "Slots from it to the vote with which the first validator rooted it, or \
+                             that was this validator's last one.";
+const LOSING: &str = "Whether the canonical chain left it, or a block that it stands on, aside; a \
+                      block that stands on the end of that chain is neither. Empty where \
+                      `canonical` is.";
 
 /// A block as it was made.
 #[derive(Clone, Copy)]
@@ -102,13 +125,15 @@ pub(super) struct Tracked {
     /// Sum of the times until the first shred.
     first_sum: u128,
     pub(super) nodes: Spread,
-    stake: Spread,
+    pub(super) stake: Spread,
     pub(super) shreds: Shreds,
     /// Most links that a shred of it travelled.
     pub(super) hops_max: u8,
     /// Messages and bytes that its leader sent; `None` until it has sent all.
     pub(super) sent: Option<(u32, u64)>,
     pub(super) expired: u64,
+    /// What validators make of it; `None` in a run without votes.
+    pub(super) confirmed: Option<Box<Confirmed>>,
 }
 
 impl Tracked {
@@ -140,6 +165,7 @@ impl Tracked {
             hops_max: 0,
             sent: None,
             expired: 0,
+            confirmed: None,
         }
     }
 
@@ -163,8 +189,8 @@ impl Tracked {
         Some(after)
     }
 
-    /// Writes the block down; `canonical` is `None` if that cannot be told.
-    pub(super) fn row(&self, canonical: Option<bool>, sink: &mut impl RowSink) {
+    /// Writes the block down; `standing` is `None` if that cannot be told.
+    pub(super) fn row(&self, standing: Option<Standing>, sink: &mut impl RowSink) {
         let Made { at, leader, slot, block, parent, height } = self.made;
         let first_shreds = self.first.len() as u64 - 1;
         let mut cells: Vec<Cell<'_>> = vec![
@@ -184,15 +210,16 @@ impl Tracked {
             ppm(self.reached, self.audience.len() as u64).into(),
             mean(self.first_sum, first_shreds).into(),
         ];
-        cells.extend(self.nodes.times.map(Cell::from));
-        cells.extend(self.stake.times.map(Cell::from));
+        cells.extend(share_cells(&self.nodes, &self.stake));
         let Shreds { turbine, recovered, repaired, duplicate } = self.shreds;
         cells.extend([turbine, recovered, repaired, duplicate].map(Cell::from));
         cells.push(u64::from(self.hops_max).into());
         cells.push(self.sent.map(|(messages, _)| messages).into());
         cells.push(self.sent.map(|(_, bytes)| bytes).into());
         cells.push(self.expired.into());
-        cells.push(canonical.into());
+        cells.push(standing.map(|standing| standing == Standing::Canonical).into());
+        cells.extend(Confirmed::cells(self.confirmed.as_deref()));
+        cells.push(standing.map(|standing| standing == Standing::Losing).into());
         sink.row(&BLOCKS, &cells);
     }
 }

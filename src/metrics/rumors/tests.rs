@@ -1,6 +1,6 @@
 //! Metrics layer, tests only: the rumor collector.
 
-use super::super::spread::SHARES;
+use super::super::spread::{SHARES, TimeToShare};
 use super::super::table::MemorySink;
 use super::*;
 
@@ -59,7 +59,7 @@ fn a_rumor_for_all_is_measured_against_all_nodes_and_all_stake() {
     assert_eq!(summary.coverage_mean_ppm, Some(750_000), "3 of 4 nodes");
     assert_eq!(summary.latency.mean_ns, Some(15));
     let to_half = TimeToShare { reached: 1, mean_ns: Some(10), max_ns: Some(10) };
-    assert_eq!((summary.to_50_nodes, summary.to_90_nodes), (to_half, TimeToShare::default()));
+    assert_eq!((summary.to.nodes(50), summary.to.nodes(90)), (to_half, TimeToShare::default()));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_rumor_for_one_node_is_measured_against_that_node_alone() {
     let summary = rumors.summary();
     assert_eq!((summary.injected, summary.complete), (2, 1));
     assert_eq!((summary.coverage_mean_ppm, summary.coverage_min_ppm), (Some(500_000), Some(0)));
-    assert_eq!(summary.to_100_nodes.reached, 1);
+    assert_eq!(summary.to.nodes(100).reached, 1);
 }
 
 #[test]

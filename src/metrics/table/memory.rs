@@ -64,6 +64,35 @@ impl RowSink for MemorySink {
     }
 }
 
+/// A sink that keeps the rows of some tables and lets all others go.
+#[derive(Clone, Debug, Default)]
+pub struct SomeTables {
+    tables: Vec<&'static TableSpec>,
+    kept: MemorySink,
+}
+
+impl SomeTables {
+    /// A sink for these tables.
+    #[must_use]
+    pub const fn new(tables: Vec<&'static TableSpec>) -> Self {
+        Self { tables, kept: MemorySink::new() }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub const fn kept(&self) -> &MemorySink {
+        &self.kept
+    }
+}
+
+impl RowSink for SomeTables {
+    fn row(&mut self, table: &'static TableSpec, cells: &[Cell<'_>]) {
+        if self.tables.iter().any(|kept| kept.name == table.name) {
+            self.kept.row(table, cells);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::ARRIVALS;

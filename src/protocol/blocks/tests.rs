@@ -3,14 +3,17 @@
 use super::*;
 use crate::base::id::NodeMap;
 use crate::base::rng::Seed;
+use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::crypto::Suite;
 use crate::fact::Flaw;
 use crate::protocol::block::Cut;
 use crate::protocol::electorate::Electorate;
+use crate::protocol::gossip::{self, Gossip};
+use crate::protocol::leading::Registry;
 use crate::protocol::ledger::{self, Accounts, Content};
 use crate::protocol::price::Prices;
-use crate::protocol::schedule::{self, Schedule};
+use crate::protocol::schedule::{self, Kind, Schedule};
 use crate::protocol::vote::Ballots;
 use crate::protocol::{Body, Validator};
 use crate::sim::protocol::{Effect, Outbox};
@@ -44,7 +47,7 @@ fn cluster() -> Cluster {
 fn block(cluster: &Cluster, slot: u32, change: fn(ledger::Block) -> ledger::Block) -> Block {
     let content = Content { filler: 904, ..Content::default() };
     let (genesis, leader) = (&cluster.genesis, NodeId::new(1));
-    let slot = crate::base::slot::Slot::new(slot);
+    let slot = Slot::new(slot);
     let ledger = ledger::Block::produce(&genesis.ledger, slot, leader, content, HASHES);
     Block::upon(genesis, change(ledger), Cut::default().shape(1_000), Suite::Modelled, HASHES)
 }
@@ -107,4 +110,31 @@ fn a_block_with_a_flaw_is_paid_for_and_refused() {
         let height = blocks.leading().chain().head().height;
         assert_eq!(height, u32::from(flaw.is_none()), "only a good one joins the chain");
     }
+}
+
+#[test]
+fn a_node_that_has_heard_of_nobody_else_is_leading_in_every_slot_in_its_own_eyes() {
+    let mut cluster = cluster();
+    let config = schedule::Config { kind: Kind::Poh, ..schedule::Config::default() };
+    let (stakes, identities) = (&cluster.stakes, &cluster.identities);
+    cluster.schedule = Schedule::new(&config, Seed(1), stakes, identities, &[]);
+    let (me, peers) = (NodeId::new(0), Peers::listed(Vec::new()));
+    let gossip = gossip::Config { style: gossip::Style::Push, ..gossip::Config::default() };
+    let mut gossip = Gossip::new(gossip, Seed(1), me, 2, true);
+    let mut ctx = Outbox::<Validator>::new();
+    ctx.begin(me, Time::ZERO);
+    gossip.connect(&peers, &mut ctx);
+    let contacts = Contacts { peers: &peers, gossip: Some(&gossip), crds: None };
+    let mut led = |registry| {
+        let slots = SlotsConfig { registry, ..SlotsConfig::default() };
+        let genesis = cluster.genesis.id();
+        let leading = Leading::new(Arc::new(slots.clone()), Arc::default(), Chain::new(genesis, 9));
+        let mut leads =
+            |slot| leading.is_leading(&mut cluster, contacts, me, slots.begins(Slot::new(slot)));
+        (1..=40).filter(|slot| leads(*slot)).count()
+    };
+    assert_eq!(led(Registry::Gossip), 40);
+    // With all stakes known it leads half of them: 20, with a deviation of 3.2.
+    let led = led(Registry::Genesis);
+    assert!((2..=38).contains(&led), "{led}");
 }

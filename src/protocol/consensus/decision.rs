@@ -36,11 +36,22 @@ enum Fork {
     Other,
 }
 
+/// Whether the node has stake to vote with, and no reason of its own to keep the vote back.
+pub(super) fn may_vote(desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link) -> bool {
+    let slot = candidate.slot();
+    desk.cluster.electorate.at(slot).of(ctx.me()) > 0
+        && !desk.liar.as_deref_mut().is_some_and(|liar| liar.withholds_vote(ctx, slot))
+}
+
 impl Consensus {
     /// Chooses the block to build on, and votes for it if that is allowed.
     pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
         let heaviest = desk.chain.heaviest(desk.chain.root().id);
         let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
+        if desk.liar.as_ref().is_some_and(|liar| liar.votes_twice(ctx.now())) {
+            return self.vote_on_every_fork(desk, ctx, &link);
+        }
+        self.faces.clear();
         if self.config.style == Style::Classroom {
             self.vote_by_classroom_rules(desk, ctx, &link);
             return desk.chain.heaviest(desk.chain.root().id);
@@ -50,6 +61,7 @@ impl Consensus {
             Choice::Stay(head, reason) => {
                 self.stuck = reason == Abstention::Switch;
                 self.abstain(ctx, &link, reason);
+                self.refresh(desk, ctx);
                 head
             }
             Choice::Candidate(candidate, fork) => {
@@ -66,14 +78,9 @@ impl Consensus {
         candidate: &Link,
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
-        if newer && candidate.height > 0 && self.may_vote(desk, ctx.me(), candidate) {
+        if newer && candidate.height > 0 {
             self.cast(desk, ctx, candidate, Fork::Same);
         }
-    }
-
-    /// Whether the node has stake to vote with.
-    fn may_vote(&self, desk: &Desk<'_>, me: NodeId, candidate: &Link) -> bool {
-        desk.cluster.electorate.at(candidate.slot()).of(me) > 0
     }
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
@@ -117,14 +124,17 @@ impl Consensus {
         candidate: &Link,
         fork: Fork,
     ) {
-        if candidate.height == 0 || !self.may_vote(desk, ctx.me(), candidate) {
+        if candidate.height == 0 {
             return;
         }
         if self.voted.is_some_and(|(_, block)| block == candidate.id) {
-            return self.refresh(desk, ctx, candidate);
+            return;
         }
         match self.objection(desk, ctx, candidate) {
-            Some(reason) => self.abstain(ctx, candidate, reason),
+            Some(reason) => {
+                self.abstain(ctx, candidate, reason);
+                self.refresh(desk, ctx);
+            }
             None => self.cast(desk, ctx, candidate, fork),
         }
     }
@@ -165,7 +175,7 @@ impl Consensus {
 
     /// Whether more than two thirds of the stake stand behind the vote that would lie so deep in
     /// the tower, unless it lay as deep before.
-    fn passes_threshold(
+    pub(super) fn passes_threshold(
         &self,
         desk: &Desk<'_>,
         candidate: &Link,
@@ -178,61 +188,74 @@ impl Consensus {
         self.tower.entries().contains(&entry) || stakes.exceeds(support(entry.slot), (2, 3))
     }
 
-    /// Votes.
+    /// Votes. A node without stake keeps a tower too, by which it follows the others and roots, but
+    /// nobody hears of it.
     fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
         let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
-        let mut tower = self.tower;
-        let rooted = tower.vote(slot).filter(|_| self.config.style == Style::Tower);
-        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
-        let rooted = rooted.and_then(on_path).map(|link| link.id);
-        let root =
-            rooted.and_then(|id| desk.chain.link(id)).map_or(desk.chain.root().slot(), Link::slot);
-        let Some(vote) = desk.cluster.ballots.cast(me, (slot, block), root, &tower) else { return };
-        self.tower = tower;
+        let rooted = self.tower.vote(slot).filter(|_| self.config.style == Style::Tower);
         self.voted = Some((slot, block));
         self.told = None;
-        let switched = fork == Fork::Other;
-        ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
-        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
+        let rooted = rooted.and_then(on_path).map(|link| link.id);
+        let root = rooted.and_then(|id| desk.chain.link(id)).unwrap_or(desk.chain.root()).slot();
+        let votes = may_vote(desk, ctx, candidate);
+        let mut ballot = || desk.cluster.ballots.cast(me, (slot, block), root, &self.tower);
+        let vote = votes.then(&mut ballot).flatten();
+        if vote.is_some() {
+            let switched = fork == Fork::Other;
+            ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
+            desk.cluster.prices.charge(ctx, Work::Sign(1));
+        }
         if let Some(rooted) = rooted {
             self.root_at(desk, ctx, rooted);
         }
-        self.hear(desk, ctx, vote);
-        self.send(desk, ctx, &vote);
+        if let Some(vote) = vote {
+            self.hear(desk, ctx, vote);
+            self.send(desk, ctx, &vote, candidate.height);
+        }
     }
 
-    /// Sends a vote to those who put it into blocks, and to those who count it.
-    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote) {
-        self.sent = ctx.now();
+    /// Sends a vote, while its fork has so many blocks, to those who put it into blocks, and to
+    /// those who count it.
+    fn send(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: &Vote, height: u32) {
+        self.sent = (ctx.now(), height);
         let (me, message) = (ctx.me(), Message::of(vote));
         match self.config.spread {
             Spread::Peers => desk.contacts.peers.iter().for_each(|peer| ctx.send(peer, message)),
             Spread::Leaders => {
-                let mut leaders: Vec<NodeId> = Vec::new();
-                let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
-                contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
-                    if leader != me && !leaders.contains(&leader) {
-                        leaders.push(leader);
-                    }
-                });
+                let leaders = self.coming_leaders(desk, me);
                 leaders.into_iter().for_each(|leader| ctx.send(leader, message));
             }
         }
         self.published.push(*vote);
     }
 
-    /// Sends the last vote again if it has not landed on a fork that has grown.
-    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, head: &Link) {
+    /// Sends the last vote again if it has not landed on its fork, and that has grown since.
+    fn refresh(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) {
+        if ctx.now().since(self.sent.0) < REFRESH {
+            return;
+        }
         let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
             return;
         };
-        let landed = desk.block(ctx, head).standings.of(ctx.me());
+        let Some(tip) = desk.chain.link(desk.chain.heaviest(vote.block)).copied() else { return };
+        let landed = desk.block(ctx, &tip).standings.of(ctx.me());
         let landed = landed.is_some_and(|id| desk.cluster.ballots.get(id).slot >= vote.slot);
-        let height = desk.chain.link(vote.block).map_or(head.height, |link| link.height);
-        let old = head.height.saturating_sub(height) > REFRESH_BLOCKS;
-        if !landed && old && ctx.now().since(self.sent) >= REFRESH {
-            self.send(desk, ctx, &vote);
+        if !landed && tip.height > self.sent.1.saturating_add(REFRESH_BLOCKS) {
+            self.send(desk, ctx, &vote, tip.height);
         }
+    }
+
+    /// The leaders of this slot and the next two, each once, the node itself left out.
+    pub(super) fn coming_leaders(&self, desk: &mut Desk<'_>, me: NodeId) -> Vec<NodeId> {
+        let mut leaders: Vec<NodeId> = Vec::new();
+        let (contacts, slots) = (desk.contacts, (desk.slot, LEADERS));
+        contacts.leaders(desk.registry, desk.cluster, slots, |_, leader| {
+            if leader != me && !leaders.contains(&leader) {
+                leaders.push(leader);
+            }
+        });
+        leaders
     }
 
     /// Says once why the node does not vote for a block.

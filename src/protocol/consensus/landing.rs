@@ -1,6 +1,7 @@
 //! Protocol layer: which votes a leader puts into its block, and whether its blocks reach others.
 
 use super::{Consensus, Style};
+use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::protocol::block::{Block, BlockId};
 use crate::protocol::chain::{Chain, Link};
@@ -81,9 +82,9 @@ impl Consensus {
         if !reached {
             let slot = chain.link(own).map_or(Slot::ZERO, Link::slot);
             let stakes = cluster.electorate.at(slot);
-            let votes = self.heard.iter().map(|id| cluster.ballots.get(id));
-            let upon = votes.filter(|it| it.slot >= slot && chain.leads_to(own, it.block));
-            let stake = upon.map(|vote| stakes.of(vote.voter)).sum();
+            let seen = self.seen.iter().enumerate();
+            let upon = seen.filter(|(_, seen)| seen.0 >= slot && chain.leads_to(own, seen.1));
+            let stake = upon.map(|(voter, _)| stakes.of(NodeId::from_index(voter))).sum();
             self.own[place].1 = stakes.exceeds(stake, (1, 3));
         }
         self.own[place].1

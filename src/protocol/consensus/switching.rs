@@ -4,10 +4,10 @@
 //! Rules: Agave 4.4, `core/src/consensus.rs` (`make_check_switch_threshold_decision`).
 
 use super::{Consensus, Ctx, Desk};
-use crate::base::id::NodeSet;
+use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
+use crate::protocol::block::BlockId;
 use crate::protocol::chain::Link;
-use crate::protocol::vote::Vote;
 
 impl Consensus {
     /// Whether more stake than the settings ask for is locked out of the fork of the last vote, or
@@ -43,12 +43,11 @@ impl Consensus {
         if stakes.exceeds(proof.stake, share) {
             return true;
         }
-        let heard = self.heard.iter().map(|id| desk.cluster.ballots.get(id));
-        for vote in
-            heard.filter(|vote| vote.slot > last.slot() && elsewhere(desk, vote, last, target))
-        {
-            if proof.counted.insert(vote.voter) {
-                proof.stake += stakes.of(vote.voter);
+        for (voter, (slot, block)) in self.seen.iter().enumerate() {
+            let voter = NodeId::from_index(voter);
+            let later = *slot > last.slot() && elsewhere(desk, *block, last, target);
+            if later && proof.counted.insert(voter) {
+                proof.stake += stakes.of(voter);
             }
         }
         stakes.exceeds(proof.stake, share)
@@ -69,8 +68,8 @@ fn valid(desk: &Desk<'_>, block: &Link, last: &Link, target: &Link) -> Option<Sl
     valid.then_some(fork.slot())
 }
 
-/// Whether a vote is for a block that the node has, on another fork than that of the last vote.
-fn elsewhere(desk: &Desk<'_>, vote: &Vote, last: &Link, target: &Link) -> bool {
-    let block = desk.chain.link(vote.block);
+/// Whether a block is on another fork than that of the last vote.
+fn elsewhere(desk: &Desk<'_>, block: BlockId, last: &Link, target: &Link) -> bool {
+    let block = desk.chain.link(block);
     block.is_some_and(|block| valid(desk, block, last, target).is_some())
 }

@@ -1,5 +1,6 @@
 //! Protocol layer: who has voted for which block, in one node's eyes.
 
+use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::fact::Level;
 use crate::protocol::block::BlockId;
@@ -71,6 +72,23 @@ impl Tallies {
     /// The stake that voted for a block.
     pub(super) fn stake(&self, slot: Slot, block: BlockId) -> u64 {
         self.place(slot, block).map_or(0, |place| self.list[place].stake)
+    }
+
+    /// Who voted for a block.
+    pub(super) fn voters(&self, slot: Slot, block: BlockId) -> impl Iterator<Item = NodeId> + '_ {
+        let tally = self.place(slot, block).map(|place| &self.list[place]);
+        let words = tally.into_iter().flat_map(|tally| tally.voters.iter().enumerate());
+        words.flat_map(|(word, bits)| {
+            let set = (0..64).filter(move |bit| bits >> bit & 1 == 1);
+            set.map(move |bit| NodeId::from_index(word * 64 + bit))
+        })
+    }
+
+    /// Whether a vote counts.
+    pub(super) fn knows(&self, vote: &Vote) -> bool {
+        let voter = vote.voter.index();
+        self.place(vote.slot, vote.block)
+            .is_some_and(|place| self.list[place].voters[voter / 64] >> (voter % 64) & 1 == 1)
     }
 
     /// Whether a block has reached a level.

@@ -4,7 +4,7 @@
 use super::bloom::{Bloom, most_items};
 use super::config::Config;
 use super::roster::bit_length;
-use super::value::{CONTACT_INFO_BYTES, Content, Contents, Label, Layout, Value};
+use super::value::{CONTACT_INFO_BYTES, Content, Contents, Label, Layout, Place, Value};
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 use crate::fact::ValueKind;
@@ -91,13 +91,23 @@ impl Shared {
         let nodes = NodeId::from_index(stakes.len()).number();
         let items = PRUNE_FILTER_ITEMS.max(nodes);
         let prune_filter = Bloom::sized(items, config.false_positive, PRUNE_FILTER_BITS);
+        let mut contents = Contents::new(layout.keys());
+        if config.warm {
+            for origin in NodeId::all(stakes.len()) {
+                contents.publish(
+                    first_contact_info(layout, origin),
+                    Time::ZERO,
+                    Value::ContactInfo,
+                );
+            }
+        }
         Self {
             config,
             phase,
             stakes: stakes.clone(),
             classes: NodeMap::build(stakes.len(), |node| bit_length(stakes[node])),
             layout,
-            contents: Contents::new(layout.keys()),
+            contents,
             staked: stakes.values().filter(|stake| **stake > 0).count() as u32,
             prune_errors: (0..=nodes + 1).map(|held| prune_filter.false_positives(held)).collect(),
             pull_filter: Bloom::sized(filter_items, config.false_positive, bits),
@@ -140,6 +150,13 @@ impl Shared {
         let Config { staked_expiry, unstaked_expiry, .. } = self.config;
         if self.stakes[origin] > 0 { staked_expiry } else { unstaked_expiry }
     }
+}
+
+/// The name of a node's first contact info.
+pub(super) const fn first_contact_info(layout: Layout, origin: NodeId) -> Label {
+    let (place, size) = (Place::CONTACT_INFO, CONTACT_INFO_BYTES);
+    let key = layout.key(origin, place);
+    Label { key, version: 1, number: 0, origin, size, place, hops: 0 }
 }
 
 /// Whether two clocks are close enough for a push or a pull.

@@ -32,11 +32,13 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Makes room for so many keys, if there is none yet.
-    pub(super) fn open(&mut self, keys: usize) {
-        if self.words.is_empty() {
+    /// Makes room for so many keys, if there is none yet; false if there is.
+    pub(super) fn open(&mut self, keys: usize) -> bool {
+        let fresh = self.words.is_empty();
+        if fresh {
             self.words = vec![0; keys];
         }
+        fresh
     }
 
     /// How many keys there is room for.

@@ -108,6 +108,32 @@ impl SlotsConfig {
         }
     }
 
+    /// How long a slot takes: by ticks it may be shorter than by the clock.
+    #[must_use]
+    pub fn length(&self) -> Span {
+        match self.start {
+            Start::Clock => self.duration,
+            Start::Poh => self.duration.saturating_sub(self.adjustment),
+        }
+    }
+
+    /// A slot and when it begins, if nothing delays it: by ticks all begin to count at slot 1.
+    #[must_use]
+    pub fn first(&self) -> (Slot, Time) {
+        match self.start {
+            Start::Clock => (Slot::new(0), self.begins(Slot::new(0))),
+            Start::Poh => (Slot::new(1), Time::ZERO),
+        }
+    }
+
+    /// The number of the last slot that a run can come to.
+    #[must_use]
+    pub fn last(&self, end: Time) -> u64 {
+        let (first, begins) = self.first();
+        let passed = end.since(begins).as_nanos() / self.length().as_nanos().max(1);
+        u64::from(first.number()).saturating_add(passed)
+    }
+
     /// When a slot begins by the clock.
     #[must_use]
     pub fn begins(&self, slot: Slot) -> Time {
@@ -197,12 +223,32 @@ pub struct BlocksConfig {
     /// smallest size (180 B). Without this key their number is the only limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<Bytes>,
+    /// Sizes of the synthetic blocks of single slots, in place of that of all others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explicit: Vec<ExplicitBlock>,
     /// How blocks are cut; taken from `[turbine]`.
     #[serde(skip)]
     pub cut: Cut,
     /// Whether the bytes of their shreds exist; taken from `[turbine]`.
     #[serde(skip)]
     pub erasure: Erasure,
+}
+
+/// The size of the block of one slot (`[[blocks.explicit]]`): either `bytes` or `shreds`, which
+/// mean the same as in `[blocks]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplicitBlock {
+    /// The slot, from 1; if it is skipped, so is this size.
+    #[schemars(range(min = 1))]
+    pub slot: u32,
+    /// Bytes of its block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// Shreds of its block, in place of `bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub shreds: Option<u32>,
 }
 
 impl Default for BlocksConfig {
@@ -214,6 +260,7 @@ impl Default for BlocksConfig {
             // The classroom's.
             max_transactions: 10,
             max_bytes: None,
+            explicit: Vec::new(),
             cut: Cut::default(),
             erasure: Erasure::default(),
         }
@@ -233,10 +280,36 @@ const MOST_SHREDS: u32 = 65_536;
 const LARGEST_BLOCK: u64 = 1 << 31;
 
 impl BlocksConfig {
-    /// Bytes and shape of a synthetic block.
+    /// Bytes and shape of a synthetic block of which nothing else is said.
     #[must_use]
     pub fn size(&self) -> (u32, Shape) {
-        match (self.shreds, self.bytes) {
+        self.size_of(self.bytes, self.shreds)
+    }
+
+    /// Bytes and shape of the synthetic block of a slot.
+    #[must_use]
+    pub fn size_in(&self, slot: Slot) -> (u32, Shape) {
+        let explicit = self.explicit.iter().find(|block| block.slot == slot.number());
+        explicit.map_or_else(|| self.size(), |block| self.size_of(block.bytes, block.shreds))
+    }
+
+    /// Bytes and shape of the largest blocks that leaders may make without an explicit size.
+    #[must_use]
+    pub fn largest(&self) -> (u32, Shape) {
+        if self.content != Content::Transactions {
+            return self.size();
+        }
+        let bytes = u32::try_from(self.largest_bytes()).unwrap_or(u32::MAX);
+        (bytes, self.cut.shape(bytes))
+    }
+
+    /// Bytes and shape of each explicit block.
+    pub fn explicit_sizes(&self) -> impl Iterator<Item = (u32, Shape)> + '_ {
+        self.explicit.iter().map(|block| self.size_of(block.bytes, block.shreds))
+    }
+
+    fn size_of(&self, bytes: Option<Bytes>, shreds: Option<u32>) -> (u32, Shape) {
+        match (shreds, bytes) {
             (Some(shreds), _) => {
                 let shape = self.cut.shape_of_shreds(shreds);
                 let bytes = self.cut.bytes_of(&shape);
@@ -261,8 +334,8 @@ impl BlocksConfig {
         BlockLimits { transactions: self.max_transactions, bytes }
     }
 
-    /// Bytes of the largest block that can be made.
-    fn largest(&self) -> u64 {
+    /// Bytes of the largest block of transactions that can be made.
+    fn largest_bytes(&self) -> u64 {
         let BlockLimits { transactions, bytes } = self.limits();
         let all = u64::from(transactions) * u64::from(Transaction::LARGEST_BYTES);
         BLOCK_HEADER_BYTES + all.min(bytes)
@@ -325,7 +398,7 @@ impl BlocksConfig {
             let message = format!("{bytes} holds no transaction; expected at least {least}");
             return refuse("max_bytes", message);
         }
-        let largest = self.largest();
+        let largest = self.largest_bytes();
         let size = u32::try_from(largest).ok().filter(|_| largest <= LARGEST_BLOCK);
         let shreds = size.map(|bytes| self.cut.shape(bytes).shreds());
         if shreds.is_none_or(|shreds| shreds > MOST_SHREDS) {

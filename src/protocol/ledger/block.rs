@@ -35,6 +35,30 @@ impl Content {
         transactions.saturating_add(votes).saturating_add(self.filler)
     }
 
+    /// Another content, as a liar puts it into its second block: one vote or one transaction less,
+    /// or a byte of filler more.
+    #[must_use]
+    pub fn changed(mut self) -> Self {
+        if let Some((_, others)) = self.votes.split_last() {
+            self.votes = others.into();
+        } else if let Some((_, others)) = self.transactions.split_last() {
+            self.transactions = others.into();
+        } else {
+            self.filler += 1;
+        }
+        self
+    }
+
+    /// The same with one transaction more at its end, in place of as many bytes of filler.
+    #[must_use]
+    pub fn spoilt(mut self, transaction: Transaction) -> Self {
+        self.filler = self.filler.saturating_sub(transaction.bytes().into());
+        let mut transactions = self.transactions.into_vec();
+        transactions.push(transaction);
+        self.transactions = transactions.into();
+        self
+    }
+
     /// What proof of history mixes in: SHA-256 of the content's part of the canonical bytes, or
     /// nothing for no content.
     fn mixin(&self) -> Option<Digest> {

@@ -515,7 +515,8 @@ fn a_request_that_names_a_slot_gets_whichever_block_of_it_has_the_shred() {
     let mut answer = |index| {
         let message = Message::Window { slot: Slot::new(3), index };
         bench.call(|repair, view, ctx| {
-            assert_eq!(repair.on_message(view, ctx, NodeId::new(4), message, false), None);
+            let answer = repair.on_message(view, ctx, NodeId::new(4), message, false, |_, _| false);
+            assert_eq!(answer, None);
         });
         bench.asked()
     };

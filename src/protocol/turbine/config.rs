@@ -5,14 +5,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::tree::layout::Layout;
-use super::tree::{self, Relay, Tree};
+use super::tree::{self, Tree};
 use crate::base::quantity::Bytes;
 use crate::base::time::Span;
 use crate::protocol::block::{Cut, Erasure};
 use crate::protocol::blockstore::Limits;
 use crate::protocol::setting::SettingError;
-use crate::protocol::shuffle::Generator;
 
 /// In which order shreds leave a node that has several receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -58,22 +56,14 @@ pub enum Coding {
 }
 
 /// Turbine: how a block is cut into shreds and how these reach everybody (`[turbine]`).
+// No deny_unknown_fields: serde cannot combine it with flatten; the reader refuses unknown keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct Config {
     /// Who sends each shred to whom.
-    pub tree: Tree,
-    /// To how many nodes a node of the tree passes a shred on.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub fanout: u32,
-    /// How the tree is filled. Without this key "stake-weighted" is "interleaved" as in Solana, and
-    /// "kary", "rotated" and "shuffled" are a "heap".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layout: Option<Layout>,
-    /// The random generator of stake-weighted trees.
-    pub generator: Generator,
-    /// How the relay of each shred is chosen with tree = "relay".
-    pub relay: Relay,
+    #[serde(flatten)]
+    pub trees: tree::Config,
     /// Bytes of the block in one data shred.
     pub chunk_size: Bytes,
     /// The same in the last FEC set, if there is less room in it (Solana: 899 B in place of 963);
@@ -118,12 +108,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            tree: Tree::StakeWeighted,
-            // `DATA_PLANE_FANOUT` of Agave 4.4.
-            fanout: 200,
-            layout: None,
-            generator: Generator::default(),
-            relay: Relay::default(),
+            trees: tree::Config::default(),
             chunk_size: Bytes(1_024),
             last_chunk_size: None,
             data_overhead: Bytes(0),
@@ -172,18 +157,6 @@ impl Config {
         }
     }
 
-    /// What the trees are made of.
-    #[must_use]
-    pub const fn trees(&self) -> tree::Config {
-        tree::Config {
-            tree: self.tree,
-            fanout: self.fanout,
-            layout: self.layout,
-            generator: self.generator,
-            relay: self.relay,
-        }
-    }
-
     /// The limits of a node's block store.
     #[must_use]
     pub const fn limits(&self) -> Limits {
@@ -200,7 +173,7 @@ impl Config {
     /// If a chunk is empty or absurdly large, or a FEC set impossible.
     pub fn check(&self) -> Result<(), SettingError> {
         let refuse = |field, message| Err(SettingError { field, message });
-        self.trees().check()?;
+        self.trees.check()?;
         let last = self.last_chunk_size.unwrap_or(self.chunk_size);
         for (field, size) in [("chunk_size", self.chunk_size), ("last_chunk_size", last)] {
             if size.0 == 0 || size.0 > LARGEST_CHUNK {
@@ -238,8 +211,8 @@ impl Config {
     /// shreds that others hold back for the same reason; unless coding gives it the rest of what
     /// comes at once.
     fn check_order(&self) -> Result<(), SettingError> {
-        let one_tree = matches!(self.tree, Tree::Star | Tree::Kary);
-        let coded = self.coding != Coding::None && self.tree != Tree::Relay;
+        let one_tree = matches!(self.trees.tree, Tree::Star | Tree::Kary);
+        let coded = self.coding != Coding::None && self.trees.tree != Tree::Relay;
         let fits = match self.order {
             Order::ChunkMajor => true,
             Order::ChildMajor => one_tree || coded,

@@ -114,3 +114,8 @@ pub struct Timer {
     /// Which share.
     pub step: u32,
 }
+
+impl Timer {
+    /// Shreds that a liar sends late are due. Nobody leads slot 0.
+    pub const LATE: Self = Self { slot: Slot::ZERO, step: u32::MAX };
+}

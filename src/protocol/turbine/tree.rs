@@ -61,20 +61,20 @@ pub enum Relay {
 
 /// Which tree, and how it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Config {
-    /// Along which tree a shred travels.
+    /// Who sends each shred to whom.
     pub tree: Tree,
-    /// To how many nodes each node of the tree forwards; "star" and "relay" do not use it.
+    /// To how many nodes a node of the tree passes a shred on; "star" and "relay" do not use it.
     #[schemars(range(min = 1, max = 100_000))]
     pub fanout: u32,
     /// How the tree is filled. Without this key "stake-weighted" is "interleaved" as in Solana, and
     /// "kary", "rotated" and "shuffled" are a "heap".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// With which generator "stake-weighted" and relays by stake are drawn.
+    /// The random generator of stake-weighted trees, and of relays by stake.
     pub generator: Generator,
-    /// Who relays a shred in the tree "relay".
+    /// How the relay of each shred is chosen with tree = "relay".
     pub relay: Relay,
 }
 
@@ -163,6 +163,8 @@ impl ShredKey {
 #[derive(Clone, Debug)]
 pub struct Trees {
     view: View,
+    /// Slots from which on stakes are others, and the nodes with those.
+    later: Vec<(Slot, View)>,
     config: Config,
     layout: Layout,
     fanout: usize,
@@ -189,6 +191,7 @@ impl Trees {
         let mut trees = Self {
             memo: Memo::new(0, false),
             view,
+            later: Vec::new(),
             layout: config.layout(),
             fanout: config.fanout as usize,
             config,
@@ -203,7 +206,21 @@ impl Trees {
         Some(trees)
     }
 
-    /// The nodes that the trees are over.
+    /// The same trees until a slot, which is later than those of all changes before, and from there
+    /// on those of the same nodes with other stakes.
+    #[must_use]
+    pub fn until(mut self, slot: Slot, then: View) -> Self {
+        self.later.push((slot, then));
+        self
+    }
+
+    /// The nodes with the stakes that count at a slot.
+    fn staked(&self, slot: Slot) -> &View {
+        let begun = self.later.iter().rev().find(|(from, _)| *from <= slot);
+        begun.map_or(&self.view, |(_, view)| view)
+    }
+
+    /// The nodes that the trees are over, with the stakes of the beginning.
     #[must_use]
     pub const fn view(&self) -> &View {
         &self.view
@@ -395,14 +412,17 @@ impl Trees {
             Tree::Shuffled => self.draw_uniform(key),
             Tree::Relay => {
                 let (mut random, leader) = self.by_stake(key);
-                let relay = self.view.weights().first(&mut random, leader);
-                self.order.extend(relay.map(|rank| self.view.ranked()[rank as usize]));
+                let view = self.staked(key.slot);
+                let relay = view.weights().first(&mut random, leader);
+                let relay = relay.map(|rank| view.ranked()[rank as usize]);
+                self.order.extend(relay);
             }
             _ => {
                 let (mut random, leader) = self.by_stake(key);
-                let weights = self.view.weights();
-                weights.shuffle(&mut random, leader, &mut self.scratch, &mut self.ranks);
-                let ranked = self.view.ranked();
+                let begun = self.later.iter().rev().find(|(from, _)| *from <= key.slot);
+                let view = begun.map_or(&self.view, |(_, view)| view);
+                view.weights().shuffle(&mut random, leader, &mut self.scratch, &mut self.ranks);
+                let ranked = view.ranked();
                 self.order.extend(self.ranks.iter().map(|rank| ranked[*rank as usize]));
             }
         }
@@ -413,7 +433,7 @@ impl Trees {
     /// The generator of a tree by stake, and the leader's place in the list.
     fn by_stake(&self, key: &ShredKey) -> (ChaCha, Option<u32>) {
         let seed = key.seed(self.view.identity(key.leader));
-        (ChaCha::new(self.config.generator, seed), self.view.rank(key.leader))
+        (ChaCha::new(self.config.generator, seed), self.staked(key.slot).rank(key.leader))
     }
 
     /// Any order of the others is as likely as any other (Fisher and Yates, from the end).

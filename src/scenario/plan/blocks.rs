@@ -1,17 +1,20 @@
 //! Scenario layer: `[slots]`, `[blocks]` and `[turbine]` checked against the nodes and the network.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::refused;
 use crate::base::id::NodeMap;
 use crate::base::quantity::Bytes;
-use crate::protocol::block::{Coded, Erasure};
+use crate::base::time::Time;
+use crate::protocol::block::{Coded, Erasure, Shape};
 use crate::protocol::blocks::Settings;
-use crate::protocol::leading::{BlocksConfig, Content, Registry};
+use crate::protocol::leading::{self, BlocksConfig, Content, Registry};
 use crate::protocol::schedule::Kind;
 use crate::protocol::turbine::config::Coding;
 use crate::protocol::turbine::tree::Tree;
-use crate::protocol::{gossip, repair};
+use crate::protocol::vote::Ballots;
+use crate::protocol::{consensus, gossip, repair};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
 
@@ -27,6 +30,7 @@ pub(super) fn resolve(
     turbine.check().map_err(|error| refused("turbine", &error))?;
     let blocks = config(scenario);
     blocks.check().map_err(|error| refused("blocks", &error))?;
+    check_explicit(&blocks)?;
     let (ledger, mempool, forward) = (&scenario.ledger, &scenario.mempool, &scenario.forward);
     ledger.check(validators).map_err(|error| refused("ledger", &error))?;
     mempool.check().map_err(|error| refused("mempool", &error))?;
@@ -38,6 +42,7 @@ pub(super) fn resolve(
         return Ok(None);
     }
     check_slots(scenario)?;
+    check_votes(scenario, validators)?;
     if slots.registry == Registry::Gossip && scenario.gossip.style == gossip::Style::Off {
         let message = "leaders are drawn from what gossip tells, but gossip.style is \"off\"";
         return Err(ScenarioError::new("slots.registry", message));
@@ -53,8 +58,9 @@ pub(super) fn resolve(
         }
     }
     let others = nodes - 1;
-    if turbine.tree == Tree::RoundRobin && turbine.fanout as usize > others.max(1) {
-        let message = super::impossible_fanout(turbine.fanout, others);
+    let (tree, fanout) = (turbine.trees.tree, turbine.trees.fanout);
+    if tree == Tree::RoundRobin && fanout as usize > others.max(1) {
+        let message = super::impossible_fanout(fanout, others);
         return Err(ScenarioError::new("turbine.fanout", message));
     }
     check_sizes(scenario, &blocks)?;
@@ -74,6 +80,39 @@ pub(super) fn resolve(
 pub(super) fn config(scenario: &Scenario) -> BlocksConfig {
     let (cut, erasure) = (scenario.turbine.cut(), scenario.turbine.erasure);
     BlocksConfig { cut, erasure, ..scenario.blocks.clone() }
+}
+
+/// Most blocks with a size of their own.
+const MOST_EXPLICIT: usize = 10_000;
+
+/// Each explicit block has a slot of its own and a size that a block can have.
+fn check_explicit(blocks: &BlocksConfig) -> Result<(), ScenarioError> {
+    let count = blocks.explicit.len();
+    let refuse = |key: &str, message: String| Err(ScenarioError::new(key, message));
+    if count > 0 && blocks.content == Content::Transactions {
+        let message = "only synthetic blocks have a given size; \
+                       blocks of transactions have max_bytes";
+        return refuse("blocks.explicit", message.into());
+    }
+    if count > MOST_EXPLICIT {
+        let message = format!("{count} entries pass the limit of {MOST_EXPLICIT}");
+        return refuse("blocks.explicit", message);
+    }
+    let mut slots = BTreeSet::new();
+    for (place, block) in blocks.explicit.iter().enumerate() {
+        let key = format!("blocks.explicit[{place}]");
+        let (slot, bytes, shreds) = (block.slot, block.bytes, block.shreds);
+        if !slots.insert(slot) {
+            return refuse(&format!("{key}.slot"), format!("slot {slot} has a size already"));
+        }
+        if bytes.is_none() && shreds.is_none() {
+            let message = "says no size; expected bytes such as \"1MB\", or shreds";
+            return refuse(&key, message.into());
+        }
+        let alone = BlocksConfig { bytes, shreds, explicit: Vec::new(), ..blocks.clone() };
+        alone.check().map_err(|error| refused(&key, &error))?;
+    }
+    Ok(())
 }
 
 /// The largest payload of a datagram, if the network has no limit of its own.
@@ -120,28 +159,58 @@ fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings
 /// Most hashes of the chain of ticks that leaders are drawn from: some minutes of computation.
 const MOST_HASHES: u64 = 1_000_000_000;
 
+/// All votes of a run are kept, as they stay part of the chain.
+fn check_votes(scenario: &Scenario, validators: u32) -> Result<(), ScenarioError> {
+    let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
+    let votes = slots.saturating_mul(validators.into());
+    // A validator votes once in a slot, a lying one at most twice.
+    let most = Ballots::MOST as u64 / 2;
+    if scenario.consensus.style != consensus::Style::Off && votes > most {
+        let message = format!(
+            "{validators} validators cast up to {votes} votes in {slots} slots, the limit is {most}"
+        );
+        return Err(ScenarioError::new("duration", message));
+    }
+    Ok(())
+}
+
 /// Slots are numbered with 32 bits, and drawing their leaders must come to an end.
 fn check_slots(scenario: &Scenario) -> Result<(), ScenarioError> {
-    let count = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
+    let slots = &scenario.slots;
+    let count = most_slots(scenario);
     if count >= u64::from(u32::MAX) {
         let message = format!(
             "a run of {} has {count} slots of {}, the limit is {}",
             scenario.duration,
-            scenario.slots.duration,
+            slots.length(),
             u32::MAX
         );
         return Err(ScenarioError::new("slots.duration", message));
     }
-    let hashes = scenario.slots.hashes_per_slot;
-    let all = count.saturating_mul(hashes.into());
-    if scenario.slots.schedule == Kind::Poh && all > MOST_HASHES {
+    let (hashes, ahead) = (slots.hashes_per_slot, looked_ahead(scenario));
+    let all = (count + ahead).saturating_mul(hashes.into());
+    if slots.schedule == Kind::Poh && all > MOST_HASHES {
         let message = format!(
-            "{count} slots with {hashes} hashes each pass the limit of {MOST_HASHES} hashes for \
-             schedule = \"poh\""
+            "{count} slots and {ahead} that nodes look ahead, with {hashes} hashes each, pass the \
+             limit of {MOST_HASHES} hashes for schedule = \"poh\""
         );
         return Err(ScenarioError::new("slots.hashes_per_slot", message));
     }
     Ok(())
+}
+
+/// Slots that a run has time for.
+pub(super) fn most_slots(scenario: &Scenario) -> u64 {
+    scenario.slots.last(Time::ZERO + scenario.duration)
+}
+
+/// How many slots after the present one nodes ask for the leaders of.
+fn looked_ahead(scenario: &Scenario) -> u64 {
+    let of_transactions = match scenario.blocks.content {
+        Content::Transactions => scenario.forward.lookahead.max(scenario.forward.hold),
+        Content::Off | Content::Synthetic => 0,
+    };
+    of_transactions.max(leading::POH_HORIZON).into()
 }
 
 /// A shred has to fit into a message, and a chunk into a block.
@@ -177,23 +246,29 @@ const MOST_CODED: u64 = 1 << 30;
 /// Blocks that nodes keep at a time: those of the history and those that are not whole, but no more
 /// than there are slots.
 fn most_blocks(scenario: &Scenario) -> u64 {
-    let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos().max(1);
     let turbine = &scenario.turbine;
-    slots.min(u64::from(turbine.history) + u64::from(turbine.partial_blocks))
+    most_slots(scenario).min(u64::from(turbine.history) + u64::from(turbine.partial_blocks))
 }
 
 /// The bytes of shreds live as long as their block; they have to fit into memory.
 fn check_erasure(scenario: &Scenario, blocks: &BlocksConfig) -> Result<(), ScenarioError> {
-    let (_, shape) = blocks.size();
-    if blocks.erasure == Erasure::Counted || !shape.has_coding() {
+    if blocks.erasure == Erasure::Counted || blocks.cut.set_coding == 0 {
         return Ok(());
     }
-    let (count, memory) = (most_blocks(scenario), Coded::memory(&shape, &blocks.cut));
-    if count.saturating_mul(memory) > MOST_CODED {
-        let (each, most) = (Bytes(memory), Bytes(MOST_CODED));
+    let memory = |(_, shape): (u32, Shape)| Coded::memory(&shape, &blocks.cut);
+    let (count, each) = (most_blocks(scenario), memory(blocks.largest()));
+    let explicit = blocks.explicit_sizes().map(memory).fold(0, u64::saturating_add);
+    let all = count.saturating_mul(each).saturating_add(explicit);
+    if all > MOST_CODED {
+        let with = match blocks.explicit.len() {
+            0 => "",
+            _ => ", and of those with explicit sizes,",
+        };
         let message = format!(
-            "the shreds of {count} blocks with {each} each take more than {most}, the limit of \
-             real coding"
+            "the shreds of {count} blocks with {} each{with} take more than {}, the limit of real \
+             coding",
+            Bytes(each),
+            Bytes(MOST_CODED)
         );
         let hint = "use \"counted\", smaller blocks or a smaller turbine.history";
         return Err(ScenarioError::new("turbine.erasure", message).hint(hint));

@@ -29,7 +29,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             return Err(ScenarioError::new(key, message));
         }
     }
-    let mut prices = scenario.cost.entries().into_iter();
+    let mut prices = scenario.cost.entries();
     prices.try_for_each(|(key, price)| at_most_an_hour(price, &format!("cost.{key}")))
 }
 

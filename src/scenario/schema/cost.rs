@@ -11,44 +11,25 @@ use crate::sim::compute::CostTable;
 /// Prices of work on a node's processor (`[cost]`), each at most 1h. A node does one thing after
 /// another: while it works, what arrives waits, and what it sends leaves when the work is done.
 /// `headwater calibrate` prints a table with prices measured on your machine.
+// No deny_unknown_fields: serde cannot combine it with flatten; the reader refuses unknown keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct CostConfig {
     /// Time to handle any message.
     pub message: Span,
     /// Time to handle each 1,000 bytes of a message, header included.
     pub kilobyte: Span,
-    /// Time to make a signature.
-    pub sign: Span,
-    /// Time to check a signature.
-    pub verify: Span,
-    /// Time to hash 1,000 bytes.
-    pub hash_kilobyte: Span,
-    /// Time to execute a transaction.
-    pub execute: Span,
-    /// Time for 1,000 hashes of proof of history, one after the other.
-    pub poh: Span,
-    /// Time to store a shred.
-    pub shred: Span,
-    /// Time to decode a FEC set.
-    pub code: Span,
+    /// What the protocols charge for their operations.
+    #[serde(flatten)]
+    pub work: Prices,
 }
 
 impl CostConfig {
     /// All prices with their keys, in the order of the table.
-    #[must_use]
-    pub const fn entries(&self) -> [(&'static str, Span); 9] {
-        [
-            ("message", self.message),
-            ("kilobyte", self.kilobyte),
-            ("sign", self.sign),
-            ("verify", self.verify),
-            ("hash_kilobyte", self.hash_kilobyte),
-            ("execute", self.execute),
-            ("poh", self.poh),
-            ("shred", self.shred),
-            ("code", self.code),
-        ]
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, Span)> + use<> {
+        let kernel = [("message", self.message), ("kilobyte", self.kilobyte)];
+        kernel.into_iter().chain(self.work.entries())
     }
 
     /// Whether all work is free.
@@ -62,13 +43,6 @@ impl CostConfig {
     pub const fn kernel(&self) -> CostTable {
         CostTable { message: self.message, kilobyte: self.kilobyte }
     }
-
-    /// What the protocols charge for their operations.
-    #[must_use]
-    pub const fn protocol(&self) -> Prices {
-        let Self { sign, verify, hash_kilobyte, execute, poh, shred, code, .. } = *self;
-        Prices { sign, verify, hash_kilobyte, execute, poh, shred, code }
-    }
 }
 
 #[cfg(test)]
@@ -79,23 +53,22 @@ mod tests {
     /// A table in which every price is another, by the names that a scenario uses.
     fn distinct() -> CostConfig {
         let keys = CostConfig::default().entries().map(|(key, _)| key);
-        let lines = keys.iter().zip(1..).map(|(key, price)| format!("{key} = \"{price}us\"\n"));
+        let lines = keys.zip(1..).map(|(key, price)| format!("{key} = \"{price}us\"\n"));
         toml::from_str(&lines.collect::<String>()).expect("a table of prices")
     }
 
     #[test]
     fn every_key_is_listed_once_with_its_own_price() {
         let table = toml::Table::try_from(distinct()).expect("a table");
-        let entries = distinct().entries();
-        assert_eq!(table.len(), entries.len());
-        for ((key, price), expected) in entries.into_iter().zip(1..) {
+        assert_eq!(table.len(), distinct().entries().count());
+        for ((key, price), expected) in distinct().entries().zip(1..) {
             assert_eq!(price, Span::from_micros(expected), "{key}");
         }
     }
 
     #[test]
     fn each_price_reaches_the_work_it_is_for() {
-        let (kernel, prices) = (distinct().kernel(), distinct().protocol());
+        let (kernel, prices) = (distinct().kernel(), distinct().work);
         // Message 1us and kilobyte 2us; then sign, verify, hash_kilobyte and so on.
         assert_eq!(kernel.handling(1_000), Span::from_micros(3));
         let works = [

@@ -7,7 +7,7 @@ use crate::protocol::block::Erasure;
 use crate::protocol::gossip;
 use crate::protocol::leading::{Content, Start};
 use crate::protocol::schedule::Kind;
-use crate::protocol::turbine::config::Coding;
+use crate::protocol::turbine::config::{Coding, Emission};
 use crate::protocol::turbine::tree::{Relay, Tree};
 use crate::scenario::schema::Scenario;
 use crate::scenario::shipped::PRESETS;
@@ -26,7 +26,10 @@ pub(super) fn of(scenario: &Scenario, nodes: usize) -> Vec<String> {
         return without_blocks(scenario, &base);
     }
     let mut notes = of_slots(scenario, &base);
+    notes.extend(after_the_end(scenario));
+    notes.extend(behind_the_clock(scenario, nodes));
     notes.extend(of_trees(scenario, &base));
+    notes.extend(wide_trees(scenario, &base, nodes));
     notes.extend(of_coding(scenario, &base));
     notes.extend(much_decoding(scenario, nodes));
     notes
@@ -39,6 +42,7 @@ fn without_blocks(scenario: &Scenario, base: &Scenario) -> Vec<String> {
         ("slots", scenario.slots != base.slots),
         ("blocks.bytes", written.bytes != preset.bytes),
         ("blocks.shreds", written.shreds != preset.shreds),
+        ("blocks.explicit", written.explicit != preset.explicit),
         ("turbine", scenario.turbine != base.turbine),
     ];
     let note = |(key, _)| {
@@ -74,7 +78,7 @@ fn of_slots(scenario: &Scenario, base: &Scenario) -> Vec<String> {
 }
 
 fn of_trees(scenario: &Scenario, base: &Scenario) -> Vec<String> {
-    let (turbine, base) = (&scenario.turbine, &base.turbine);
+    let (turbine, base) = (&scenario.turbine.trees, &base.turbine.trees);
     let (tree, relay) = (turbine.tree, turbine.relay);
     // Blocks that gossip sends again go round-robin, whatever the tree.
     let rounds = !matches!(scenario.gossip.style, gossip::Style::Off | gossip::Style::ForwardOnce);
@@ -94,6 +98,60 @@ fn of_trees(scenario: &Scenario, base: &Scenario) -> Vec<String> {
         return [notes, unread(generator, "turbine.relay", &relay)].concat();
     }
     unread(&keys, "turbine.tree", &tree)
+}
+
+/// Slots that no run of this length comes to.
+fn after_the_end(scenario: &Scenario) -> Vec<String> {
+    let (slots, end) = (&scenario.slots, scenario.duration);
+    let first = slots.begin.saturating_add(slots.duration);
+    let mut notes = Vec::new();
+    if slots.start == Start::Clock && first > end {
+        let key = if slots.begin.is_zero() { "slots.duration" } else { "slots.begin" };
+        notes.push(format!(
+            "{key}: the first slot that anybody leads begins at {first}, after the end of the run, \
+             {end}"
+        ));
+    }
+    let last = super::super::blocks::most_slots(scenario);
+    for (place, block) in scenario.blocks.explicit.iter().enumerate() {
+        if u64::from(block.slot) > last {
+            let slot = block.slot;
+            notes.push(format!(
+                "blocks.explicit[{place}].slot: a run of {end} ends before slot {slot}"
+            ));
+        }
+    }
+    notes
+}
+
+/// A note on leaders that cannot know the block before theirs, whatever the network is like: the
+/// last set of it is sent when its slot is over, and that is when they begin by the clock.
+fn behind_the_clock(scenario: &Scenario, nodes: usize) -> Option<String> {
+    let (slots, emission) = (&scenario.slots, scenario.turbine.emission);
+    let sent_at_the_end = slots.start == Start::Clock && emission == Emission::BySet;
+    (sent_at_the_end && nodes > 1).then(|| {
+        "turbine.emission: with \"by-set\" the last set of a block leaves when the next slot begins \
+         by the clock, so that every new leader builds past the block before; slots.start = \"poh\" \
+         lets leaders wait"
+            .to_owned()
+    })
+}
+
+/// A note on a fan-out that puts all nodes below the root.
+fn wide_trees(scenario: &Scenario, base: &Scenario, nodes: usize) -> Option<String> {
+    let (turbine, base) = (&scenario.turbine.trees, &base.turbine.trees);
+    let (fanout, written) = (turbine.fanout, turbine.fanout != base.fanout);
+    let layers =
+        matches!(turbine.tree, Tree::Kary | Tree::Rotated | Tree::Shuffled | Tree::StakeWeighted);
+    // The root of a tree of its own for every shred is one of the others; of a single tree it is
+    // the leader.
+    let below = nodes.saturating_sub(if turbine.tree == Tree::Kary { 1 } else { 2 });
+    (written && layers && fanout as usize > below).then(|| {
+        format!(
+            "turbine.fanout: {fanout} is more than there are nodes below the root, {below}: trees \
+             have one layer"
+        )
+    })
 }
 
 fn of_coding(scenario: &Scenario, base: &Scenario) -> Vec<String> {
@@ -117,8 +175,8 @@ fn much_decoding(scenario: &Scenario, nodes: usize) -> Option<String> {
     if turbine.erasure == Erasure::Counted || turbine.coding == Coding::None {
         return None;
     }
-    let blocks = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos().max(1);
-    let (bytes, _) = super::super::blocks::config(scenario).size();
+    let blocks = super::super::blocks::most_slots(scenario);
+    let (bytes, _) = super::super::blocks::config(scenario).largest();
     let each = Bytes(u64::from(bytes).saturating_mul(blocks).saturating_mul(nodes as u64));
     (each.0 > MUCH).then(|| {
         format!(

@@ -1,15 +1,16 @@
 //! Metrics layer: which block stands on which, who builds on what, and what is left of it at the
-//! end.
+//! end. The collectors of blocks and of consensus share it.
 
 use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use super::super::figures::ppm;
+use super::figures::ppm;
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::slot::Slot;
+use crate::base::time::Time;
 
-/// Most blocks whose parents are remembered, 16 bytes each: four days of slots of 400 ms.
+/// Most blocks whose parents are remembered, 32 bytes each: four days of slots of 400 ms.
 const MOST_LINKS: usize = 1_000_000;
 
 /// The chain that the cluster made, and how it came about. A node that is down has no say at the
@@ -35,8 +36,28 @@ pub struct ChainSummary {
 /// A block and the place of the one it stands on.
 struct Link {
     block: u64,
+    made: Time,
     parent: u32,
     slot: Slot,
+    height: u32,
+}
+
+/// A block by its number: they are counted from one as they are made, and zero stands for genesis.
+/// What is not known, because too many blocks were made before, counts as genesis too.
+pub(super) type Number = u32;
+
+/// The number of genesis.
+pub(super) const GENESIS: Number = 0;
+
+/// How a block stands to the canonical chain at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// It is part of it.
+    Canonical,
+    /// It stands on its end.
+    Ahead,
+    /// The chain left the block, or one that it stands on, aside.
+    Losing,
 }
 
 /// The place of a parent that is not among the links: genesis.
@@ -84,7 +105,7 @@ impl Chain {
     /// A block was made: its place among the links, unless there are too many.
     pub(super) fn on_made(
         &mut self,
-        slot: Slot,
+        (at, slot): (Time, Slot),
         (block, parent): (u64, u64),
         height: u32,
     ) -> Option<usize> {
@@ -94,7 +115,7 @@ impl Chain {
         }
         // Parents are recent as a rule, so the search from the end is short.
         let parent = self.place(parent).map_or(NOWHERE, |place| place as u32);
-        self.links.push(Link { block, parent, slot });
+        self.links.push(Link { block, made: at, parent, slot, height });
         Some(self.links.len() - 1)
     }
 
@@ -142,6 +163,71 @@ impl Chain {
         self.links.iter().map(|link| link.slot)
     }
 
+    /// How each link stands to the canonical chain, from what [`Self::verdicts`] says.
+    pub(super) fn standings(&self, verdicts: &[bool]) -> Vec<Standing> {
+        // The end of the chain is the last that was made of it.
+        let tip = verdicts.iter().rposition(|canonical| *canonical);
+        let tip = tip.map_or(NOWHERE, |place| place as u32);
+        let mut standings: Vec<Standing> = Vec::with_capacity(self.links.len());
+        for (link, canonical) in self.links.iter().zip(verdicts) {
+            let parent = standings.get(link.parent as usize);
+            standings.push(match parent {
+                _ if *canonical => Standing::Canonical,
+                _ if link.parent == tip || parent == Some(&Standing::Ahead) => Standing::Ahead,
+                _ => Standing::Losing,
+            });
+        }
+        standings
+    }
+
+    /// The number of a block; that of genesis if it is not known.
+    pub(super) fn number(&self, block: u64) -> Number {
+        self.place(block).map_or(GENESIS, |place| place as u32 + 1)
+    }
+
+    /// How many blocks have a number, genesis not counted.
+    pub(super) const fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The block that a block stands on; genesis stands on itself.
+    pub(super) fn below(&self, number: Number) -> Number {
+        // `NOWHERE` becomes genesis.
+        self.link(number).map_or(GENESIS, |link| link.parent.wrapping_add(1))
+    }
+
+    /// Whether a block is another's ancestor, or that block itself.
+    pub(super) fn leads_to(&self, ancestor: Number, mut block: Number) -> bool {
+        while block > ancestor {
+            block = self.below(block);
+        }
+        block == ancestor
+    }
+
+    /// The first 64 bits of a block's hash; `None` for genesis.
+    pub(super) fn hash(&self, number: Number) -> Option<u64> {
+        self.link(number).map(|link| link.block)
+    }
+
+    /// When a block was made; genesis, at the start of the run.
+    pub(super) fn made(&self, number: Number) -> Time {
+        self.link(number).map_or(Time::ZERO, |link| link.made)
+    }
+
+    /// The slot of a block.
+    pub(super) fn slot(&self, number: Number) -> Slot {
+        self.link(number).map_or(Slot::ZERO, |link| link.slot)
+    }
+
+    /// Blocks from genesis to a block.
+    pub(super) fn height(&self, number: Number) -> u32 {
+        self.link(number).map_or(0, |link| link.height)
+    }
+
+    fn link(&self, number: Number) -> Option<&Link> {
+        self.links.get((number as usize).wrapping_sub(1))
+    }
+
     /// How it looks from the end; `made` is how many blocks there are.
     pub(super) fn summary(
         &self,
@@ -182,6 +268,11 @@ impl Chain {
     }
 }
 
+/// The first 64 bits of a hash as they stand in tables.
+pub(super) fn hex(block: u64) -> String {
+    format!("{block:016x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +286,7 @@ mod tests {
         let mut chain = Chain::new(5);
         for (block, parent, height) in [(1, 99, 1), (2, 1, 2), (3, 2, 3), (4, 2, 3), (5, 4, 4)] {
             let slot = Slot::new(block as u32);
-            let place = chain.on_made(slot, (block, parent), height);
+            let place = chain.on_made((Time::from_nanos(block), slot), (block, parent), height);
             assert_eq!(place, Some(block as usize - 1));
         }
         chain
@@ -222,6 +313,32 @@ mod tests {
             head_agreement_ppm: Some(400_000),
         };
         assert_eq!(chain.summary(5, &up, Some(&verdicts)), expected);
+    }
+
+    #[test]
+    fn blocks_off_the_canonical_chain_are_ahead_of_it_or_lose() {
+        let chain = fork();
+        use Standing::{Ahead, Canonical, Losing};
+        let standings = |verdicts: [bool; 5]| chain.standings(&verdicts);
+        let expected = [Canonical, Canonical, Canonical, Losing, Losing];
+        assert_eq!(standings([true, true, true, false, false]), expected);
+        assert_eq!(
+            standings([true, true, false, false, false]),
+            [Canonical, Canonical, Ahead, Ahead, Ahead]
+        );
+        assert_eq!(standings([false; 5]), [Ahead; 5], "everybody stands on genesis");
+    }
+
+    #[test]
+    fn numbers_count_blocks_and_lead_to_genesis() {
+        let chain = fork();
+        assert_eq!([1, 4, 5, 99].map(|block| chain.number(block)), [1, 4, 5, GENESIS]);
+        assert_eq!([0, 1, 3, 4, 5].map(|number| chain.below(number)), [0, 0, 2, 2, 4]);
+        assert!(chain.leads_to(2, 5) && chain.leads_to(5, 5) && chain.leads_to(GENESIS, 3));
+        assert!(!chain.leads_to(3, 5) && !chain.leads_to(5, 2));
+        assert_eq!((chain.hash(4), chain.hash(GENESIS), chain.len()), (Some(4), None, 5));
+        assert_eq!((chain.slot(5), chain.height(5), chain.height(0)), (Slot::new(5), 4, 0));
+        assert_eq!((chain.made(3), chain.made(0)), (Time::from_nanos(3), Time::ZERO));
     }
 
     #[test]

@@ -1,0 +1,169 @@
+//! `headwater check`: its table, its exit codes, its reports, and results judged again.
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::{Desk, json};
+
+/// Four nodes, one rumor that takes 20 ms, and one expectation.
+fn scenario(name: &str, expectation: &str) -> String {
+    format!(
+        "name = \"{name}\"\nduration = \"3s\"\nnodes.count = 4\nnetwork.latency = \"10ms\"\n\
+         [[rumors]]\nat = \"1s\"\n{expectation}"
+    )
+}
+
+const BOUND: &str = "[[expect]]\nname = \"all & <soon>\"\nkind = \"bound\"\nstatistic = \"max\"\n\
+                     metric = \"rumors.to_100_nodes_ns\"\n";
+
+#[test]
+fn check_prints_a_line_per_scenario_and_why_it_failed() {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.path("all/deeper")).expect("folders");
+    desk.write("all/good.toml", &scenario("good", &format!("{BOUND}at_most = \"10ms\"\n")));
+    desk.write("all/deeper/slow.toml", &scenario("slow", &format!("{BOUND}at_most = \"9ms\"\n")));
+    desk.write("all/silent.toml", &scenario("silent", ""));
+    let said = desk.call("check all");
+    assert_eq!(said.code, 1, "{}", said.err);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[0].starts_with("scenario "), "{}", said.out);
+    let starts = ["all/deeper/slow.toml", "    failed: expect[0]", "    again: headwater run all"];
+    for (line, start) in lines[1..].iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert!(lines[2].ends_with("(all & <soon>): expected at most 9ms, found 10ms"), "{}", lines[2]);
+    assert!(lines[4].starts_with("all/good.toml") && lines[4].contains("pass"), "{}", said.out);
+    assert!(lines[5].starts_with("all/silent.toml") && lines[5].contains("skipped"));
+    assert_eq!(
+        lines.last().copied(),
+        Some("3 checked: 1 failed, 1 pass, 1 skipped; 1 expectations held, 1 did not")
+    );
+    assert_eq!(desk.names("."), ["all"], "nothing is left behind");
+    // The seeds of a list are runs of their own, and the table does not depend on the jobs.
+    let timeless = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(" held").next().unwrap_or("").to_owned()).collect()
+    };
+    let one = desk.call("check all/good.toml --seeds 3..=5 --jobs 1");
+    let four = desk.call("check all/good.toml --seeds 3..=5 --jobs 4");
+    assert_eq!((one.code, timeless(&one.out)), (0, timeless(&four.out)));
+    assert_eq!(one.out.lines().count(), 6, "{}", one.out);
+}
+
+#[test]
+fn the_exit_code_of_check_is_the_gravest() {
+    let desk = Desk::new();
+    desk.write("good.toml", &scenario("good", &format!("{BOUND}at_most = \"1s\"\n")));
+    desk.write("slow.toml", &scenario("slow", &format!("{BOUND}at_most = \"1ms\"\n")));
+    desk.write("wrong.toml", "nodes.count = 0\n");
+    let small = "limits.pending_events = 1000\n";
+    let full = scenario("full", &format!("{BOUND}at_most = \"1s\"\n"));
+    let full = full.replace("nodes.count = 4", "nodes.count = 200");
+    desk.write("full.toml", &format!("{small}{full}"));
+    for (paths, code) in [
+        ("good.toml", 0),
+        ("good.toml slow.toml", 1),
+        ("slow.toml wrong.toml good.toml", 2),
+        ("wrong.toml full.toml slow.toml", 5),
+        ("nowhere.toml", 2),
+        ("good.toml --set nodes.count=0", 2),
+        ("good.toml --seeds x", 2),
+        ("good.toml --expect slow.toml", 2),
+    ] {
+        let said = desk.call(&format!("check {paths}"));
+        assert_eq!(said.code, code, "{paths}: {}{}", said.out, said.err);
+    }
+    let table = desk.call("check wrong.toml good.toml").out;
+    assert!(table.contains("nodes.count: 0 is below the minimum 1"), "{table}");
+    std::fs::create_dir(desk.path("empty")).expect("a folder");
+    assert!(desk.fails(2, "check empty").contains("neither scenarios"));
+    let said = desk.call("check good.toml --junit nowhere/report.xml");
+    assert_eq!(said.code, 6, "{}", said.err);
+}
+
+#[test]
+fn results_are_judged_again_without_running_and_by_other_expectations() {
+    let desk = Desk::new();
+    desk.write("s.toml", &scenario("s", &format!("{BOUND}at_most = \"1ms\"\n")));
+    assert_eq!(desk.call("run s.toml -o out/s").code, 1);
+    let files = desk.files("out/s");
+    let table = String::from_utf8(files["expectations.csv"].clone()).expect("UTF-8");
+    let row = table.lines().nth(1).expect("a row");
+    assert_eq!(row, "0,bound,all & <soon>,broken,at most 1ms,10ms,failed");
+    assert_eq!(json(&files["summary.json"])["verdict"]["outcome"], "failed");
+    let again = desk.call("check out");
+    assert_eq!(again.code, 1);
+    assert!(again.out.contains("expected at most 1ms, found 10ms"), "{}", again.out);
+    assert!(!again.out.contains("when it was run"), "{}", again.out);
+    assert_eq!(desk.files("out/s"), files, "judging changes nothing");
+    desk.write("kinder.toml", &scenario("k", &format!("{BOUND}at_most = \"1s\"\n")));
+    assert_eq!(desk.call("check out/s --expect kinder.toml").code, 0);
+    // Tables that were changed are judged as they are, and the old verdict is told.
+    let rumors = String::from_utf8(files["rumors.csv"].clone()).expect("UTF-8");
+    std::fs::write(desk.path("out/s/rumors.csv"), rumors.replace("10000000", "900000"))
+        .expect("written");
+    let changed = desk.call("check out/s");
+    assert_eq!(changed.code, 0, "{}", changed.out);
+    assert!(changed.out.contains("when it was run, the verdict was: failed"), "{}", changed.out);
+    std::fs::remove_file(desk.path("out/s/rumors.csv")).expect("removed");
+    assert_eq!(desk.call("check out/s").code, 6);
+    assert_eq!(desk.call("check out/s --seeds 3").code, 2);
+}
+
+#[test]
+fn reports_for_build_servers_say_the_same() {
+    let desk = Desk::new();
+    let sometimes = "[[expect]]\nkind = \"sometimes\"\nmetric = \"messages.sent\"\n";
+    let text = scenario("slow", &format!("{BOUND}at_most = \"9ms\"\n{sometimes}"));
+    desk.write("slow.toml", &text);
+    desk.write("wrong.toml", "nodes.count = 0\n");
+    let said = desk.call("check slow.toml wrong.toml --github --junit report.xml");
+    assert_eq!(said.code, 2);
+    let line = 1 + text.lines().position(|line| line == "[[expect]]").expect("a line");
+    let first = format!(
+        "::error file=slow.toml,line={line},col=1,title=slow.toml (seed 1)::expect[0] (all & \
+         <soon>): expected at most 9ms, found 10ms\n"
+    );
+    assert!(said.out.contains(&first), "{}", said.out);
+    assert!(said.out.contains("::error file=wrong.toml,title=wrong.toml::"), "{}", said.out);
+    let xml = std::fs::read_to_string(desk.path("report.xml")).expect("a report");
+    let mut reader = Reader::from_str(&xml);
+    let (mut cases, mut failures, mut errors) = (0, 0, 0);
+    loop {
+        match reader.read_event().expect("well-formed XML") {
+            Event::Start(tag) | Event::Empty(tag) => match tag.name().as_ref() {
+                "testcase" => cases += 1,
+                "failure" => failures += 1,
+                "error" => errors += 1,
+                _ => {}
+            },
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    // Two expectations and five invariants of one scenario; one test that says what is wrong.
+    assert_eq!((cases, failures, errors), (8, 1, 1), "{xml}");
+    assert!(xml.contains("all &amp; &lt;soon&gt;"), "{xml}");
+    let totals = "<testsuites name=\"headwater\" tests=\"8\" failures=\"1\" errors=\"1\"";
+    assert!(xml.contains(totals), "{xml}");
+}
+
+#[test]
+fn a_scenario_with_faults_and_nothing_that_must_happen_gets_a_note() {
+    let desk = Desk::new();
+    let fault = "[[faults]]\nkind = \"mute\"\nat = \"500ms\"\nnodes = 3\n";
+    let expected = format!("{BOUND}at_most = \"1s\"\n");
+    desk.write("s.toml", &scenario("s", &format!("{fault}{expected}")));
+    let note = "expect: there are faults and expectations, but none of kind = \"sometimes\"";
+    let said = desk.call("validate s.toml");
+    assert!(said.err.contains(note), "{}", said.err);
+    let sometimes = "[[expect]]\nkind = \"sometimes\"\nmetric = \"dropped.mute\"\n";
+    desk.write("s.toml", &scenario("s", &format!("{fault}{expected}{sometimes}")));
+    assert_eq!(desk.call("validate s.toml").err, "");
+    // What is expected of a table without rows is told before the run, and makes it invalid.
+    let blocks = "[[expect]]\nkind = \"bound\"\nmetric = \"blocks.made\"\nat_least = 1\n";
+    desk.write("s.toml", &scenario("s", blocks));
+    let said = desk.call("run s.toml -o here");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("blocks is null in this summary: blocks.content = \"off\""));
+    assert!(said.out.contains("verdict  invalid: expect[0]"), "{}", said.out);
+}
