@@ -3,8 +3,8 @@
 mod support;
 
 mod adversaries;
-mod chaos;
 mod agreement;
+mod chaos;
 mod cli;
 mod clocks;
 mod convergence;

@@ -261,7 +261,8 @@ fn audit_text(fact: &Fact) -> Option<(NodeId, String)> {
     ];
     let found = findings.into_iter().filter(|(well, _)| !well).map(|(_, what)| what);
     let found = found.collect::<Vec<_>>().join(", ");
-    (!found.is_empty()).then(|| (node, format!("block {block:016x} of node {node} is bad: {found}")))
+    (!found.is_empty())
+        .then(|| (node, format!("block {block:016x} of node {node} is bad: {found}")))
 }
 
 #[cfg(test)]
