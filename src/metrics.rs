@@ -366,15 +366,10 @@ impl<S: RowSink> Recorder<S> {
         if let Some(transactions) = &mut self.transactions {
             transactions.on_fact(at, fact, &mut self.sink);
         }
-        if let Some(blocks) = &mut self.blocks {
-            blocks.on_fact(at, fact, &mut self.sink);
-            if let Some(consensus) = &mut self.consensus {
-                consensus.on_fact(at, fact, blocks.chain());
-            }
-        }
         if let Some(adversaries) = &mut self.adversaries {
             adversaries.on_fact(fact);
         }
+        self.on_chain_fact(at, fact);
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {
@@ -390,9 +385,6 @@ impl<S: RowSink> Recorder<S> {
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
             Fact::FaultEnded { fault } if self.faults.heals(fault) => {
                 registry.into_iter().for_each(|known| known.on_healed(at, fault));
-                if let (Some(consensus), Some(blocks)) = (&mut self.consensus, &self.blocks) {
-                    consensus.on_healed(at, fault, blocks.chain());
-                }
             }
             Fact::PeerAdded { .. } => self.peers.on_added(),
             Fact::PeerDropped { .. } => self.peers.on_dropped(),
@@ -447,6 +439,19 @@ impl<S: RowSink> Recorder<S> {
 }
 
 impl<S: RowSink> Recorder<S> {
+    /// Facts of blocks and of votes, and what matters to those who make them.
+    fn on_chain_fact(&mut self, at: Time, fact: &Fact) {
+        let Some(blocks) = &mut self.blocks else { return };
+        blocks.on_fact(at, fact, &mut self.sink);
+        let Some(consensus) = &mut self.consensus else { return };
+        consensus.on_fact(at, fact, blocks.chain());
+        if let Fact::FaultEnded { fault } = *fact
+            && self.faults.heals(fault)
+        {
+            consensus.on_healed(at, fault, blocks.chain());
+        }
+    }
+
     fn on_value_fact(&mut self, at: Time, fact: &Fact) {
         let Some(values) = &mut self.values else { return };
         match *fact {
