@@ -1,15 +1,18 @@
 //! Layer 5, the command line: the only printer, and the only place that looks at the wall clock.
 
+mod budget;
 mod calibrate;
 mod check;
 mod describe;
 mod diff;
 mod documents;
 mod events;
+mod interrupt;
 mod progress;
 mod record;
 mod rerun;
 mod run;
+mod sweep;
 mod topology;
 mod verdict;
 mod verify;
@@ -25,12 +28,13 @@ use clap_complete::Shell;
 
 pub use self::documents::{key_reference, results_readme, scenarios_readme};
 
+use crate::experiment::ExperimentError;
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::population::near_name;
 use crate::scenario::reader::{Override, Source, json_schema};
 use crate::scenario::schema::Scenario;
-use crate::scenario::shipped::{self, SCENARIOS, Shipped};
+use crate::scenario::shipped::{self, EXPERIMENTS, SCENARIOS, Shipped};
 
 /// Everything as expected.
 pub const EXIT_OK: u8 = 0;
@@ -76,7 +80,8 @@ Exit codes:
   3  the same run gave other bytes than before
   4  a bug in headwater
   5  a limit was reached
-  6  reading or writing failed";
+  6  reading or writing failed
+  75 interrupted by a signal; the same command goes on or starts again";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,6 +122,16 @@ enum Command {
     /// Results with the same seed are paired. Both are run again to find the first event that
     /// differs.
     Diff(diff::DiffArguments),
+    /// Run a scenario with several values of its keys and several seeds, side by side.
+    ///
+    /// Axes and seeds stand in the [sweep] of the scenario or behind --axis and --seeds. Every run
+    /// leaves a record; a sweep that was stopped goes on where it was, and a finished one only
+    /// makes its tables, runs.csv and points.csv.
+    Sweep(Box<sweep::SweepArguments>),
+    /// Join the folders in which parts of a sweep were made.
+    Merge(sweep::MergeArguments),
+    /// Show differences between runs of the same seed: along an axis of a sweep, or between two.
+    Compare(sweep::CompareArguments),
     /// Check a scenario without running it.
     Validate {
         #[command(flatten)]
@@ -245,6 +260,18 @@ impl From<Vec<ScenarioError>> for Failure {
     }
 }
 
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        match error {
+            ExperimentError::Scenario(errors) => errors.into(),
+            ExperimentError::Results(error) => error.into(),
+            ExperimentError::Incomplete(why) => Self::new(EXIT_FAILED, why),
+            ExperimentError::Diverged(why) => Self::new(EXIT_DIVERGED, why),
+            ExperimentError::Usage(why) => Self::usage(why),
+        }
+    }
+}
+
 impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         let code = match &error {
@@ -276,6 +303,9 @@ fn dispatch(command: &Command) -> Result<u8, Failure> {
         Command::Check(arguments) => check::check(arguments),
         Command::Verify(arguments) => verify::verify(arguments),
         Command::Diff(arguments) => diff::diff(arguments),
+        Command::Sweep(arguments) => sweep::sweep(arguments),
+        Command::Merge(arguments) => sweep::merge(arguments),
+        Command::Compare(arguments) => sweep::compare(arguments),
         Command::Validate { scenario } => validate(scenario),
         Command::Show { scenario } => describe::show(scenario),
         Command::Topology { scenario, output, force } => {
@@ -313,6 +343,16 @@ fn print(text: &str) -> Result<u8, Failure> {
     }
 }
 
+/// A word of a command as a shell reads it back.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
     let source = arguments.source()?;
     let plan = shipped::plan(&source, &arguments.overrides()?)?;
@@ -323,14 +363,17 @@ fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
 }
 
 fn list() -> Result<u8, Failure> {
-    let width = SCENARIOS.iter().map(|shipped| shipped.name.len()).max().unwrap_or(0);
+    let width = Shipped::all().map(|shipped| shipped.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for shipped in SCENARIOS {
-        let description = match shipped::read(&shipped.source(), &[]) {
-            Ok(read) => read.value.description,
-            Err(errors) => return Err(errors.into()),
-        };
-        text += &format!("{:<width$}  {description}\n", shipped.name);
+    for (command, all) in [("run", SCENARIOS), ("sweep", EXPERIMENTS)] {
+        text += &format!("headwater {command} NAME\n");
+        for shipped in all {
+            let description = match shipped::read(&shipped.source(), &[]) {
+                Ok(read) => read.value.description,
+                Err(errors) => return Err(errors.into()),
+            };
+            text += &format!("  {:<width$}  {description}\n", shipped.name);
+        }
     }
     print(&text)
 }
@@ -341,7 +384,7 @@ fn init(name: Option<&str>, output: Option<&Path>) -> Result<u8, Failure> {
         Some(name) => match Shipped::find(name) {
             Some(shipped) => shipped.text,
             None => {
-                let near = near_name(name, SCENARIOS.iter().map(|shipped| shipped.name));
+                let near = near_name(name, Shipped::all().map(|shipped| shipped.name));
                 let hint = match near {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "`headwater list` names them".to_owned(),

@@ -223,6 +223,7 @@ pub mod results;
 
 // From text to a run.
 pub mod cli;
+pub mod experiment;
 pub mod run;
 pub mod scenario;
 

@@ -168,9 +168,11 @@ impl Validator {
                 crds::Value::Vote { reference, .. } => {
                     votes.push(cluster.ballots.get(VoteId(reference)));
                 }
-                crds::Value::ContactInfo
-                | crds::Value::EpochSlots { .. }
-                | crds::Value::LowestSlot { .. } => {}
+                crds::Value::EpochSlots { latest, before } => {
+                    let blocks = self.blocks.iter_mut();
+                    blocks.for_each(|it| it.on_complete(arrival.origin, (latest, before)));
+                }
+                crds::Value::ContactInfo | crds::Value::LowestSlot { .. } => {}
             }
         }
         shared.give_back(arrivals);
@@ -192,6 +194,11 @@ impl Validator {
                 let value = crds::Value::Vote { slot: vote.slot, reference: vote.id.0 };
                 crds.publish(shared, ctx, value);
             }
+        }
+        if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds)
+            && let Some((latest, before)) = blocks.take_complete()
+        {
+            crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub mod checkpoints;
 mod difference;
+pub mod drafts;
 pub mod folder;
 pub mod manifest;
 pub mod reader;

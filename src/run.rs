@@ -58,10 +58,14 @@ pub enum Ending {
     Complete,
     /// It was asked to stop.
     Stopped,
-    /// It reached a limit.
+    /// More events were pending than its limit allows.
     Overloaded(Overload),
     /// An invariant was broken; nothing of what would have come after that is known.
     Violated,
+    /// It handled as many events as its limit allows.
+    EventsSpent(u64),
+    /// It came to its limit of virtual time, which is before its end.
+    TimeSpent(Span),
 }
 
 impl Ending {
@@ -72,6 +76,12 @@ impl Ending {
             Self::Complete | Self::Violated => None,
             Self::Stopped => Some("it was asked to stop".into()),
             Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
+            Self::EventsSpent(events) => {
+                Some(format!("{events} events were handled (limits.events)"))
+            }
+            Self::TimeSpent(limit) => {
+                Some(format!("{limit} of virtual time have passed (limits.virtual_time)"))
+            }
         }
     }
 }
@@ -130,11 +140,17 @@ pub fn run<S: RowSink, L: Observer>(
 ) -> Finished<S> {
     write_topology(plan, &mut sink);
     let mut world = build(plan, sink, listener);
+    let limits = &plan.scenario.limits;
+    let events = limits.events.unwrap_or(u64::MAX);
+    let cut = limits.virtual_time.filter(|limit| Time::ZERO + *limit < plan.end);
+    let end = cut.map_or(plan.end, |limit| Time::ZERO + limit);
     let ending = loop {
-        match world.advance(plan.end, SLICE) {
+        let left = events - world.handled();
+        match world.advance(end, SLICE.min(left)) {
             Err(overload) => break Ending::Overloaded(overload),
-            Ok(Advance::Reached) => break Ending::Complete,
             Ok(Advance::Halted) => break Ending::Violated,
+            Ok(Advance::Reached) => break cut.map_or(Ending::Complete, Ending::TimeSpent),
+            Ok(Advance::Paused) if left == 0 => break Ending::EventsSpent(events),
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };

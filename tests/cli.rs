@@ -6,6 +6,7 @@ mod input;
 mod killed;
 mod output;
 mod summary;
+mod sweep;
 mod trust;
 mod verdict;
 

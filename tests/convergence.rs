@@ -140,7 +140,7 @@ fn convergence_of_worlds_cut_by_hand_in_any_place() {
         world.heal().expect("it was cut");
         // Eight votes lock out 256 slots of 200 ms, and 32 more root something: 58 s.
         let all = |world: &World| world.nodes().all(|node| world.root(node).height > 0);
-        assert!(world.run_until_holds("100s", all).expect("a run"), "{smaller} of ten");
+        assert!(world.run_until_holds("80s", all).expect("a run"), "{smaller} of ten");
         world.run_for("10s").expect("a run");
         assert!(world.honest_roots_agree());
     }
@@ -175,6 +175,7 @@ fn no_convergence_where_34_percent_vote_on_both_sides_of_a_cut() {
             .build();
         let mut world = fewer.expect("a world");
         world.run_to_end().expect("a run");
-        assert_eq!(rooted(&world, 0, 61), [], "seed {seed}");
+        let roots = rooted(&world, 0, 61).into_iter().filter(|node| world.is_honest(*node));
+        assert_eq!(roots.count(), 0, "seed {seed}");
     }
 }

@@ -80,6 +80,8 @@ fn golden_digests_are_those_of_the_program_too() {
         let duration = golden_plan(name, 1).scenario.duration.to_string();
         let done = Command::new(env!("CARGO_BIN_EXE_headwater"))
             .args(["run", name, "--quiet", "--seed", "1", "--duration", &duration, "-o", name])
+            // Shorter than what its expectations are about.
+            .args(["--set", "expect=[]"])
             .current_dir(folder.path())
             .output();
         let done = done.expect("the program starts");
@@ -147,22 +149,5 @@ fn the_resolved_scenario_is_the_same_run() {
         let plan = shipped(scenario.name, &[]);
         let again = crate::support::plan(&plan.resolved());
         assert_eq!(plan.key(), again.key(), "{}", scenario.name);
-    }
-}
-
-#[test]
-fn tmp_new_goldens() {
-    for name in [
-        "split-in-halves",
-        "split-80-20",
-        "three-way-split",
-        "flapping-partition",
-        "rolling-crashes",
-        "leader-crash",
-        "lossy-cluster",
-    ] {
-        for seed in [1, 2] {
-            print!("{}", account(name, seed));
-        }
     }
 }

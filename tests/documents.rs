@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use headwater::cli;
-use headwater::scenario::shipped::{SCENARIOS, Shipped, read};
+use headwater::scenario::shipped::{EXPERIMENTS, Shipped, read};
 
 use crate::support::{golden, ran_plan, shipped};
 
@@ -41,11 +41,14 @@ fn documents_figure_of_the_quick_start_is_fresh() {
 
 #[test]
 fn documents_every_scenario_file_is_shipped_and_keeps_the_form() {
-    let entries = fs::read_dir(root().join("scenarios")).expect("a folder");
-    let paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    let files: Vec<&PathBuf> =
-        paths.iter().filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
-    assert_eq!(files.len(), SCENARIOS.len(), "a scenario file is not in the list of shipped ones");
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in ["scenarios", "scenarios/experiments"] {
+        let entries = fs::read_dir(root().join(folder)).expect("a folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        files.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "toml")));
+    }
+    let shipped = Shipped::all().count();
+    assert_eq!(files.len(), shipped, "a scenario file is not in the list of shipped ones");
     for path in files {
         let name = path.file_stem().expect("a name").to_string_lossy();
         let shipped = Shipped::find(&name).unwrap_or_else(|| panic!("{name} is not shipped"));
@@ -53,6 +56,37 @@ fn documents_every_scenario_file_is_shipped_and_keeps_the_form() {
         let scenario = read(&shipped.source(), &[]).expect("a scenario that reads").value;
         assert_eq!(scenario.name, name, "a scenario is called like its file");
         assert!(!scenario.description.is_empty(), "{name} has no description");
+    }
+}
+
+/// One point of each shipped experiment is made anew and looked for in what was published.
+#[test]
+fn documents_published_results_of_experiments_are_those_of_this_program() {
+    for shipped in EXPERIMENTS {
+        let name = shipped.name;
+        let published = text(&format!("results/experiments/{name}.txt"));
+        assert!(published.starts_with(&format!("$ headwater sweep {name}\n")), "{name}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = read(&shipped.source(), &[]).expect("a scenario that reads").value;
+        let sweep = read.sweep.expect("an experiment has a sweep");
+        // A point of its own: the first value of each axis.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+        command.current_dir(folder.path()).args(["sweep", name]);
+        for axis in &sweep.axis {
+            let first = axis.values.as_ref().map_or(axis.from.as_ref(), |all| all.first());
+            let first = first.expect("an axis has values");
+            let first = first.as_str().map_or_else(|| first.to_string(), str::to_owned);
+            command.args(["--axis", &format!("{}={first}", axis.key)]);
+        }
+        let output = command.output().expect("the program starts");
+        let said = String::from_utf8(output.stdout).expect("text");
+        let (_, table) = said.split_once("\n\n").expect("a table");
+        for line in table.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let same = |line: &&str| line.split_whitespace().eq(words.iter().copied());
+            let why = format!("`headwater sweep {name}` gives other results than were published");
+            assert!(published.lines().any(|line| same(&line)), "{line}\n{why}: publish them anew");
+        }
     }
 }
 

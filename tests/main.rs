@@ -3,6 +3,7 @@
 mod support;
 
 mod adversaries;
+mod agreement;
 mod chaos;
 mod cli;
 mod clocks;
@@ -10,6 +11,7 @@ mod convergence;
 mod determinism;
 mod documents;
 mod equalities;
+mod experiment;
 mod extremes;
 mod invariants;
 mod laws;

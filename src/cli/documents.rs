@@ -1,5 +1,6 @@
 //! Command line: documents that are made from the program's own lists, so that they cannot differ
-//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`.
+//! from it: the reference of keys, `scenarios/README.md` and `results/README.md`. Long texts that
+//! hold nothing of the program's own stand in `documents/`.
 
 use crate::expect::EXPECTATIONS;
 use crate::metrics::table::TableSpec;
@@ -9,7 +10,7 @@ use crate::results::readme::{FileDoc, readme};
 use crate::scenario::population::city::CITIES;
 use crate::scenario::reader::{json_schema, reference};
 use crate::scenario::schema::Scenario;
-use crate::scenario::shipped::{self, PRESETS, SCENARIOS};
+use crate::scenario::shipped::{self, EXPERIMENTS, PRESETS, SCENARIOS, Shipped};
 
 /// The reference of all scenario keys, in Markdown.
 #[must_use]
@@ -37,18 +38,22 @@ pub fn results_readme() -> String {
 /// Never: every shipped scenario can be read, as the tests see to.
 #[must_use]
 pub fn scenarios_readme() -> String {
-    let mut text = String::from(INTRODUCTION);
-    for scenario in SCENARIOS {
-        let read = shipped::read(&scenario.source(), &[]);
+    let row = |shipped: &Shipped, folder: &str| {
+        let read = shipped::read(&shipped.source(), &[]);
         let description = read.expect("a shipped scenario can be read").value.description;
-        text += &format!("| [`{0}`]({0}.toml) | {description} |\n", scenario.name);
-    }
+        format!("| [`{0}`]({folder}{0}.toml) | {description} |\n", shipped.name)
+    };
+    let mut text = String::from(INTRODUCTION);
+    text.extend(SCENARIOS.iter().map(|scenario| row(scenario, "")));
     text += WRITING;
     text += EXPECTING;
     text += OUTSIDE;
     for (name, preset) in PRESETS {
         text += &format!("\n`rules = \"{name}\"` stands for:\n\n```toml\n{preset}```\n");
     }
+    text += include_str!("documents/experiments.md");
+    text.extend(EXPERIMENTS.iter().map(|experiment| row(experiment, "experiments/")));
+    text += include_str!("documents/clusters.md");
     text += "\n## Cities\n\nWhat `nodes.placement` and `city:NAME` know, by region:\n\n";
     let mut regions: Vec<&str> = Vec::new();
     for city in CITIES {

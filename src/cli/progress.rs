@@ -1,4 +1,4 @@
-//! Command line: a progress bar on stderr for runs of more than a second, if someone can see it.
+//! Command line: progress on stderr for what takes more than a second, if someone can see it.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -45,5 +45,33 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Shows how many runs of a sweep are done, and how long the rest will take.
+pub(super) struct Tally {
+    bar: ProgressBar,
+}
+
+impl Tally {
+    pub(super) fn new(quiet: bool) -> Self {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Self { bar: ProgressBar::hidden() };
+        }
+        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
+        let template = "{bar:30} {percent:>3}%  {pos} of {len} runs, {elapsed}, {eta} to go";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self { bar }
+    }
+
+    pub(super) fn show(&self, done: usize, of: usize) {
+        self.bar.set_length(of as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }

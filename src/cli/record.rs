@@ -90,16 +90,18 @@ pub(super) struct Written {
     pub(super) outcome: Outcome,
 }
 
-/// Judges a finished run and publishes its results.
+/// Judges a finished run and publishes its results. `stopped` says why it was stopped from outside,
+/// if it was.
 pub(super) fn write(
     plan: &Plan,
     asked: &Asked,
     mut folder: Folder,
     finished: Finished<CsvSink>,
     stopwatch: &Stopwatch,
+    stopped: Option<&str>,
 ) -> Result<Written, Failure> {
     let elapsed = stopwatch.elapsed();
-    let stopped = finished.ending.reason();
+    let stopped = stopped.map(str::to_owned).or_else(|| finished.ending.reason());
     let mut summary = summary_json(&finished.summary, stopped.as_deref());
     folder.close(finished.sink)?;
     let record = Record { summary: &summary, tables: &InFolder(folder.partial()) };

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::budget::{BudgetArguments, Guard};
 use super::events::EventLog;
 use super::progress::Bar;
 use super::record::{self, Asked, Stopwatch, Written};
 use super::verdict::{exit_code, in_short};
-use super::{EXIT_OK, Failure, ScenarioArguments, complain, describe, print, violation};
+use super::{
+    EXIT_BUDGET, EXIT_INTERRUPTED, EXIT_OK, Failure, ScenarioArguments, complain, describe,
+    interrupt, print, violation,
+};
 use crate::base::id::NodeSet;
 use crate::base::time::{Span, Time};
 use crate::fact::{Deaf, Observer};
@@ -52,12 +56,16 @@ pub(super) struct RunArguments {
     /// The log of events with every single message: sent, delivered, lost.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     events_messages: bool,
+    #[command(flatten)]
+    budget: BudgetArguments,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let source = arguments.scenario.source()?;
-    let overrides = arguments.scenario.overrides()?;
+    let mut overrides = arguments.scenario.overrides()?;
+    overrides.extend(arguments.budget.overrides()?);
     let plan = shipped::plan(&source, &overrides)?;
+    let mut control = Control::new(arguments)?;
     let key = plan.key();
     let changed = overrides.iter().any(|set| set.key() != "seed");
     let target = arguments.output.clone().unwrap_or_else(|| {
@@ -73,16 +81,17 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     }
     let stopwatch = Stopwatch::start();
     let mut finished = match events {
-        Some(log) => drive(&plan, sink, log, arguments.quiet),
-        None => drive(&plan, sink, Deaf, arguments.quiet),
+        Some(log) => control.drive(&plan, sink, log),
+        None => control.drive(&plan, sink, Deaf),
     };
     let elapsed = Span::from_nanos(stopwatch.elapsed());
     let mut text = describe::summary(&plan, &finished, elapsed);
     let asked = Asked::new(&arguments.scenario.scenario, &overrides);
     let violation = finished.violation.take();
-    let written = record::write(&plan, &asked, folder, finished, &stopwatch)?;
+    let stopped = control.stopped.as_ref().map(|(why, _)| why.as_str());
+    let written = record::write(&plan, &asked, folder, finished, &stopwatch, stopped)?;
     let Written { verdict, summary, digest, outcome } = written;
-    let code = exit_code(verdict.outcome);
+    let code = control.stopped.map_or_else(|| exit_code(verdict.outcome), |(_, code)| code);
     if let Some(violation) = &violation {
         text += &violation::in_full(violation, &asked.command(plan.seed.0));
     }
@@ -94,11 +103,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         }
     } else if !arguments.quiet {
         text += &format!("\n  digest   {digest}\n  results  {}", target.display());
-        text += match outcome {
-            Outcome::Created => "\n",
-            Outcome::Unchanged => " (the same bytes as before)\n",
-            Outcome::Replaced => " (replaced)\n",
-        };
+        text += in_words(outcome);
         let expected = in_short(&verdict);
         if !expected.is_empty() {
             text += &format!("  expect   {expected}\n");
@@ -111,14 +116,45 @@ pub(super) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn drive<L: Observer>(plan: &Plan, sink: CsvSink, listener: L, quiet: bool) -> Finished<CsvSink> {
-    let mut bar = Bar::new(quiet);
-    let finished = run::run(plan, sink, listener, &mut |progress| {
-        bar.show(progress);
-        Go::On
-    });
-    bar.finish();
-    finished
+/// What became of the results, to be read after the folder's name.
+const fn in_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "\n",
+        Outcome::Unchanged => " (the same bytes as before)\n",
+        Outcome::Replaced => " (replaced)\n",
+    }
+}
+
+/// What may end a run before its time, and what shows how it is going.
+struct Control {
+    bar: Bar,
+    guard: Guard,
+    /// Why the run was stopped, and the exit code.
+    stopped: Option<(String, u8)>,
+}
+
+impl Control {
+    fn new(arguments: &RunArguments) -> Result<Self, Failure> {
+        interrupt::listen()?;
+        let guard = arguments.budget.guard(1)?;
+        Ok(Self { bar: Bar::new(arguments.quiet), guard, stopped: None })
+    }
+
+    fn drive<L: Observer>(&mut self, plan: &Plan, sink: CsvSink, listener: L) -> Finished<CsvSink> {
+        self.guard.begin(0);
+        let finished = run::run(plan, sink, listener, &mut |progress| {
+            self.bar.show(progress);
+            if interrupt::asked() {
+                let why = "a signal; the same command makes the whole run";
+                self.stopped = Some((why.to_owned(), EXIT_INTERRUPTED));
+            } else if let Some(why) = self.guard.check(0) {
+                self.stopped = Some((why, EXIT_BUDGET));
+            }
+            if self.stopped.is_some() { Go::Stop } else { Go::On }
+        });
+        self.bar.finish();
+        finished
+    }
 }
 
 fn event_log(

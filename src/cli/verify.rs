@@ -111,7 +111,7 @@ impl Again {
         let finished = run::run(plan, sink, Deaf, &mut |_| Go::On);
         let asked =
             Asked { source: manifest.source.clone(), overrides: manifest.overrides.clone() };
-        let written = record::write(plan, &asked, folder, finished, &stopwatch)?;
+        let written = record::write(plan, &asked, folder, finished, &stopwatch, None)?;
         again.digest = written.digest;
         Ok(again)
     }

@@ -144,7 +144,7 @@ pub(super) fn figure_of(key: &str, metric: &str) -> Result<Figure, Refusal> {
     let columns = TABLES.iter().flat_map(|table| {
         table.columns.iter().map(|column| format!("{}.{}", table.name, column.name))
     });
-    let names: Vec<String> = all.into_iter().map(|figure| figure.name).chain(columns).collect();
+    let names: Vec<String> = all.iter().map(|figure| figure.name.clone()).chain(columns).collect();
     Err(Refusal::new(key, format!("there is no metric {metric:?}")).names(metric, names))
 }
 

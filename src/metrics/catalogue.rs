@@ -1,5 +1,7 @@
 //! Metrics layer: the names of all numbers of `summary.json`, for those who ask for one by name.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::table::{Cell, RowSink, TableSpec, Unit};
@@ -19,11 +21,15 @@ pub struct Figure {
 
 /// All numbers that `summary.json` may hold, in its order.
 #[must_use]
-pub fn figures() -> Vec<Figure> {
-    let mut found = Vec::new();
-    let whole = serde_json::to_value(full()).unwrap_or_default();
-    collect("", &whole, &mut found);
-    found
+pub fn figures() -> &'static [Figure] {
+    // The same in every run of the program, and asked for with every name.
+    static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
+        let mut found = Vec::new();
+        let whole = serde_json::to_value(full()).unwrap_or_default();
+        collect("", &whole, &mut found);
+        found
+    });
+    &FIGURES
 }
 
 /// Message kinds that occurred are the keys of this part of the summary.
@@ -102,7 +108,9 @@ fn full() -> Summary {
         repair: true,
         gossip_values: true,
         transaction_window: 1,
+        rumor_window: 1,
         blocks: true,
+        block_window: 1,
         ..RecorderPlan::new(nodes, Time::ZERO)
     };
     let busy = NodeMap::filled(1, [None, None]);

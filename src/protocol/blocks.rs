@@ -20,6 +20,7 @@ use super::turbine::{self, Turbine};
 use super::vote::Vote;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
+use crate::base::time::Span;
 use crate::fact::{Fact, Offence, Status};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::{Memory, Shelf};
@@ -347,6 +348,7 @@ impl Blocks {
             }
         };
         self.switch(cluster, ctx, head, led);
+        self.resend_own(cluster, contacts.peers, ctx);
     }
 
     /// The node builds on a block. What it did before is told to the waiting transactions.
@@ -412,6 +414,25 @@ impl Blocks {
     fn settle(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx, head: Option<BlockId>) {
         if let Some(head) = head {
             self.switch(cluster, ctx, head, false);
+        }
+    }
+
+    /// A validator has told by gossip which slots it has.
+    pub fn on_complete(&mut self, who: NodeId, slots: (Slot, u64)) {
+        self.consensus.iter_mut().for_each(|consensus| consensus.on_complete(who, slots));
+    }
+
+    /// Which slots the node has, if there are more than at the last call.
+    pub fn take_complete(&mut self) -> Option<(Slot, u64)> {
+        self.consensus.as_mut()?.take_complete()
+    }
+
+    /// Sends a block of the node's own that has not reached enough others once more.
+    fn resend_own(&mut self, cluster: &mut Cluster, peers: &Peers, ctx: &mut impl Ctx) {
+        let block = self.consensus.as_mut().and_then(Consensus::take_resent);
+        let body = block.and_then(|id| self.leading.chain().link(id)?.body);
+        if let Some(body) = body {
+            self.turbine.begin(cluster, peers, ctx, body, (Span::ZERO, false));
         }
     }
 

@@ -12,6 +12,7 @@ mod duplicate;
 mod forks;
 mod landing;
 mod message;
+mod propagation;
 mod switching;
 mod tallies;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use self::message::{Message, Timer};
 
 use self::duplicate::Duplicates;
 use self::forks::Face;
+use self::propagation::{Complete, Own};
 use self::tallies::Tallies;
 use super::adversary::Adversary;
 use super::block::{Block, BlockId};
@@ -83,8 +85,12 @@ pub struct Consensus {
     seen: Box<[(Slot, BlockId)]>,
     tallies: Tallies,
     duplicates: Duplicates,
-    /// Blocks of its own, the newest last, and whether enough of the stake has them.
-    own: Vec<(BlockId, bool)>,
+    /// Blocks of its own, the newest last.
+    own: Vec<Own>,
+    /// The latest slots with a block in its chain.
+    complete: Complete,
+    /// A block of its own that is to be sent to everybody once more.
+    resent: Option<BlockId>,
     /// It would leave its fork if more stake were locked out of it.
     stuck: bool,
     /// An alarm is set to look at votes that came by gossip.
@@ -117,6 +123,8 @@ impl Consensus {
             tallies: Tallies::new(nodes),
             duplicates: Duplicates::default(),
             own: Vec::new(),
+            complete: Complete::default(),
+            resent: None,
             stuck: false,
             polling: false,
             told: None,
@@ -189,6 +197,7 @@ impl Consensus {
         }
         self.judge_version(desk, link);
         let (slot, id) = (link.slot(), link.id);
+        self.complete.add(slot);
         for voter in self.tallies.voters(slot, id) {
             see(&mut self.seen[voter.index()], slot, id);
         }

@@ -112,6 +112,9 @@ removed by the next run of the same folder.
   key takes its place.
 - A folder of another run is refused, or replaced as a whole with `--force`. A folder that was not
   written by headwater is never replaced.
+- The folder of a sweep holds records and two tables over all its runs; they are explained in
+  [`scenarios/README.md`](../scenarios/README.md). What came of the shipped experiments is in
+  [`experiments`](experiments).
 ";
 
 fn overview(tables: &[&'static TableSpec], files: &[FileDoc]) -> String {

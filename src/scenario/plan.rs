@@ -143,7 +143,8 @@ impl Plan {
             inbox_limit: scenario.limits.inbox as usize,
         };
         let mut plan = Self {
-            scenario: Scenario { gossip, ..scenario.clone() },
+            // A run is one point of an experiment and knows nothing of the others.
+            scenario: Scenario { gossip, sweep: None, ..scenario.clone() },
             seed,
             end,
             population,
@@ -163,6 +164,9 @@ impl Plan {
             notes: left_out.iter().cloned().collect(),
         };
         output::settle(&mut plan)?;
+        if scenario.sweep.is_some() {
+            plan.notes.push("sweep: a single run does not read it, `headwater sweep` does".into());
+        }
         plan.notes.extend(notes::of(&plan));
         plan.notes.extend(expectations::notes(&plan));
         Ok(plan)

@@ -86,10 +86,25 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     overrides: &[Override],
     formats: &[FormatCheck],
 ) -> Result<Read<T>, Vec<ScenarioError>> {
+    read_by(&json_schema::<T>(), source, presets, overrides, formats)
+}
+
+/// The same with the type's [`json_schema`] at hand: who reads often makes it once, because it
+/// takes longer than the rest.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_by<T: DeserializeOwned>(
+    schema: &serde_json::Value,
+    source: &Source,
+    presets: &[(&str, &str)],
+    overrides: &[Override],
+    formats: &[FormatCheck],
+) -> Result<Read<T>, Vec<ScenarioError>> {
     let mut texts = Texts {
         file: (source.name.clone(), source.text.clone()),
         preset: None,
-        overrides: overrides.iter().map(|set| set.text().to_owned()).collect(),
+        overrides: overrides.iter().map(Override::origin).collect(),
     };
     let placed = |findings, texts: &Texts| Err(place_all(findings, texts));
     let mut root = match merged(source, presets, overrides, &mut texts) {
@@ -99,9 +114,8 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     let set = |(number, set): (usize, &Override)| set.apply(&mut root, number).err();
     let refusals = overrides.iter().enumerate().filter_map(set);
     let mut findings: Vec<Finding> = refusals.map(|refusal| *refusal).collect();
-    let schema = json_schema::<T>();
     let all_formats: Vec<_> = formats.iter().chain(BASE_FORMATS).copied().collect();
-    let report = check::check(&mut root, &Shape::of_root(&schema), &all_formats);
+    let report = check::check(&mut root, &Shape::of_root(schema), &all_formats);
     // That a key does not exist says more than that an override found no list there.
     findings.retain(|refusal| report.errors.iter().all(|error| error.spot != refusal.spot));
     findings.extend(report.errors);

@@ -7,6 +7,7 @@ pub mod cost;
 pub mod fault;
 pub mod network;
 pub mod output;
+pub mod sweep;
 pub mod transactions;
 pub mod workload;
 
@@ -19,6 +20,7 @@ use self::cost::CostConfig;
 use self::fault::FaultConfig;
 use self::network::NetworkConfig;
 use self::output::{InvariantsConfig, LimitsConfig, OutputConfig};
+use self::sweep::SweepConfig;
 use self::transactions::TransactionsConfig;
 use self::workload::RumorConfig;
 use super::population::NodesConfig;
@@ -102,6 +104,9 @@ pub struct Scenario {
     pub output: OutputConfig,
     /// Limits of queues and buffers; reaching one is reported.
     pub limits: LimitsConfig,
+    /// An experiment: values of keys and seeds that `headwater sweep` runs the scenario with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepConfig>,
 }
 
 /// How nodes find each other and notice that a peer is gone (`[discovery]`).
@@ -151,6 +156,7 @@ impl Default for Scenario {
             invariants: InvariantsConfig::default(),
             output: OutputConfig::default(),
             limits: LimitsConfig::default(),
+            sweep: None,
         }
     }
 }

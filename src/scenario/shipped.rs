@@ -2,6 +2,7 @@
 //! scenario with them.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::error::ScenarioError;
 use super::plan::Plan;
@@ -9,6 +10,7 @@ use super::population::near_name;
 use super::population::selector::Selector;
 use super::reader::{self, FormatCheck, Override, Read, Source};
 use super::schema::Scenario;
+use super::schema::sweep::Seeds;
 use crate::protocol::turbine::config::Coding;
 
 /// A scenario that is part of the program.
@@ -21,16 +23,16 @@ pub struct Shipped {
 }
 
 macro_rules! shipped {
-    ($($name:literal),* $(,)?) => {
+    ($folder:literal: $($name:literal),* $(,)?) => {
         &[$(Shipped {
             name: $name,
-            text: include_str!(concat!("../../scenarios/", $name, ".toml")),
+            text: include_str!(concat!("../../scenarios/", $folder, $name, ".toml")),
         }),*]
     };
 }
 
 /// All shipped scenarios, the quick start first.
-pub const SCENARIOS: &[Shipped] = shipped![
+pub const SCENARIOS: &[Shipped] = shipped!["":
     "quick-start",
     "three-validators",
     "classroom",
@@ -58,6 +60,15 @@ pub const SCENARIOS: &[Shipped] = shipped![
     "chaos",
 ];
 
+/// All shipped experiments: scenarios with a `[sweep]`.
+pub const EXPERIMENTS: &[Shipped] = shipped!["experiments/":
+    "fanout-by-chunk-size",
+    "loss-by-coding",
+    "gossip-fanout-by-interval",
+    "partition-length",
+    "lookahead-by-latency",
+];
+
 /// The sets of rules that `rules = "NAME"` chooses from.
 pub const PRESETS: &[(&str, &str)] = &[
     ("classroom", include_str!("preset/classroom.toml")),
@@ -68,13 +79,19 @@ pub const PRESETS: &[(&str, &str)] = &[
 const FORMATS: &[FormatCheck] = &[
     ("nodes", |text| text.parse::<Selector>().map(drop).map_err(|error| error.to_string())),
     ("coding", |text| text.parse::<Coding>().map(drop)),
+    ("seeds", |text| text.parse::<Seeds>().map(drop)),
 ];
 
 impl Shipped {
-    /// The shipped scenario of this name.
+    /// Everything that is shipped: scenarios, then experiments.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        SCENARIOS.iter().chain(EXPERIMENTS)
+    }
+
+    /// The shipped scenario or experiment of this name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        SCENARIOS.iter().find(|shipped| shipped.name == name)
+        Self::all().find(|shipped| shipped.name == name)
     }
 
     /// It as a source to read.
@@ -105,7 +122,7 @@ pub fn find(name: &str) -> Result<Source, ScenarioError> {
         return Ok(shipped.source());
     }
     // What looks like a path was meant as one.
-    let near = near_name(name, SCENARIOS.iter().map(|shipped| shipped.name));
+    let near = near_name(name, Shipped::all().map(|shipped| shipped.name));
     match near {
         Some(near) if path.components().count() == 1 => {
             let message = format!("there is no file and no shipped scenario {name:?}");
@@ -122,7 +139,9 @@ pub fn find(name: &str) -> Result<Source, ScenarioError> {
 /// # Errors
 /// Up to 20 errors in the order of the file.
 pub fn read(source: &Source, overrides: &[Override]) -> Result<Read<Scenario>, Vec<ScenarioError>> {
-    reader::read(source, PRESETS, overrides, FORMATS)
+    static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(reader::json_schema::<Scenario>);
+    reader::read_by(schema, source, PRESETS, overrides, FORMATS)
 }
 
 /// Reads and resolves a scenario.

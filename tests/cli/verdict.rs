@@ -102,3 +102,22 @@ fn a_broken_invariant_is_told_with_the_command_that_shows_how_it_came_about() {
     assert_eq!(desk.call("run s.toml -o here --quiet").code, 1, "the same again");
     assert_eq!(desk.call("run s.toml --set invariants.watch=false -o blind").code, 0);
 }
+
+#[test]
+fn a_cluster_that_cannot_agree_fails_the_run() {
+    let cluster = |leaders: &str| {
+        format!(
+            "name = \"s\"\nduration = \"10s\"\nnodes.count = 3\nnetwork.loss = \"100%\"\n\
+             [slots]\nduration = \"100ms\"\nschedule = \"list\"\nleaders = [{leaders}]\n\
+             [blocks]\ncontent = \"synthetic\"\nbytes = \"20kB\"\n\
+             [turbine]\ntree = \"stake-weighted\"\ncoding = \"none\"\n\
+             [consensus]\nstyle = \"classroom\"\n"
+        )
+    };
+    // Only its leader has a block: one third of the stake votes for it.
+    let expected = "failed: no progress: nothing new was confirmed since 0s";
+    assert_eq!(verdict(&cluster("0"), 1), expected);
+    // Every node builds a chain of its own upon genesis.
+    let expected = "failed: diverged: at the end nodes build on forks that parted at 0s";
+    assert_eq!(verdict(&cluster("0, 1, 2"), 1), expected);
+}

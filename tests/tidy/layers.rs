@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("expect", &["base", "metrics", "results"]),
     ("scenario", &["base", "sim", "crypto", "protocol", "expect"]),
     ("run", &["base", "fact", "sim", "crypto", "protocol", "metrics", "expect", "scenario"]),
+    ("experiment", &["base", "fact", "metrics", "results", "expect", "scenario", "run"]),
     ("world", &["base", "fact", "sim", "protocol", "scenario", "run"]),
     (
         "cli",
@@ -30,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "expect",
             "scenario",
             "run",
+            "experiment",
         ],
     ),
 ];

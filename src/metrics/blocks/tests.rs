@@ -4,7 +4,7 @@ use super::super::plan::{NodeInfo, SlotTimes};
 use super::super::spread::{SHARES, TimeToShare};
 use super::super::table::{Cell, MemorySink, TableSpec};
 use super::*;
-use crate::fact::Decline;
+use crate::fact::{Decline, Level};
 
 const fn at(nanos: u64) -> Time {
     Time::from_nanos(nanos)
@@ -21,11 +21,16 @@ struct Bench {
 }
 
 impl Bench {
-    /// All nodes are up from the start.
+    /// All nodes are up from the start, and nobody votes.
     fn new(stakes: &[u64], window: usize, leaders: &[u32]) -> Self {
+        Self::voting(stakes, (window, leaders), false)
+    }
+
+    fn voting(stakes: &[u64], (window, leaders): (usize, &[u32]), votes: bool) -> Self {
         let nodes = NodeMap::filled(stakes.len(), NodeInfo::default());
         let mut plan = RecorderPlan {
             block_window: window,
+            votes,
             leaders: leaders.iter().map(|leader| Some(node(*leader))).collect(),
             slot_times: SlotTimes { length: Span::from_nanos(1_000), ..SlotTimes::UNKNOWN },
             ..RecorderPlan::new(nodes, at(1))
@@ -280,4 +285,63 @@ fn a_run_without_a_block_has_empty_figures() {
     assert_eq!((summary.slots.skipped, summary.slots.skip_rate_ppm), (0, None));
     assert_eq!(summary.shreds.redundancy_ppm, None);
     assert_eq!(summary.chain.head_agreement_ppm, Some(1_000_000), "all on genesis");
+}
+
+#[test]
+fn what_validators_think_of_a_block_they_think_of_all_below_it() {
+    let mut bench = Bench::voting(&[30, 30, 30, 10, 0], (8, &[]), true);
+    (1..=3).for_each(|block| bench.made(block * 100, 0, block));
+    let confirmed = |n: u32, block: u64, level| {
+        let (node, slot) = (node(n), Slot::new(block as u32));
+        Fact::BlockConfirmed { node, slot, block, level }
+    };
+    // Stake 10, then 40 with block 3, so with block 2 and 1 too, then 70; the observer has no say.
+    bench.fact(310, confirmed(4, 3, Level::Optimistic));
+    bench.fact(320, confirmed(3, 2, Level::Optimistic));
+    bench.fact(330, confirmed(0, 3, Level::Optimistic));
+    bench.fact(340, confirmed(1, 2, Level::Optimistic));
+    bench.fact(350, confirmed(1, 2, Level::Duplicate));
+    bench.fact(360, confirmed(2, 1, Level::Duplicate));
+    bench.fact(390, confirmed(2, 1, Level::Finalized));
+    let (voter, delay) = (node(2), 1);
+    bench.fact(391, Fact::VoteLanded { block: 2, voter, slot: Slot::new(1), delay });
+    for (at, n, slot) in [(400, 1, 33), (410, 0, 40), (420, 2, 40)] {
+        let (node, slot) = (node(n), Slot::new(slot));
+        bench.fact(at, Fact::VoteCast { node, slot, block: 99, switched: false });
+        let (slot, block) = (Slot::new(2), 2);
+        bench.fact(at, Fact::Rooted { node, slot, block });
+    }
+    bench.fill(LATE);
+    for (column, cells) in [
+        ("votes", ["0", "1", "0"]),
+        ("duplicate_50_ns", ["260", "", ""]),
+        ("optimistic_first_ns", ["220", "120", "30"]),
+        ("optimistic_50_ns", ["240", "140", ""]),
+        ("optimistic_95_ns", ["", "", ""]),
+        ("finalized_first_ns", ["290", "", ""]),
+        ("finalized_50_ns", ["", "", ""]),
+        ("rooted_first_ns", ["300", "200", ""]),
+        ("rooted_67_ns", ["320", "220", ""]),
+        ("slots_to_root", ["32", "31", ""]),
+        ("losing", ["0", "0", "0"]),
+    ] {
+        assert_eq!(bench.texts(&BLOCKS, column), cells, "{column}");
+    }
+    let confirmation = bench.blocks.confirmation();
+    // 240 and 140; nothing finalized for half of the stake; 320 and 220.
+    assert_eq!(confirmation.optimistic.mean_ns, Some(190));
+    assert_eq!(confirmation.finalized.mean_ns, None);
+    assert_eq!(confirmation.rooted.max_ns, Some(320));
+}
+
+#[test]
+fn a_run_without_votes_tells_nothing_of_them() {
+    let mut bench = Bench::new(&[1; 3], 8, &[]);
+    bench.made(100, 0, 1);
+    bench.made(150, 1, 1_000);
+    (0..2).for_each(|of| bench.head(of, 1, 1, 0));
+    bench.fill(LATE);
+    assert_eq!(bench.texts(&BLOCKS, "votes"), ["", ""]);
+    assert_eq!(bench.texts(&BLOCKS, "slots_to_root"), ["", ""]);
+    assert_eq!(bench.texts(&BLOCKS, "losing"), ["0", "1"]);
 }

@@ -125,6 +125,7 @@ impl Agreement {
     }
 
     fn mark(&mut self, fault: Option<u32>) {
+        self.changed = true;
         self.open.push(self.marks.len());
         self.marks.push(Mark { fault, at: self.now, heads: None, roots: None });
     }

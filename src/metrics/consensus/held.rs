@@ -103,17 +103,21 @@ impl Held {
         &self.settled[node]
     }
 
+    /// How many records of a kind wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.stays.len().max(self.landings.len())
+    }
+
     /// Whether there are so many records that it is time to decide some.
     pub(super) fn is_full(&self) -> bool {
-        self.stays.len().max(self.landings.len()) >= self.look_at
+        self.waiting() >= self.look_at
     }
 
     /// More than two thirds of the stake have rooted `root`: settles what that decides.
     pub(super) fn decide(&mut self, chain: &Chain, root: Number) {
         let fates = fates(chain, root);
         self.settle(|block| fates.get(block as usize).copied().flatten());
-        let waiting = self.stays.len().max(self.landings.len());
-        self.look_at = (2 * waiting).max(LEAST_LOOK);
+        self.look_at = (2 * self.waiting()).max(LEAST_LOOK);
     }
 
     /// Settles the records of all blocks whose fate is known.

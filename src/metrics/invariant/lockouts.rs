@@ -56,10 +56,18 @@ impl Promises {
         }
         let now = u64::from(slot.number());
         let mut path = tree.path(block).peekable();
+        let mut lowest = u32::MAX;
         for vote in self.votes.iter().rev().filter(|vote| now <= vote.until()) {
-            while path.next_if(|below| below.slot > vote.slot).is_some() {}
-            // Where the path is no longer remembered, nothing can be said.
-            if path.peek().is_some_and(|below| below.slot != vote.slot) {
+            while let Some(above) = path.next_if(|below| below.slot > vote.slot) {
+                lowest = above.height;
+            }
+            let stands_on_it = match path.peek() {
+                Some(below) => below.slot == vote.slot,
+                // Below that of height 1 there is only genesis; where the path is no longer
+                // remembered, nothing can be said.
+                None => lowest > 1,
+            };
+            if !stands_on_it {
                 return Err(Broken::Lockout(vote.slot, vote.until()));
             }
         }

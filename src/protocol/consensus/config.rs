@@ -49,7 +49,9 @@ pub struct Config {
     /// the node votes for another one: 38 % in Solana.
     pub switch: Chance,
     /// Whether a leader waits with its next window, and with votes, until more than a third of the
-    /// stake has voted for its last block or for one upon it.
+    /// stake has voted for its last block or one upon it, or has told by its epoch slots that it
+    /// has a block of that slot; it sends the block again after 5 s, 10 s, 20 s ... Only with
+    /// Solana's gossip, which carries those slots: votes alone may stop for good.
     pub propagation: bool,
 }
 

@@ -153,8 +153,8 @@ impl Consensus {
         if !self.passes_threshold(desk, candidate, |slot| block.standings.support(slot)) {
             return Some(Abstention::Threshold);
         }
-        let propagated =
-            block.leader == ctx.me() || self.is_propagated(desk.cluster, desk.chain, candidate.id);
+        let propagated = block.leader == ctx.me()
+            || self.is_propagated(desk.cluster, desk.chain, candidate.id, ctx.now());
         (!propagated).then_some(Abstention::Unpropagated)
     }
 

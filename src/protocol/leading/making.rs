@@ -28,7 +28,7 @@ impl Leading {
         let waits = desk.liar.as_ref().is_none_or(|liar| !liar.votes_twice(ctx.now()));
         let leads_again = !waits
             || desk.consensus.as_mut().is_none_or(|consensus| {
-                consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window))
+                consensus.may_lead(desk.cluster, &self.chain, head.id, (slot, window, ctx.now()))
             });
         let declined = if head.next_slot > slot {
             Some(Decline::Passed)
@@ -70,7 +70,7 @@ impl Leading {
         ctx.hold(body);
         desk.store.insert_own(body, slot, id);
         if let Some(consensus) = &mut desk.consensus {
-            consensus.on_made(id);
+            consensus.on_made((slot, id), ctx.now());
         }
         let twin = twin.map(|twin| {
             charge(desk.cluster, ctx, &twin);

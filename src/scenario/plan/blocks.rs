@@ -72,7 +72,12 @@ pub(super) fn resolve(
         forward: *forward,
         mempool: *mempool,
         repair: Arc::new(repair(scenario, stakes)?),
-        consensus: scenario.consensus,
+        consensus: consensus::Config {
+            // Without Solana's gossip nobody tells which slots it has.
+            propagation: scenario.consensus.propagation
+                && scenario.gossip.style == gossip::Style::Solana,
+            ..scenario.consensus
+        },
     }))
 }
 

@@ -262,7 +262,7 @@ mod tests {
     use crate::sim::network::rule::RuleEffect;
 
     const CHAOS: &str = "duration = '60s'\nheal_at = '40s'\nnodes.count = 20\n\
-                         nodes.stake = { kind = 'zipf', exponent = 1.0 }\n\
+                         nodes.stake = { kind = 'zipf-mandelbrot', exponent = 1.0 }\n\
                          [[faults]]\nkind = 'loss'\nat = '1s'\nprobability = '1%'\n[chaos]\n";
 
     fn plan(keys: &str, sets: &[&str]) -> Plan {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::path::{self, Step};
-use super::tree::{Data, Finding, Node, Origin, Spot, one_line};
+use super::tree::{Data, Finding, Node, Origin, Spot};
 use crate::scenario::error::{Location, ScenarioError};
 
 /// Where every key of a scenario was written: in the file, in its preset or in an override.
@@ -18,7 +18,7 @@ pub struct Locations {
 pub(super) struct Texts {
     pub(super) file: (PathBuf, String),
     pub(super) preset: Option<(PathBuf, String)>,
-    /// The overrides as they were written.
+    /// Where each override comes from, in words.
     pub(super) overrides: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Texts {
             }
             Origin::Override(number) => {
                 let text = self.overrides.get(number).map_or("", String::as_str);
-                error.message = format!("{} (from --set {})", error.message, one_line(text, 80));
+                error.message = format!("{} (from {text})", error.message);
             }
         }
         error

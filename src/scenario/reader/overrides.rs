@@ -1,7 +1,7 @@
 //! Scenario layer, reader: single keys set from outside the file, by `--set` or by a sweep.
 
 use super::path::{self, Step};
-use super::tree::{Data, Finding, MAX_DEPTH, Node, Origin, Spot, is_shallow};
+use super::tree::{Data, Finding, MAX_DEPTH, Node, Origin, Spot, is_shallow, one_line};
 use super::words::found;
 use crate::scenario::error::ScenarioError;
 
@@ -11,6 +11,7 @@ pub struct Override {
     steps: Vec<Step>,
     value: toml::Value,
     text: String,
+    flag: &'static str,
 }
 
 impl Override {
@@ -21,15 +22,37 @@ impl Override {
     /// # Errors
     /// If there is no `=` or the key cannot be read.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let (steps, rest) = path::parse(text).map_err(|why| malformed(text, &why))?;
-        let Some(value) = rest.strip_prefix('=') else {
-            return Err(malformed(text, "\"=\" and a value are missing"));
-        };
-        let value = value.trim();
+        let (steps, value) = split(text)?;
+        Self::checked(steps, Self::value_of(value), text.to_owned())
+    }
+
+    /// The dotted key of `KEY=VALUE` and the value as it is written, without spaces around it.
+    ///
+    /// # Errors
+    /// As [`Override::parse`].
+    pub fn key_and_value(text: &str) -> Result<(String, &str), ScenarioError> {
+        split(text).map(|(steps, value)| (path::print(&steps), value))
+    }
+
+    /// The value that a text outside a file stands for: TOML if it can be read as such, and else
+    /// the text itself.
+    #[must_use]
+    pub fn value_of(text: &str) -> toml::Value {
         // No key takes a date, but "20:44", which TOML takes for a time, may be counts.
-        let read = value.parse().ok().filter(|value| !matches!(value, toml::Value::Datetime(_)));
-        let value = read.unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        Self::checked(steps, value, text.to_owned())
+        let read = text.parse().ok().filter(|value| !matches!(value, toml::Value::Datetime(_)));
+        read.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+    }
+
+    /// The same as a value of an axis of a sweep, for errors.
+    #[must_use]
+    pub const fn of_axis(mut self) -> Self {
+        self.flag = "the axis";
+        self
+    }
+
+    /// Where the value comes from, for errors: the flag and `KEY=VALUE`.
+    pub(super) fn origin(&self) -> String {
+        format!("{} {}", self.flag, one_line(&self.text, 80))
     }
 
     /// Sets the dotted key to this value.
@@ -49,7 +72,7 @@ impl Override {
         if steps.len() > MAX_DEPTH || !is_shallow(&value) {
             return Err(malformed(&text, &format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { steps, value, text })
+        Ok(Self { steps, value, text, flag: "--set" })
     }
 
     /// The dotted key, list entries written as `[0]`.
@@ -116,6 +139,14 @@ fn enter<'n>(
         }
         (Data::Array(_), ..) => Err("expected the number of a list entry".to_owned()),
         (Data::Leaf(_), ..) => Err(format!("there are no keys in {what}")),
+    }
+}
+
+fn split(text: &str) -> Result<(Vec<Step>, &str), ScenarioError> {
+    let (steps, rest) = path::parse(text).map_err(|why| malformed(text, &why))?;
+    match rest.strip_prefix('=') {
+        Some(value) => Ok((steps, value.trim())),
+        None => Err(malformed(text, "\"=\" and a value are missing")),
     }
 }
 

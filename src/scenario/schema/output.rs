@@ -109,10 +109,26 @@ pub struct LimitsConfig {
     /// written into `transactions.csv` as they are at that moment.
     #[schemars(range(min = 64, max = 16_777_216))]
     pub transactions: u32,
+    /// Most events of the run; when they are used up it stops with exit code 5 and keeps what is
+    /// known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub events: Option<u64>,
+    /// Longest virtual time of the run, whatever `duration` asks for; it stops there with exit code
+    /// 5 and keeps what is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_time: Option<Span>,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { pending_events: 20_000_000, inbox: 1_000_000, rumors: 8_192, transactions: 65_536 }
+        Self {
+            pending_events: 20_000_000,
+            inbox: 1_000_000,
+            rumors: 8_192,
+            transactions: 65_536,
+            events: None,
+            virtual_time: None,
+        }
     }
 }

@@ -49,7 +49,7 @@ fn a_vote_lands_within_512_blocks() {
 fn a_leader_waits_until_more_than_a_third_has_voted_for_its_last_block() {
     for (checks, waits) in [(true, true), (false, false)] {
         let mut bench = Bench::new(&[32, 1, 1, 66], |config| config.propagation = checks);
-        bench.consensus.on_made(BlockId(1));
+        bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
         bench.block_of(ME, (1, 0, 1), &[]);
         bench.block((2, 0, 2), &[]);
         bench.block((3, 1, 3), &[]);
@@ -57,7 +57,7 @@ fn a_leader_waits_until_more_than_a_third_has_voted_for_its_last_block() {
             let (slot, window) = (Slot::new(slot), 2);
             let upon = BlockId(head);
             bench.act(|consensus, desk, _| {
-                consensus.may_lead(desk.cluster, desk.chain, upon, (slot, window))
+                consensus.may_lead(desk.cluster, desk.chain, upon, (slot, window, Time::ZERO))
             })
         };
         assert!(may_lead(&mut bench, 1, 2), "the same window");
@@ -72,4 +72,28 @@ fn a_leader_waits_until_more_than_a_third_has_voted_for_its_last_block() {
         bench.hear(&votes);
         assert!(may_lead(&mut bench, 3, 4), "34 of 100");
     }
+}
+
+#[test]
+fn who_tells_that_it_has_a_slot_counts_and_a_block_that_nobody_has_is_sent_again() {
+    let mut bench = Bench::new(&[30, 4, 66], |_| {});
+    bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
+    bench.block_of(ME, (1, 0, 1), &[]);
+    bench.block((2, 1, 2), &[]);
+    let mut may_lead = |bench: &mut Bench, seconds: u64| {
+        let now = Time::ZERO + Span::from_secs(seconds);
+        let may = bench.act(|consensus, desk, _| {
+            consensus.may_lead(desk.cluster, desk.chain, BlockId(2), (Slot::new(9), 4, now))
+        });
+        (may, bench.consensus.take_resent())
+    };
+    assert_eq!(may_lead(&mut bench, 4), (false, None));
+    assert_eq!(may_lead(&mut bench, 5), (false, Some(BlockId(1))), "after 5 s");
+    assert_eq!(may_lead(&mut bench, 14), (false, None));
+    assert_eq!(may_lead(&mut bench, 15), (false, Some(BlockId(1))), "and 10 s more");
+    // Slot 2 and the one before it: 34 of 100 with its own.
+    bench.consensus.on_complete(NodeId::new(1), (Slot::new(2), 0b10));
+    assert_eq!(may_lead(&mut bench, 16), (false, None), "slot 0 and 2 are not slot 1");
+    bench.consensus.on_complete(NodeId::new(1), (Slot::new(2), 0b1));
+    assert_eq!(may_lead(&mut bench, 17), (true, None));
 }
