@@ -46,7 +46,7 @@ fn a_shred_is_kept_from_all_or_none_and_from_those_who_ask_for_it() {
 
 #[test]
 fn what_relays_keep_is_repaired() {
-    let told = two_of_ten(30, "does = \"withhold-shreds\"\nof = \"relayed\"");
+    let told = two_of_ten(60, "does = \"withhold-shreds\"\nof = \"relayed\"");
     let repaired: u64 = told.ran.0.summary.blocks.expect("blocks").shreds.repaired;
     let honest = super::told(&super::cluster("count = 10", 30, ""));
     assert_eq!(honest.ran.0.summary.blocks.expect("blocks").shreds.repaired, 0);
@@ -60,6 +60,6 @@ fn late_shreds_come_later_by_as_much() {
     // A leader sends its last shred at the end of its slot, 400 ms after it made the block; 20 ms
     // to the root of the tree and 20 ms further. The delay comes on top.
     let least = |spans: Vec<u64>| spans.into_iter().min().expect("whole blocks");
-    assert_eq!((least(spans(&told, true)), least(spans(&told, false))), (420, 720));
+    assert_eq!((least(spans(&told, true)), least(spans(&told, false))), (440, 740));
     assert!(told.agrees());
 }
