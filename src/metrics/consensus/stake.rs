@@ -127,7 +127,7 @@ impl Places {
                     forks.push(Fork { tip, parted: Some(parted), standers });
                 }
             }
-            (below.over, below.carried) = (Over::Many, Standers::default());
+            below.over = Over::Many;
         }
         forks.sort_unstable_by_key(|fork| fork.tip);
         forks
