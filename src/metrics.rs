@@ -363,18 +363,7 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
-        if let Some(transactions) = &mut self.transactions {
-            transactions.on_fact(at, fact, &mut self.sink);
-        }
-        if let Some(blocks) = &mut self.blocks {
-            blocks.on_fact(at, fact, &mut self.sink);
-            if let Some(consensus) = &mut self.consensus {
-                consensus.on_fact(at, fact, blocks.chain());
-            }
-        }
-        if let Some(adversaries) = &mut self.adversaries {
-            adversaries.on_fact(fact);
-        }
+        self.on_protocol_fact(at, fact);
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {
@@ -447,6 +436,22 @@ impl<S: RowSink> Recorder<S> {
 }
 
 impl<S: RowSink> Recorder<S> {
+    /// For collectors that choose their facts themselves.
+    fn on_protocol_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(blocks) = &mut self.blocks {
+            blocks.on_fact(at, fact, &mut self.sink);
+            if let Some(consensus) = &mut self.consensus {
+                consensus.on_fact(at, fact, blocks.chain());
+            }
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
+        }
+    }
+
     fn on_value_fact(&mut self, at: Time, fact: &Fact) {
         let Some(values) = &mut self.values else { return };
         match *fact {

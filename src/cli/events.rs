@@ -221,6 +221,21 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             let what = format!("set {set} of block {block:016x} of slot {slot}");
             (node, format!("node {node} decodes {what} to something else and refuses the block"))
         }
+        Fact::HeadChanged { node, block, height, reorganised } => {
+            let left = match reorganised {
+                0 => String::new(),
+                1 => ", leaving 1 block of its chain".to_owned(),
+                many => format!(", leaving {many} blocks of its chain"),
+            };
+            (node, format!("node {node} builds on block {block:016x}, height {height}{left}"))
+        }
+        _ => return vote_text(fact),
+    })
+}
+
+/// A fact about votes in words, and whom it concerns.
+fn vote_text(fact: &Fact) -> Option<(NodeId, String)> {
+    Some(match *fact {
         Fact::VoteCast { node, slot, block, switched } => {
             let left = if switched { ", leaving the fork of its last vote" } else { "" };
             (node, format!("node {node} votes for block {block:016x} of slot {slot}{left}"))
@@ -241,14 +256,6 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
         Fact::EquivocationProven { node, slot, leader } => {
             let text = format!("node {leader} made two blocks for slot {slot}");
             (node, format!("node {node} has proof that {text}"))
-        }
-        Fact::HeadChanged { node, block, height, reorganised } => {
-            let left = match reorganised {
-                0 => String::new(),
-                1 => ", leaving 1 block of its chain".to_owned(),
-                many => format!(", leaving {many} blocks of its chain"),
-            };
-            (node, format!("node {node} builds on block {block:016x}, height {height}{left}"))
         }
         _ => return None,
     })
