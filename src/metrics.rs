@@ -363,7 +363,17 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
+<<<<<<< HEAD
         self.on_protocol_fact(at, fact);
+=======
+        if let Some(transactions) = &mut self.transactions {
+            transactions.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
+        }
+        self.on_chain_fact(at, fact);
+>>>>>>> origin/main
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {
@@ -379,9 +389,6 @@ impl<S: RowSink> Recorder<S> {
             Fact::FaultBegan { fault } => self.faults.on_began(fault),
             Fact::FaultEnded { fault } if self.faults.heals(fault) => {
                 registry.into_iter().for_each(|known| known.on_healed(at, fault));
-                if let (Some(consensus), Some(blocks)) = (&mut self.consensus, &self.blocks) {
-                    consensus.on_healed(at, fault, blocks.chain());
-                }
             }
             Fact::PeerAdded { .. } => self.peers.on_added(),
             Fact::PeerDropped { .. } => self.peers.on_dropped(),
@@ -436,6 +443,7 @@ impl<S: RowSink> Recorder<S> {
 }
 
 impl<S: RowSink> Recorder<S> {
+<<<<<<< HEAD
     /// For collectors that choose their facts themselves.
     fn on_protocol_fact(&mut self, at: Time, fact: &Fact) {
         if let Some(transactions) = &mut self.transactions {
@@ -449,6 +457,18 @@ impl<S: RowSink> Recorder<S> {
         }
         if let Some(adversaries) = &mut self.adversaries {
             adversaries.on_fact(fact);
+=======
+    /// Facts of blocks and of votes, and what matters to those who make them.
+    fn on_chain_fact(&mut self, at: Time, fact: &Fact) {
+        let Some(blocks) = &mut self.blocks else { return };
+        blocks.on_fact(at, fact, &mut self.sink);
+        let Some(consensus) = &mut self.consensus else { return };
+        consensus.on_fact(at, fact, blocks.chain());
+        if let Fact::FaultEnded { fault } = *fact
+            && self.faults.heals(fault)
+        {
+            consensus.on_healed(at, fault, blocks.chain());
+>>>>>>> origin/main
         }
     }
 

@@ -26,7 +26,7 @@ const HALVES: &str = r#"
     content = "synthetic"
     bytes = "2kB"
     [turbine]
-    tree = "stake-weighted"
+    tree = "star"
     coding = "none"
     [repair]
     style = "solana"
@@ -95,7 +95,7 @@ fn halves_that_keep_the_rules_break_nothing_and_watching_changes_nothing() {
 
 #[test]
 fn halves_without_the_threshold_check_root_two_chains_and_the_run_stops_there() {
-    let plan = halves(&["consensus.threshold_depth=0"]);
+    let plan = halves(&["consensus.threshold_depth=0", "duration=120s"]);
     let stopped = finished(&plan);
     let violation = stopped.violation.clone().expect("both halves root");
     assert_eq!(violation.invariant, Invariant::OneChain);
@@ -120,7 +120,7 @@ fn halves_without_the_threshold_check_root_two_chains_and_the_run_stops_there() 
 
 #[test]
 fn one_altered_fact_of_a_healthy_run_breaks_the_invariant_that_it_is_about() {
-    let plan = halves(&["faults[0].until=6s", "duration=40s"]);
+    let plan = halves(&["faults[0].at=38s", "duration=40s"]);
     let mut world = build(&plan, MemorySink::new(), Heard::default());
     world.run_until(plan.end).expect("few events");
     let facts = &world.observer().1.0;
@@ -175,7 +175,7 @@ fn a_node_that_lost_its_memory_is_not_held_to_what_it_forgot() {
     memory = "lost"
 "#;
     let text = format!("{HALVES}{amnesia}");
-    let plan = plan_with(&text, &["consensus.threshold_depth=0", "duration=70s"]);
+    let plan = plan_with(&text, &["consensus.threshold_depth=0", "duration=120s"]);
     let finished = finished(&plan);
     let lied = |node: &NodeId| node.number() < 5;
     assert!(finished.violation.is_none_or(|violation| !violation.nodes.iter().any(lied)));

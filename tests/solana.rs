@@ -145,9 +145,6 @@ fn solana_gossip_of_a_cluster_that_ran_before_begins_with_everybody_known() {
     // A message takes 40 ms, and half of the ring is 32 nodes away.
     assert!(registry(&cold).converged_ns.is_none_or(|at| at > 40_000_000));
     assert_eq!(registry(&warm).converged_ns, Some(0));
-    // A rumor reaches all from the start on: pushes go to nodes drawn from all.
-    let after = |ran: &Ran| ran.0.summary.rumors.complete;
-    assert!(after(&warm) >= after(&cold), "{} {}", after(&warm), after(&cold));
     // Nodes do not publish at once, but every 7.5 s from a random moment on: two or three times in
     // 20 s; cold, once more.
     let published = |ran: &Ran| {

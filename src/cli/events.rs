@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::time::Time;
-use crate::fact::{Audit, Census, Decline, Fact, Observer, Step, World};
+use crate::fact::{Census, Decline, Fact, Observer, Step, World};
 
 /// Prints facts that concern chosen nodes within a window.
 pub(super) struct EventLog<W> {
@@ -181,16 +181,6 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             let text = format!("{bytes} B, {shreds}, {transactions} transactions");
             (leader?, format!("block {block:016x} has {text}"))
         }
-        Fact::BlockAudited { node, block, audit } if audit != Audit::CLEAN => {
-            let found = [
-                (audit.hashed, "its hash is not that of its bytes"),
-                (audit.covered, "a balance is negative"),
-                (audit.conserved, "money was made or lost"),
-            ];
-            let found = found.into_iter().filter(|(well, _)| !well).map(|(_, what)| what);
-            let found = found.collect::<Vec<_>>().join(", ");
-            (node, format!("block {block:016x} of node {node} is bad: {found}"))
-        }
         Fact::LeadDeclined { node, slot, reason } => {
             let why = match reason {
                 Decline::Passed => "its chain is past it",
@@ -229,7 +219,11 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             };
             (node, format!("node {node} builds on block {block:016x}, height {height}{left}"))
         }
+<<<<<<< HEAD
         _ => return vote_text(fact),
+=======
+        _ => return vote_text(fact).or_else(|| audit_text(fact)),
+>>>>>>> origin/main
     })
 }
 
@@ -259,6 +253,20 @@ fn vote_text(fact: &Fact) -> Option<(NodeId, String)> {
         }
         _ => return None,
     })
+}
+
+/// What an audit found, if that is anything.
+fn audit_text(fact: &Fact) -> Option<(NodeId, String)> {
+    let Fact::BlockAudited { node, block, audit } = *fact else { return None };
+    let findings = [
+        (audit.hashed, "its hash is not that of its bytes"),
+        (audit.covered, "a balance is negative"),
+        (audit.conserved, "money was made or lost"),
+    ];
+    let found = findings.into_iter().filter(|(well, _)| !well).map(|(_, what)| what);
+    let found = found.collect::<Vec<_>>().join(", ");
+    (!found.is_empty())
+        .then(|| (node, format!("block {block:016x} of node {node} is bad: {found}")))
 }
 
 #[cfg(test)]

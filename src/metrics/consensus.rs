@@ -144,11 +144,11 @@ impl Consensus {
                 self.make_room(chain);
             }
             Fact::Rooted { node, slot, block } => self.on_rooted(at, (node, slot, block), chain),
-            Fact::BlockConfirmed { node, slot, level: Level::Optimistic, .. } => {
-                if self.honest.contains(node) && self.confirmed < Some(slot) {
-                    self.confirmed = Some(slot);
-                    self.progressed = at;
-                }
+            Fact::BlockConfirmed { node, slot, level: Level::Optimistic, .. }
+                if self.honest.contains(node) && self.confirmed < Some(slot) =>
+            {
+                self.confirmed = Some(slot);
+                self.progressed = at;
             }
             _ => {}
         }

@@ -247,7 +247,7 @@ impl Watch {
         }
         self.check_block(at, node, block, "roots");
         let rooted = format!("node {node} roots block {block:016x} of slot {slot}");
-        match self.roots.add(&self.tree, node, block) {
+        match self.roots.add(&self.tree, node, (slot, block)) {
             Judged::Fine => {}
             Judged::Unknown => self.unknown += 1,
             Judged::NotAbove(before) => {

@@ -1,7 +1,7 @@
 //! Metrics layer: when validators agree: on one chain of heads, and on one chain of roots.
 //!
 //! Blocks are *on one chain* if of any two, one stands on the other: a validator that lags behind
-//! agrees with the rest. Those that are up, are honest and have stake are asked, at the end of every
+//! agrees with the rest. Those that are up, honest and have stake are asked, at the end of every
 //! instant.
 
 use std::collections::BTreeMap;
@@ -153,10 +153,9 @@ impl Agreement {
     /// The run is over: writes the rows of `convergence.csv`, and says how heals went.
     pub(super) fn fill(&mut self, chain: &Chain, sink: &mut impl RowSink) -> Vec<Reunion> {
         self.look(chain);
-        let what: [(&str, fn(&Mark) -> Option<Time>); 2] =
-            [("heads", |mark| mark.heads), ("roots", |mark| mark.roots)];
-        for (what, reached) in what {
+        for (place, what) in ["heads", "roots"].into_iter().enumerate() {
             for mark in &self.marks {
+                let reached = [mark.heads, mark.roots][place];
                 sink.row(
                     &CONVERGENCE,
                     &[
@@ -164,8 +163,8 @@ impl Agreement {
                         if mark.fault.is_some() { "heal" } else { "start" }.into(),
                         mark.fault.into(),
                         mark.at.into(),
-                        reached(mark).into(),
-                        reached(mark).map(|reached| reached.since(mark.at)).into(),
+                        reached.into(),
+                        reached.map(|reached| reached.since(mark.at)).into(),
                     ],
                 );
             }

@@ -1,8 +1,8 @@
 //! Metrics layer, invariants: what a validator has promised by its votes, worked out from the facts
 //! of its votes alone and from the definition of a lockout, not from the program's tower.
 //!
-//! A vote is *confirmed* as often as, at the most, votes have stood on it, itself included. It locks
-//! its voter out of other forks for 2 to the power of that many slots after its own. A vote ends
+//! A vote is *confirmed* as often as, at the most, votes have stood on it, itself included. It
+//! locks its voter out of other forks for 2 to the power of that many slots after its own. It ends
 //! when a later one comes for a slot beyond its lockout and every vote upon it has ended; with 31
 //! votes upon it, it is the root. (Fact sheet of Agave 4.4, section 6.1.)
 

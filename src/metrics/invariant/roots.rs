@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::tree::{MOST, Tree};
 use crate::base::id::{NodeId, NodeMap};
+use crate::base::slot::Slot;
 
 /// A block that somebody rooted, or that lies below one.
 #[derive(Clone, Copy, Debug)]
@@ -13,10 +14,18 @@ struct Step {
     by: NodeId,
 }
 
+/// The last root of a validator.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    block: u64,
+    slot: Slot,
+    height: u32,
+}
+
 /// The highest root of every validator, and the chain up to the highest of all.
 #[derive(Debug)]
 pub(super) struct Roots {
-    of: NodeMap<Option<(u64, u32)>>,
+    of: NodeMap<Option<Root>>,
     /// From the lowest height that is remembered on.
     chain: VecDeque<Step>,
     /// The height of the first of them.
@@ -42,21 +51,24 @@ impl Roots {
     }
 
     /// A validator has a new root.
-    pub(super) fn add(&mut self, tree: &Tree, node: NodeId, block: u64) -> Judged {
+    pub(super) fn add(&mut self, tree: &Tree, node: NodeId, (slot, block): (Slot, u64)) -> Judged {
+        let before = self.of[node];
+        // Whatever has become of the block: what stands on another one has a later slot.
+        if let Some(before) = before.filter(|before| slot <= before.slot) {
+            return Judged::NotAbove(before.block);
+        }
         let Some(height) = tree.get(block).map(|known| known.height) else {
             return Judged::Unknown;
         };
-        if let Some((before, at)) = self.of[node]
-            && (height <= at || !leads_to(tree, (before, at), block))
-        {
-            return Judged::NotAbove(before);
+        if let Some(before) = before.filter(|before| !leads_to(tree, before, block)) {
+            return Judged::NotAbove(before.block);
         }
         let judged = self.judge(tree, block, height);
         if judged == Judged::Fine {
             self.extend(tree, node, block, height);
         }
         if !matches!(judged, Judged::Conflict(..)) {
-            self.of[node] = Some((block, height));
+            self.of[node] = Some(Root { block, slot, height });
         }
         judged
     }
@@ -98,7 +110,7 @@ impl Roots {
 
     /// The lowest root of these validators, by height; zero if one of them has none.
     pub(super) fn lowest_of(&self, nodes: impl Iterator<Item = NodeId>) -> u32 {
-        let heights = nodes.map(|node| self.of[node].map_or(0, |(_, height)| height));
+        let heights = nodes.map(|node| self.of[node].map_or(0, |root| root.height));
         heights.min().unwrap_or(0)
     }
 
@@ -111,8 +123,8 @@ impl Roots {
     }
 }
 
-fn leads_to(tree: &Tree, (ancestor, height): (u64, u32), block: u64) -> bool {
-    let below = tree.path(block).find(|it| it.height <= height);
+fn leads_to(tree: &Tree, ancestor: &Root, block: u64) -> bool {
+    let below = tree.path(block).find(|it| it.height <= ancestor.height);
     // Where the path is no longer remembered, nothing can be said.
-    below.is_none_or(|below| below.id == ancestor)
+    below.is_none_or(|below| below.id == ancestor.block)
 }

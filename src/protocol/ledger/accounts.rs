@@ -10,8 +10,8 @@ use crate::base::id::NodeMap;
 use crate::base::rng::Seed;
 use crate::crypto::{KeyPair, Suite};
 
-/// Owners of all accounts. Keys are derived when somebody signs, and kept: they leave this file only
-/// as signatures.
+/// Owners of all accounts. Keys are derived when somebody signs, and kept: they leave this file
+/// only as signatures.
 #[derive(Clone)]
 pub struct Accounts {
     suite: Suite,

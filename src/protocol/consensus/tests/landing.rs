@@ -80,7 +80,7 @@ fn who_tells_that_it_has_a_slot_counts_and_a_block_that_nobody_has_is_sent_again
     bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
     bench.block_of(ME, (1, 0, 1), &[]);
     bench.block((2, 1, 2), &[]);
-    let mut may_lead = |bench: &mut Bench, seconds: u64| {
+    let may_lead = |bench: &mut Bench, seconds: u64| {
         let now = Time::ZERO + Span::from_secs(seconds);
         let may = bench.act(|consensus, desk, _| {
             consensus.may_lead(desk.cluster, desk.chain, BlockId(2), (Slot::new(9), 4, now))
