@@ -509,6 +509,29 @@ impl Fact {
             Self::RepairRefused { node, reason } => {
                 [pair(node, node), tagged(0xD2, reason as u32), 0]
             }
+            Self::VoteCast { node, slot, block, switched } => {
+                [of_slot(node, slot), tagged(0xF0, switched.into()), block]
+            }
+            Self::VoteWithheld { node, slot, block, reason } => {
+                [of_slot(node, slot), tagged(0xF1, reason as u32), block]
+            }
+            Self::VoteLanded { block, voter, slot, .. } => {
+                [of_slot(voter, slot), tagged(0xF2, 0), block]
+            }
+            Self::Rooted { node, slot, block } => [of_slot(node, slot), tagged(0xF3, 0), block],
+            Self::BlockConfirmed { node, slot, block, level } => {
+                [of_slot(node, slot), tagged(0xF4, level as u32), block]
+            }
+            Self::EquivocationProven { node, slot, leader } => {
+                [of_slot(node, slot), tagged(0xF5, 0), leader.number().into()]
+            }
+            Self::Lied { node, adversary, lie, count } => {
+                let what = u64::from(count) << 8 | u64::from(lie as u8);
+                [pair(node, node), tagged(0xFA, adversary), what]
+            }
+            Self::OffenceNoticed { node, culprit, offence } => {
+                [pair(node, culprit), tagged(0xFB, offence as u32), 0]
+            }
             // Repair answers that arrive are message outcomes already.
             // Repair answers that arrive are message outcomes already, and what an audit finds
             // follows from the block.

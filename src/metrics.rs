@@ -363,9 +363,6 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
-<<<<<<< HEAD
-        self.on_protocol_fact(at, fact);
-=======
         if let Some(transactions) = &mut self.transactions {
             transactions.on_fact(at, fact, &mut self.sink);
         }
@@ -373,7 +370,6 @@ impl<S: RowSink> Recorder<S> {
             adversaries.on_fact(fact);
         }
         self.on_chain_fact(at, fact);
->>>>>>> origin/main
         let registry = self.convergence.as_mut();
         match *fact {
             Fact::NodeUp { node } => {
@@ -443,21 +439,6 @@ impl<S: RowSink> Recorder<S> {
 }
 
 impl<S: RowSink> Recorder<S> {
-<<<<<<< HEAD
-    /// For collectors that choose their facts themselves.
-    fn on_protocol_fact(&mut self, at: Time, fact: &Fact) {
-        if let Some(transactions) = &mut self.transactions {
-            transactions.on_fact(at, fact, &mut self.sink);
-        }
-        if let Some(blocks) = &mut self.blocks {
-            blocks.on_fact(at, fact, &mut self.sink);
-            if let Some(consensus) = &mut self.consensus {
-                consensus.on_fact(at, fact, blocks.chain());
-            }
-        }
-        if let Some(adversaries) = &mut self.adversaries {
-            adversaries.on_fact(fact);
-=======
     /// Facts of blocks and of votes, and what matters to those who make them.
     fn on_chain_fact(&mut self, at: Time, fact: &Fact) {
         let Some(blocks) = &mut self.blocks else { return };
@@ -468,7 +449,6 @@ impl<S: RowSink> Recorder<S> {
             && self.faults.heals(fault)
         {
             consensus.on_healed(at, fault, blocks.chain());
->>>>>>> origin/main
         }
     }
 

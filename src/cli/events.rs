@@ -219,11 +219,7 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
             };
             (node, format!("node {node} builds on block {block:016x}, height {height}{left}"))
         }
-<<<<<<< HEAD
-        _ => return vote_text(fact),
-=======
         _ => return vote_text(fact).or_else(|| audit_text(fact)),
->>>>>>> origin/main
     })
 }
 
