@@ -1,5 +1,5 @@
-//! Protocol layer: the wiring of what a node does against the rules, and of what nodes make of false
-//! entries.
+//! Protocol layer: the wiring of what a node does against the rules, and of what nodes make of
+//! false entries.
 
 use super::adversary::{self, Due, Noise, Role};
 use super::cluster::Cluster;

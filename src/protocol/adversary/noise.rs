@@ -1,6 +1,6 @@
-//! Protocol layer: what a liar does by the clock: it floods leaders with transactions, spreads false
-//! entries of validators, or floods nodes with announcements. This file says when and to whom; the
-//! node's parts do the sending.
+//! Protocol layer: what a liar does by the clock: it floods leaders with transactions, spreads
+//! false entries of validators, or floods nodes with announcements. This file says when and to
+//! whom; the node's parts do the sending.
 
 use super::{Conduct, Role, Spam, say};
 use crate::base::id::NodeId;
@@ -116,7 +116,7 @@ impl Noise {
         let due = match &role.conduct {
             Conduct::Spam { content, data, .. } => {
                 // The adversary's place in eight bits, then its own count.
-                let number = SPAM | place << 23 | act % (1 << 23);
+                let number = SPAM | place << 23 | (act % (1 << 23));
                 Due::Spam { number, spam: *content, data: *data }
             }
             Conduct::LieInGossip { fanout, size, .. } => {

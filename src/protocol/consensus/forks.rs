@@ -74,7 +74,8 @@ impl Consensus {
         self.faces.retain(|face| parted(face).is_some_and(|fork| fork.height >= floor));
     }
 
-    /// The face that the end of a fork is shown: the one whose last vote it stands on, or a new one.
+    /// The face that the end of a fork is shown: the one whose last vote it stands on, or a new
+    /// one.
     fn face_for(&mut self, desk: &Desk<'_>, tip: &Link, shown: &[usize]) -> usize {
         let free = (0..self.faces.len()).filter(|place| !shown.contains(place));
         let fits = free.filter(|place| desk.chain.leads_to(self.faces[*place].voted.1, tip.id));

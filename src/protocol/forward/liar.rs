@@ -1,4 +1,5 @@
-//! Protocol layer: a liar's transactions, which it sends to the coming leaders past its own mempool.
+//! Protocol layer: a liar's transactions, which it sends to the coming leaders past its own
+//! mempool.
 
 use super::{Ctx, Desk, Forward, Message};
 use crate::protocol::adversary::Spam;

@@ -1,5 +1,5 @@
-//! Protocol layer: what a liar does to shreds that it should send: it keeps some to itself, or sends
-//! them late.
+//! Protocol layer: what a liar does to shreds that it should send: it keeps some to itself, or
+//! sends them late.
 
 use super::{Ctx, Message, Timer};
 use crate::base::id::NodeId;

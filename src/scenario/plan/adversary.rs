@@ -1,5 +1,5 @@
-//! Scenario layer: `[[adversaries]]` resolved: who they are, when they are at work, and whether there
-//! is anything for them to lie about.
+//! Scenario layer: `[[adversaries]]` resolved: who they are, when they are at work, and whether
+//! there is anything for them to lie about.
 
 use std::sync::Arc;
 

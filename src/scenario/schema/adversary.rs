@@ -82,8 +82,8 @@ macro_rules! adversaries {
 }
 
 adversaries! {
-    /// In every slot that they lead they make two blocks: one goes down the tree, the other straight
-    /// to some of the nodes.
+    /// In every slot that they lead they make two blocks: one goes down the tree, the other
+    /// straight to some of the nodes.
     Equivocate "equivocate" {
         /// Who gets the second block.
         #[serde(default = "half")]
