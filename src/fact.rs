@@ -509,6 +509,17 @@ impl Fact {
             Self::RepairRefused { node, reason } => {
                 [pair(node, node), tagged(0xD2, reason as u32), 0]
             }
+            _ => return self.canonical_vote(),
+        })
+    }
+
+    /// The same of facts about votes and those who lie.
+    fn canonical_vote(&self) -> Option<[u64; 3]> {
+        let pair = |a: NodeId, b: NodeId| u64::from(a.number()) << 32 | u64::from(b.number());
+        let of_slot =
+            |node: NodeId, slot: Slot| u64::from(node.number()) << 32 | u64::from(slot.number());
+        let tagged = |tag: u64, value: u32| tag << 56 | u64::from(value);
+        Some(match *self {
             Self::VoteCast { node, slot, block, switched } => {
                 [of_slot(node, slot), tagged(0xF0, switched.into()), block]
             }
@@ -532,7 +543,6 @@ impl Fact {
             Self::OffenceNoticed { node, culprit, offence } => {
                 [pair(node, culprit), tagged(0xFB, offence as u32), 0]
             }
-            // Repair answers that arrive are message outcomes already.
             // Repair answers that arrive are message outcomes already, and what an audit finds
             // follows from the block.
             _ => return None,

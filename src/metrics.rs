@@ -363,12 +363,6 @@ impl<S: RowSink> Recorder<S> {
     /// Deals out the facts that are too rare to matter for speed.
     #[inline(never)]
     fn on_rare_fact(&mut self, at: Time, fact: &Fact) {
-        if let Some(transactions) = &mut self.transactions {
-            transactions.on_fact(at, fact, &mut self.sink);
-        }
-        if let Some(adversaries) = &mut self.adversaries {
-            adversaries.on_fact(fact);
-        }
         self.on_chain_fact(at, fact);
         let registry = self.convergence.as_mut();
         match *fact {
@@ -441,6 +435,12 @@ impl<S: RowSink> Recorder<S> {
 impl<S: RowSink> Recorder<S> {
     /// Facts of blocks and of votes, and what matters to those who make them.
     fn on_chain_fact(&mut self, at: Time, fact: &Fact) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.on_fact(at, fact, &mut self.sink);
+        }
+        if let Some(adversaries) = &mut self.adversaries {
+            adversaries.on_fact(fact);
+        }
         let Some(blocks) = &mut self.blocks else { return };
         blocks.on_fact(at, fact, &mut self.sink);
         let Some(consensus) = &mut self.consensus else { return };

@@ -338,12 +338,13 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
     let population = &plan.population;
     let output = &plan.scenario.output;
     let gossip = plan.validators.gossip.style != gossip::Style::Off;
+    let liars = plan.liars();
     let info = |node: NodeId| NodeInfo {
         stake: population.stakes[node],
         region: population.regions[usize::from(population.region_of[node])].clone(),
         site: population.sites[usize::from(population.site_of[node])].name.clone(),
         identity: hex(&population.identities[node]),
-        adversary: false,
+        adversary: liars.contains(node),
         public_key: (gossip && population.stakes[node] > 0)
             .then(|| hex(&crypto::public_key(&population.identities[node]))),
     };

@@ -431,8 +431,8 @@ impl World {
         heads.all(|head| Some(head.id) == first.map(|first| first.id))
     }
 
-    /// Whether a node does as the protocol says: no adversary of the scenario does, nor one that has
-    /// lost its memory in a crash, as it may contradict what it said before.
+    /// Whether a node does as the protocol says: no adversary of the scenario does, nor one that
+    /// has lost its memory in a crash, as it may contradict what it said before.
     #[must_use]
     pub fn is_honest(&self, node: NodeId) -> bool {
         !self.liars.contains(node) && !self.simulation.observer().has_forgotten(node)

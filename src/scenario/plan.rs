@@ -95,20 +95,8 @@ impl Plan {
         let seed = Seed(scenario.seed);
         check_name(&scenario.name)?;
         limits::check(scenario)?;
-        if scenario.duration.is_zero() || scenario.duration > LONGEST_RUN {
-            let found = scenario.duration;
-            let message =
-                format!("{found} is no length of a run; expected more than 0s, at most 366 days");
-            return Err(ScenarioError::new("duration", message));
-        }
+        check_times(scenario)?;
         let end = Time::ZERO + scenario.duration;
-        if let Some(heal_at) = scenario.heal_at
-            && (heal_at.is_zero() || heal_at >= scenario.duration)
-        {
-            let duration = scenario.duration;
-            let message = format!("{heal_at} is not within the run, which lasts {duration}");
-            return Err(ScenarioError::new("heal_at", message));
-        }
         let population = Population::resolve(&scenario.nodes, base_dir, seed)?;
         let (scenario, left_out) = &chaos::drawn(scenario, &population, seed)?;
         let regions = &population.region_of;
@@ -268,6 +256,23 @@ impl Plan {
         let expected = BTreeMap::from([("expect", &self.scenario.expect)]);
         let expected = toml::to_string(&expected).expect("expectations have a TOML form");
         Digest::of_parts(&[b"headwater expectations", &key.0, expected.as_bytes()])
+    }
+}
+
+/// The length of a run, and when everything heals in it.
+fn check_times(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let duration = scenario.duration;
+    if duration.is_zero() || duration > LONGEST_RUN {
+        let message =
+            format!("{duration} is no length of a run; expected more than 0s, at most 366 days");
+        return Err(ScenarioError::new("duration", message));
+    }
+    match scenario.heal_at.filter(|heal_at| heal_at.is_zero() || *heal_at >= duration) {
+        Some(heal_at) => {
+            let message = format!("{heal_at} is not within the run, which lasts {duration}");
+            Err(ScenarioError::new("heal_at", message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Protocol layer: whether a leader's blocks reach others: it begins no further window, and votes for
-//! nothing upon them, until more than a third of the stake has its last one.
+//! Protocol layer: whether a leader's blocks reach others: it begins no further window, and votes
+//! for nothing upon them, until more than a third of the stake has its last one.
 //!
 //! Rules: Agave 4.4, `core/src/replay_stage.rs` and `progress_map.rs`: a validator counts that has
 //! voted for the block or one upon it, or has said in its epoch slots that it has a block of that

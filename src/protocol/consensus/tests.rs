@@ -1,4 +1,4 @@
-//! Protocol layer, tests of votes at one node: blocks made by hand, votes of others put into them
+//! Protocol layer, tests: votes at one node: blocks made by hand, votes of others put into them
 //! or brought by messages. Node 0 is the one that is looked at. Stakes add up to 100, mostly, so a
 //! stake is a percentage.
 

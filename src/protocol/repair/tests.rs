@@ -150,6 +150,7 @@ impl Bench {
         let received = self.store.receive(self.now, body, block, at, path).expect("known");
         if received.whole {
             self.chain.add(Link::of(block, body));
+            self.chain.switch(self.chain.longest());
             self.store.settle_full(body, block);
         }
         if received.fresh {
