@@ -193,11 +193,11 @@ impl Summary {
         ("blocks", "how blocks spread, skipped slots and forks; null in a run without blocks"),
         ("consensus", "votes, forks, roots and agreement after heals; null in a run without votes"),
         ("faults", "how many had an effect, and the places of those that had none"),
+        ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
         ("invariants", "the first that was broken, when, and what happened"),
         ("workload", "places of streams of rumors of which nothing came"),
         ("stopped", "why a limit ended the run early; null if none did"),
         ("verdict", "the outcome, and how many expectations held, broke or were not exercised"),
-        ("adversaries", "how many acted, and what honest nodes noticed; null if there are none"),
     ];
 }
 

@@ -130,6 +130,7 @@ fn the_quick_start_leaves_one_complete_folder_of_results() {
             "fork_stake",
             "transactions",
             "gossip_values",
+            "adversaries",
         ];
         let absent = absent.contains(&table.name);
         let text = String::from_utf8(files[&format!("{}.csv", table.name)].clone()).expect("UTF-8");

@@ -1,5 +1,6 @@
 //! Every shipped scenario runs.
 
+use headwater::expect::Outcome;
 use headwater::scenario::shipped::SCENARIOS;
 
 use crate::support::{ran_plan, shipped};
@@ -12,7 +13,10 @@ fn every_shipped_scenario_is_as_it_expects_and_all_its_faults_touch_something() 
         let faults = &ran.0.summary.faults;
         assert_eq!(faults.touched as usize, plan.faults.len(), "{}: {faults:?}", scenario.name);
         let verdict = ran.0.verdict(&plan);
-        assert!(verdict.passed(), "{}: {verdict}", scenario.name);
+        // One is there to show that safety can break.
+        let violated = scenario.name == "safety-violation";
+        assert_eq!(verdict.outcome == Outcome::Violated, violated, "{}: {verdict}", scenario.name);
+        assert!(violated || verdict.passed(), "{}: {verdict}", scenario.name);
         assert!(!plan.expectations.is_empty(), "{} expects nothing", scenario.name);
         let notes: Vec<_> = plan.notes.iter().filter(|note| note.starts_with("expect")).collect();
         assert!(notes.is_empty(), "{}: {notes:?}", scenario.name);
