@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::table::{Cell, RowSink, TableSpec, Unit};
-use super::{Ending, NodeInfo, Recorder, RecorderPlan, Summary};
-use crate::base::id::{NodeId, NodeMap};
+use super::{AdversaryInfo, Ending, NodeInfo, Recorder, RecorderPlan, Summary};
+use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::time::Time;
-use crate::fact::{Census, MessageKind, Status, World};
+use crate::fact::{Census, Lie, MessageKind, Status, World};
 
 /// A number of `summary.json`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -110,6 +110,15 @@ fn full() -> Summary {
         transaction_window: 1,
         rumor_window: 1,
         blocks: true,
+        votes: true,
+        adversaries: vec![AdversaryInfo {
+            lie: Lie::Silent,
+            nodes: NodeSet::empty(1),
+            stake: 0,
+            begin: Time::ZERO,
+            end: None,
+            may_miss: true,
+        }],
         block_window: 1,
         ..RecorderPlan::new(nodes, Time::ZERO)
     };
