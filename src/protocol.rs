@@ -266,8 +266,9 @@ impl Protocol for Validator {
                 if let Some(blocks) = &mut self.blocks {
                     let contacts =
                         contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
-                    blocks.on_turbine(cluster, contacts, ctx, message);
-                    self.publish(cluster, ctx);
+                    if blocks.on_turbine(cluster, contacts, ctx, message) {
+                        self.publish(cluster, ctx);
+                    }
                 }
             }
             Message::Forward(message) => {
@@ -296,6 +297,21 @@ impl Protocol for Validator {
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
+        }
+    }
+
+    #[inline]
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, me: NodeId, of: &Message) -> u64 {
+        match *of {
+            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
+                let shred = (block, Block::unwrap(bodies.body(block)), at);
+                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, me, shred))
+            }
+            Message::Crds(message) => {
+                self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
+            }
+            Message::Rumor(_) => self.rumors.touch(),
+            _ => 0,
         }
     }
 

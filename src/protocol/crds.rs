@@ -38,8 +38,8 @@ use crate::base::time::{Span, Time};
 use crate::fact::{Fact, ValueKind};
 use crate::protocol::gossip::Phase;
 use crate::protocol::peers::Peers;
-use crate::sim::body::BodyId;
-use crate::sim::protocol::{Alarm, Context, Local, Memory, Shelf};
+use crate::sim::body::{Bodies, BodyId};
+use crate::sim::protocol::{Alarm, Context, Local, Memory, Part, Shelf};
 
 /// A contact info that is older counts for little: 60 s.
 const FRESH: Span = Span::from_secs(60);
@@ -233,6 +233,22 @@ impl Crds {
                 }
             }
         }
+    }
+
+    /// Reads what a push will need; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch<B>(&self, bodies: &Bodies<B>, message: Message) -> u64
+    where
+        Body: Part<B>,
+    {
+        let Message::Push(body) = message else { return 0 };
+        let Body::Values(labels) = Body::unwrap(bodies.body(body)) else { return 0 };
+        let each = |label: &Label| {
+            let known = self.store.version(label.key) ^ self.received.touch(label.origin);
+            known ^ self.sets.touch(label.origin)
+        };
+        labels.list.iter().take(2).map(each).fold(0, |sum, read| sum ^ u64::from(read))
     }
 
     /// The node crashed. Contact infos are on disk; the rest is lost in any case.

@@ -16,7 +16,7 @@ use crate::mix::{Sm64, mix64};
 
 const RUMORS: u64 = 100;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Rumor(u32);
 
 impl Payload<()> for Rumor {
@@ -65,6 +65,10 @@ impl Protocol for Node {
         if (self.seen >> rumor.0) & 1 == 0 {
             self.learn(ctx, rumor);
         }
+    }
+    #[inline]
+    fn touch(&self, (): &(), _: &Bodies<()>, _: NodeId, _: &Rumor) -> u64 {
+        self.seen as u64 ^ u64::from(self.peers[0].number())
     }
     fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, (): &mut (), ctx: &mut Outbox<Self>, rumor: Rumor) {

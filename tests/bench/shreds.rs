@@ -25,7 +25,7 @@ const SLOT: Span = Span::from_millis(400);
 /// Trees kept: more shreds than are ever under way.
 const TREES: usize = 4_096;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Shred {
     gid: u32,
     /// The receiver's position in the shred's tree.
@@ -144,6 +144,14 @@ impl Protocol for Node {
         trees.children(gid, position as usize, |child, node| {
             ctx.send(node, Shred { gid, position: child as u32 });
         });
+    }
+    #[inline]
+    fn touch(&self, trees: &Trees, _: &Bodies<()>, _: NodeId, shred: &Shred) -> u64 {
+        let (number, index) = (shred.gid / SHREDS as u32, shred.gid as usize % SHREDS as usize);
+        let slot = &self.slots[number as usize % 4];
+        let place = Trees::start(shred.gid) + shred.position.saturating_sub(1) as usize;
+        let family = (shred.position as usize <= FANOUT).then(|| trees.families[place][0]);
+        slot.marks[index / 64] ^ u64::from(slot.count) ^ u64::from(family.unwrap_or(0))
     }
     fn on_timer(&mut self, _: &mut Trees, _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, trees: &mut Trees, ctx: &mut Outbox<Self>, gid: u32) {

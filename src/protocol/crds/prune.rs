@@ -71,6 +71,12 @@ impl Received {
         due
     }
 
+    /// Reads the record of an origin; the answer means nothing.
+    #[inline]
+    pub(super) fn touch(&self, origin: NodeId) -> u32 {
+        self.blocks.get(origin.index()).map_or(0, |block| block.upserts)
+    }
+
     /// Gives a relayer a point or none; one that is new is added while fewer than `cap` are known.
     fn score(&mut self, origin: NodeId, relayer: NodeId, point: u32, cap: u32) {
         let (mut at, mut known) = (origin.index(), 0);

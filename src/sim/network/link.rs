@@ -115,6 +115,12 @@ impl LinkTable {
         Self { class_of, classes, profile_of, profiles }
     }
 
+    /// All profiles.
+    #[must_use]
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
     /// The profile of a directed pair.
     #[inline(always)]
     #[must_use]
