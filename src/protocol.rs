@@ -48,7 +48,7 @@ use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use self::vote::VoteId;
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
@@ -139,6 +139,20 @@ impl Validator {
     #[must_use]
     pub const fn known_peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// Brings the gossip of all nodes to the state that it settles into, if the scenario says that
+    /// the cluster has run before. `latency` is how long a message typically takes from one to
+    /// another.
+    pub fn settle(
+        nodes: &mut NodeMap<Self>,
+        cluster: &mut Cluster,
+        latency: impl Fn(NodeId, NodeId) -> Span,
+    ) {
+        let Some(shared) = &mut cluster.crds else { return };
+        let mut crds: Vec<&mut Crds> =
+            nodes.values_mut().filter_map(|node| node.crds.as_deref_mut()).collect();
+        Crds::settle(&mut crds, shared, latency);
     }
 
     /// The overlay's peers become the node's peers, and it tells them so.
