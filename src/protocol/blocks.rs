@@ -161,12 +161,7 @@ impl Blocks {
     /// Reads what a shred will need; the answer means nothing.
     #[inline]
     #[must_use]
-    pub fn touch(
-        &self,
-        cluster: &Cluster,
-        me: NodeId,
-        shred: (BodyId, &Block, ShredAt),
-    ) -> u64 {
+    pub fn touch(&self, cluster: &Cluster, me: NodeId, shred: (BodyId, &Block, ShredAt)) -> u64 {
         Turbine::touch(cluster.trees.as_ref(), &self.store, me, shred)
     }
 

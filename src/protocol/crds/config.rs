@@ -123,8 +123,7 @@ impl Config {
     pub fn check(&self) -> Result<(), SettingError> {
         round_length("solana.interval", self.interval)?;
         if self.batch > self.interval {
-            let message =
-                format!("{} is longer than interval = \"{}\"", self.batch, self.interval);
+            let message = format!("{} is longer than interval = \"{}\"", self.batch, self.interval);
             return Err(SettingError { field: "solana.batch", message });
         }
         at_least_one("solana.fanout", self.fanout)?;
