@@ -45,8 +45,8 @@ struct Asked {
 
 impl Suite {
     pub(crate) fn main(&self) -> ExitCode {
-        // Cargo adds an argument of its own.
-        let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+        // Cargo adds an argument of its own, and `cargo kernel -- w1` hands on the dashes.
+        let arguments = std::env::args().skip(1).filter(|a| a != "--bench" && a != "--");
         let mut arguments: Vec<String> = arguments.collect();
         let one = arguments.first().is_some_and(|first| first == alone::ONE);
         let one = if one { arguments.drain(..2).nth(1) } else { None };
