@@ -32,8 +32,8 @@ pub(crate) fn plan_of_file(path: &Path) -> Plan {
     resolve(&Source::load(path).expect("a scenario file"), &[])
 }
 
-/// Shipped scenarios that are too large for a test to run whole, with the part of them that it runs:
-/// up to the first shreds and gossip messages, many of them still on their way.
+/// Shipped scenarios that are too large for a test to run whole, with the part of them that it
+/// runs: the first shreds and gossip messages, many of them still on their way.
 const LARGE: &[(&str, &str)] =
     &[("mainnet-dissemination", "60ms"), ("mainnet", "50ms"), ("w3", "500ms")];
 

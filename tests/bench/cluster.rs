@@ -1,9 +1,9 @@
-//! Benchmarks of the whole simulator: blocks, consensus and gossip as shipped scenarios, and how cost
-//! grows with nodes, shreds and virtual time.
+//! Benchmarks of the whole simulator: blocks, consensus and gossip as shipped scenarios, and how
+//! cost grows with nodes, shreds and virtual time.
 //!
-//! `cargo bench --bench cluster [-- w3 dissemination consensus mainnet gossip scaling --quick --runs 5
-//! --for 2s]`. Prints processor time per delivery, virtual seconds per processor second and memory;
-//! README.md beside this file says more.
+//! `cargo cluster [w3 large dissemination consensus mainnet gossip scaling --quick --runs 5
+//! --for 2s]`. Prints processor time per delivery, virtual seconds per processor second and memory; README.md
+//! beside this file says more.
 
 mod alone;
 mod measured;
@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use self::measured::Measured;
 use self::suite::{Suite, Workload};
 
-const GROUPS: &[&str] = &["w3", "dissemination", "consensus", "mainnet", "gossip", "scaling"];
+const GROUPS: &[&str] =
+    &["w3", "large", "dissemination", "consensus", "mainnet", "gossip", "scaling"];
 
 fn main() -> ExitCode {
     Suite { groups: GROUPS, workloads }.main()
@@ -40,8 +41,8 @@ fn cluster(
     })
 }
 
-/// The part of W3's virtual time in which leaders send: slots 1 to 10, of 400 ms each. The slot before
-/// and what the last shreds need to arrive are no work.
+/// The part of W3's virtual time in which leaders send: slots 1 to 10, of 400 ms each. The slot
+/// before and what the last shreds need to arrive are no work.
 fn loaded(measured: &Measured) -> f64 {
     (measured.virtual_seconds - 0.4).clamp(0.0, 4.0)
 }
@@ -50,6 +51,16 @@ fn workloads(quick: bool) -> Vec<Workload> {
     let long = |whole: &'static str, quick_one: &'static str| if quick { quick_one } else { whole };
     let mut all = vec![
         cluster("w3", "W3 as a scenario", "w3", long("5100ms", "1200ms"), &[]),
+        Workload {
+            most_runs: 1,
+            ..cluster(
+                "large",
+                "W3 with 10,000 nodes",
+                "w3",
+                long("5100ms", "600ms"),
+                &["nodes.count=10000"],
+            )
+        },
         cluster(
             "dissemination",
             "1,500: shreds, repair",

@@ -1,5 +1,5 @@
-//! A scenario as a workload: the whole simulator with the real nodes, the network, all tables and the
-//! digest; rows of tables are made and thrown away.
+//! A scenario as a workload: the whole simulator with the real nodes, the network, all tables and
+//! the digest; rows of tables are made and thrown away.
 
 use std::cell::Cell;
 

@@ -1,6 +1,6 @@
 //! desim: processes as coroutines, a binary heap, time as a floating-point number, here of
-//! nanoseconds. A process can schedule one event whenever it is resumed; to send to all its peers at
-//! once, a node of W2 pushes its rumor into a store that stands for the network.
+//! nanoseconds. A process can schedule one event whenever it is resumed; to send to all its peers
+//! at once, a node of W2 pushes its rumor into a store that stands for the network.
 
 use std::cell::Cell;
 use std::ops::{Coroutine, CoroutineState};

@@ -1,5 +1,5 @@
-//! nexosim: models with mailboxes, run by an asynchronous executor, here with one thread. A link is a
-//! delayed input of the receiver: one message, and one event that the receiver schedules for itself.
+//! nexosim: models with mailboxes, run by an asynchronous executor, here with one thread. A link is
+//! a delayed input of the receiver: one message, and one event that it schedules for itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
