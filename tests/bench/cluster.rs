@@ -1,9 +1,9 @@
 //! Benchmarks of the whole simulator: blocks, consensus and gossip as shipped scenarios, and how
 //! cost grows with nodes, shreds and virtual time.
 //!
-//! `cargo cluster [w3 large dissemination consensus mainnet gossip scaling --quick --runs 5
-//! --for 2s]`. Prints processor time per delivery, virtual seconds per processor second and memory; README.md
-//! beside this file says more.
+//! `cargo cluster [w3 large dissemination consensus mainnet gossip scaling --quick --runs 5 --for
+//! 2s]`. Prints processor time per delivery, virtual seconds per processor second and memory;
+//! README.md beside this file says more.
 
 mod alone;
 mod measured;
