@@ -15,7 +15,7 @@ use headwater::sim::network::pipe::{Buffer, PipeSpec};
 use headwater::sim::protocol::{Mail, Memory, Outbox, Payload, Protocol};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
-use crate::Measured;
+use crate::measured::Measured;
 use crate::mix::{Sm64, mix64};
 
 const NODES: u64 = 1_500;
@@ -261,5 +261,5 @@ pub(crate) fn run(slots: u64) -> Measured {
     let Sums { sent, delivered, check } = *simulation.observer();
     let halves = NodeId::all(NODES as usize).map(|node| simulation.node(node).halves).sum::<u64>();
     assert_eq!((sent, delivered, check, halves), known, "work of W3");
-    Measured { units: delivered, seconds, virtual_seconds: slots as f64 * 0.4 }
+    Measured { virtual_seconds: slots as f64 * 0.4, ..Measured::of(delivered, seconds) }
 }
