@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cli::budget::Guard;
 use crate::cli::record::{Asked, Stopwatch};
 use crate::cli::verdict::exit_code;
-use crate::cli::{EXIT_OK, Failure};
+use crate::cli::{EXIT_INTERRUPTED, EXIT_OK, Failure, interrupt};
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
 use crate::results::ResultsError;
 use crate::results::manifest::Manifest;
-use crate::run::{Go, run};
+use crate::run::{Ending, Go, run};
 use crate::scenario::error::{Location, ScenarioError};
 use crate::scenario::plan::{Plan, expectations};
 use crate::scenario::reader::{Locations, Override, Source};
@@ -48,6 +49,8 @@ pub(super) enum State {
     Refused,
     /// It expects nothing.
     Unasked,
+    /// A signal came before it was done.
+    Unfinished,
 }
 
 /// A case and what came of it.
@@ -72,7 +75,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// A case that could not be judged.
+    /// A case that could not be judged, or was interrupted, as its exit code says.
     pub(super) fn refused(case: &Case, code: u8, messages: Vec<String>) -> Self {
         let (name, file) = match case {
             Case::Scenario { name, .. } => {
@@ -83,7 +86,7 @@ impl Checked {
         Self {
             name,
             seed: None,
-            state: State::Refused,
+            state: if code == EXIT_INTERRUPTED { State::Unfinished } else { State::Refused },
             code,
             verdict: None,
             messages,
@@ -96,16 +99,24 @@ impl Checked {
 }
 
 impl Case {
-    /// Runs or reads it and judges it.
-    pub(super) fn check(&self) -> Checked {
+    /// Runs or reads it and judges it. The guard stops a run that has used up its budget.
+    pub(super) fn check(&self, guard: &Guard, worker: usize) -> Checked {
         let checked = match self {
-            Self::Scenario { name, in_folder, overrides } => self.run(name, *in_folder, overrides),
+            Self::Scenario { name, in_folder, overrides } => {
+                self.run(name, *in_folder, overrides, &|| guard.check(worker))
+            }
             Self::Results { folder, by } => self.judge_again(folder, by.as_deref()),
         };
         checked.unwrap_or_else(|Failure { code, messages }| Checked::refused(self, code, messages))
     }
 
-    fn run(&self, name: &str, lenient: bool, sets: &[Override]) -> Result<Checked, Failure> {
+    fn run(
+        &self,
+        name: &str,
+        lenient: bool,
+        sets: &[Override],
+        budget: &dyn Fn() -> Option<String>,
+    ) -> Result<Checked, Failure> {
         let source = shipped::find(name)?;
         let read = shipped::read(&source, sets)?;
         let unasked = Checked::refused(self, EXIT_OK, Vec::new());
@@ -116,8 +127,16 @@ impl Case {
         let plan = Plan::of(&read, &source.base_dir)?;
         let stopwatch = Stopwatch::start();
         let tables = expect::tables(&plan.expectations);
-        let finished = run(&plan, SomeTables::new(tables), Deaf, &mut |_| Go::On);
-        let summary = summary_json(&finished.summary, finished.ending.reason().as_deref());
+        let mut spent = None;
+        let finished = run(&plan, SomeTables::new(tables), Deaf, &mut |_| {
+            spent = budget();
+            if spent.is_some() || interrupt::asked() { Go::Stop } else { Go::On }
+        });
+        if finished.ending == Ending::Stopped && spent.is_none() {
+            return Err(Failure { code: EXIT_INTERRUPTED, messages: Vec::new() });
+        }
+        let stopped = spent.or_else(|| finished.ending.reason());
+        let summary = summary_json(&finished.summary, stopped.as_deref());
         let record = Record { summary: &summary, tables: finished.sink.kept() };
         let verdict = expect::judge(&plan.expectations, &record)?;
         Ok(Checked {

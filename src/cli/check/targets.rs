@@ -44,7 +44,8 @@ pub(super) fn collect(
     let results = |case: &Case| matches!(case, Case::Results { .. });
     let changed = !overrides.is_empty() || seeds.is_some();
     if changed && found.cases.iter().all(results) {
-        let message = "--set and --seeds change what is run, but results are only judged again";
+        let message =
+            "--set, --seeds and limits change what is run, but results are only judged again";
         return Err(Failure::usage(message));
     }
     if by.is_some() && !found.cases.iter().any(results) {
