@@ -7,7 +7,7 @@ use super::super::plan::SlotTimes;
 use super::super::table::{Column, RowSink, TableSpec, Unit};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 use crate::fact::Decline;
 
 /// `slots.csv`.
@@ -117,6 +117,11 @@ impl Slots {
             reached: None,
             made: None,
         }
+    }
+
+    /// Length of a slot; zero if that is not known.
+    pub(super) const fn slot_length(&self) -> Span {
+        self.times.length
     }
 
     /// A node made a block at `at`, while these were up.
@@ -238,7 +243,6 @@ impl SlotsSummary {
 mod tests {
     use super::super::super::table::{Cell, MemorySink};
     use super::*;
-    use crate::base::time::Span;
 
     /// Slots of 100 ns.
     const fn every_100(begin: u64, by_blocks: bool) -> SlotTimes {
