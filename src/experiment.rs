@@ -10,6 +10,7 @@
 //! nothing with another, and records are put in order before anything is made of them. Clocks,
 //! signals and memory stay outside, behind [`sweep::Watch`].
 
+mod across;
 mod axis;
 pub mod compare;
 pub mod definition;
@@ -25,16 +26,16 @@ pub mod store;
 pub mod sweep;
 mod tables;
 
-use crate::expect::Expectation;
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
-use crate::scenario::plan::{self, Plan};
+use crate::scenario::plan::Plan;
 use crate::scenario::population::near_name;
 use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::Scenario;
 use crate::scenario::schema::sweep::{Seeds, SweepConfig};
 use crate::scenario::shipped;
 
+pub use self::across::{ACROSS_FILE, across};
 pub use self::axis::Axis;
 pub use self::schedule::Precision;
 pub use self::tables::{POINTS_FILE, RUNS_FILE};
@@ -183,15 +184,6 @@ impl Experiment {
         let seed = i64::try_from(seed).unwrap_or(i64::MAX);
         all.extend(Override::new("seed", toml::Value::Integer(seed)));
         all
-    }
-
-    /// What the scenario expects of its runs and across them.
-    ///
-    /// # Errors
-    /// If the scenario cannot be resolved.
-    pub fn expectations(&self) -> Result<Vec<Expectation>, ScenarioError> {
-        let read = shipped::read(&self.source, &[]).map_err(|mut errors| errors.swap_remove(0))?;
-        plan::expectations(&read.value.expect)
     }
 
     /// The plan of a run.

@@ -110,7 +110,7 @@ fn whoever_is_interrupted_keeps_what_is_done_and_has_no_tables() {
 #[test]
 fn a_mistake_at_any_point_is_found_before_the_first_run() {
     let wrong = experiment(&["nodes.count=5,6", "rumors[0].node=0,5"], "1..=4");
-    let refused = check(&wrong, &Default::default(), TWO, &Patient::default());
+    let refused = check(&wrong, &Default::default(), TWO, &Patient::default(), usize::MAX);
     let Err(ExperimentError::Scenario(errors)) = refused else { panic!("{refused:?}") };
     // Node 5 is there among six nodes but not among five.
     assert_eq!(errors.len(), 1, "{errors:?}");

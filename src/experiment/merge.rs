@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::ExperimentError;
+use super::across::across;
 use super::definition::Definition;
 use super::schedule::{Records, Run, wanted};
 use super::store::{Found, Store, load};
+use crate::expect::Judged;
 
 /// What came of joining.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Merged {
     /// All runs of the sweep.
     pub records: Records,
@@ -16,6 +18,8 @@ pub struct Merged {
     pub duplicates: usize,
     /// Files that were no records.
     pub damaged: Vec<String>,
+    /// What came of the expectations across points.
+    pub across: Vec<Judged>,
 }
 
 /// Joins folders of parts of one sweep into one, whose files are those of a sweep in one piece.
@@ -42,7 +46,7 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
             )));
         }
     }
-    let mut merged = Merged { records: Records::new(), duplicates: 0, damaged: Vec::new() };
+    let mut merged = Merged::default();
     let mut origin: std::collections::BTreeMap<Run, &Path> = std::collections::BTreeMap::new();
     for folder in folders {
         let Found { records, damaged, .. } = load(folder, &definition)?;
@@ -77,6 +81,7 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
         store.put(record, None)?;
     }
     (merged.records, _) = store.finish()?;
+    merged.across = across(store.definition(), &merged.records)?;
     Ok(merged)
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use headwater::base::rng::{Purpose, Rng, Seed};
+use headwater::experiment::record::Record;
 
 use super::{Desk, json};
 
@@ -259,6 +260,7 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
             "the axes network.loss and nodes.count go together, but have 3 values and 2",
         ),
         ("sweep tiny.toml --jobs 0", "invalid value '0' for '--jobs"),
+        ("sweep tiny.toml --jobs 100000000000", "invalid value '100000000000' for '--jobs"),
         ("sweep tiny.toml --max-events 0", "limits.events: 0 is below the minimum 1"),
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
         ("sweep tiny.toml -o ..", "choose another folder"),
@@ -333,7 +335,10 @@ fn merging_finds_holes_duplicates_and_mixed_versions() {
         std::fs::copy(desk.path(&format!("part-1/{file}")), desk.path(&format!("liar/{file}")))
             .expect("copied");
     }
-    edit(&format!("liar/records/{name}"), "\"reached_ns\": 2", "\"reached_ns\": 3");
+    let liar = std::fs::read(desk.path(&format!("liar/records/{name}"))).expect("a file");
+    let mut record = Record::parse(&liar).expect("a record");
+    record.reached_ns += 1;
+    desk.write(&format!("liar/records/{name}"), &record.to_text());
     let err = desk.fails(3, "merge -o again part-1 part-2 part-3 liar");
     assert!(err.contains("part-1 and liar hold different results of one run"), "{err}");
     assert!(!desk.path("again").exists(), "nothing was written");
@@ -521,6 +526,45 @@ fn an_axis_that_nothing_reads_is_pointed_out() {
     // A single run of such a scenario says that it does not read the axes.
     let said = desk.call("run tiny.toml -o there");
     assert!(said.err.contains("note: sweep: a single run does not read it"), "{}", said.err);
+}
+
+/// Whatever was changed in a record, it is made again and the tables are as before.
+#[test]
+fn a_record_that_was_changed_is_damaged_and_made_again() {
+    let desk = desk();
+    desk.ok("sweep tiny.toml -o here --quiet");
+    let whole = tree(&desk, "here");
+    let name = desk.names("here/records").swap_remove(0);
+    let path = format!("here/records/{name}");
+    let text = std::fs::read_to_string(desk.path(&path)).expect("a record");
+    for (from, to) in [
+        ("\"verdict\": \"pass\"", "\"verdict\": \"failed\""),
+        ("\"reached_ns\": 2", "\"reached_ns\": 3"),
+        ("  \"sha256\": \"", "  \"sha256\": \"0"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        desk.write(&path, &text.replacen(from, to, 1));
+        let said = desk.call("sweep tiny.toml -o here");
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.err.contains("is damaged"), "{}", said.err);
+        assert!(said.out.contains("(1 made now, 35 found)"), "{}", said.out);
+        assert_eq!(tree(&desk, "here"), whole, "{from}");
+    }
+    // A pipe among the records would be waited for in vain.
+    if cfg!(unix) {
+        let pipe = desk.path("here/records/pipe.json");
+        let made = Command::new("mkfifo").arg(pipe).status().expect("mkfifo is there");
+        assert!(made.success());
+        let err = desk.fails(6, "sweep tiny.toml -o here");
+        assert!(err.contains("it is no regular file"), "{err}");
+    }
+}
+
+#[test]
+fn a_dry_run_of_many_points_looks_at_some_of_them() {
+    let desk = desk();
+    let said = desk.ok("sweep tiny.toml --axis nodes.count=20..=419 --dry-run");
+    assert!(said.contains("256 points, evenly spread, were looked at for mistakes"), "{said}");
 }
 
 #[cfg(unix)]
