@@ -35,7 +35,7 @@ use crate::scenario::schema::Scenario;
 use crate::scenario::schema::sweep::{Seeds, SweepConfig};
 use crate::scenario::shipped;
 
-pub use self::across::{ACROSS_FILE, across};
+pub use self::across::{ACROSS_FILE, across, across_by};
 pub use self::axis::Axis;
 pub use self::schedule::Precision;
 pub use self::tables::{POINTS_FILE, RUNS_FILE};
@@ -133,6 +133,13 @@ impl Experiment {
         let seeds = changes.seeds.or_else(|| config.seeds.clone());
         let seeds = seeds.unwrap_or_else(|| Seeds::one(read.value.seed));
         let precise = precision(&config, changes.until_precise, changes.most_seeds)?;
+        if let Some(precision) = &precise
+            && (precision.most_seeds as usize) < seeds.all().len()
+        {
+            let (most, all) = (precision.most_seeds, seeds.all().len());
+            let message = format!("at most {most} seeds are less than the {all} of every point");
+            return Err(ExperimentError::Usage(message));
+        }
         let show = [config.show, changes.show].concat();
         let resolved = Scenario { sweep: None, ..read.value };
         let definition = Definition::new(&resolved, &axes, seeds, precise);
@@ -227,7 +234,10 @@ fn precision(
     changed: Option<String>,
     most: Option<u32>,
 ) -> Result<Option<Precision>, ExperimentError> {
-    let Some(text) = changed.or_else(|| config.until_precise.clone()) else { return Ok(None) };
+    let Some(text) = changed.or_else(|| config.until_precise.clone()) else {
+        let message = "--most-seeds bounds what --until-precise adds, which is not asked for";
+        return most.map_or(Ok(None), |_| Err(ExperimentError::Usage(message.into())));
+    };
     let most = most.unwrap_or(config.most_seeds);
     Precision::parse(&text, most).map(Some).map_err(ExperimentError::Usage)
 }

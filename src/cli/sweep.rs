@@ -17,13 +17,14 @@ use super::{
     Failure, ScenarioArguments, complain, interrupt, print,
 };
 use crate::expect;
-use crate::experiment::schedule::{Records, Run};
+use crate::experiment::schedule::{Records, Run, precision_in_words};
 use crate::experiment::shard::Shard;
 use crate::experiment::shown::shown;
 use crate::experiment::store::Store;
 use crate::experiment::sweep::{self, Conditions, Judged, Outcome, Report, Stop, Watch};
 use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, merge as join};
 use crate::run::Progress;
+use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::sweep::Seeds;
 
 pub(super) use self::compare::{CompareArguments, compare};
@@ -243,12 +244,17 @@ fn told(experiment: &Experiment, report: &Report, shard: Shard, output: &Path) -
         text += &format!("  axis     {} = {}{more}\n", axis.key, shown.join(", "));
     }
     let found = part.len() - made;
-    text += &format!("  points   {}, seeds {}\n", experiment.points(), definition.seeds);
+    let more = if definition.until_precise.is_some() { " and more where needed" } else { "" };
+    text += &format!("  points   {}, seeds {}{more}\n", experiment.points(), definition.seeds);
     text += &format!("  runs     {} ({made} made now, {found} found)\n", part.len());
     if !shard.is_whole() {
         text += &format!("  part     {shard}\n");
     }
     text += &format!("  verdicts {}\n", verdicts(report));
+    if let (Ok(Some(words)), 0) = (precision_in_words(definition, &report.records), report.missing)
+    {
+        text += &format!("  precise  {words}\n");
+    }
     let folder = output.display();
     text += &match missing {
         0 => format!("  results  {folder}/{RUNS_FILE}, {folder}/{POINTS_FILE}\n"),
@@ -319,6 +325,25 @@ fn across_in_words(judged: &[expect::Judged]) -> (String, u8) {
     let lines = judged.iter().map(|judged| format!("  across   {}\n", in_words(judged)));
     let failed = judged.iter().any(|judged| judged.outcome() != expect::Outcome::Pass);
     (lines.collect(), if failed { EXIT_FAILED } else { EXIT_OK })
+}
+
+/// Refuses a scenario whose `[sweep]` does not make sense; points are looked at as in a dry run.
+pub(super) fn validate(source: &Source, overrides: Vec<Override>) -> Result<(), Failure> {
+    /// There is nothing to stop.
+    struct Blind;
+    impl Watch for Blind {
+        fn begin(&self, _: usize) {}
+        fn check(&self, _: usize, _: Progress) -> Option<Stop> {
+            None
+        }
+        fn end(&self, _: usize, _: usize, _: usize) {}
+        fn interrupted(&self) -> bool {
+            false
+        }
+    }
+    let experiment = Experiment::read(source.clone(), overrides, Changes::default())?;
+    let conditions = Conditions { jobs: 1, shard: Shard::WHOLE };
+    Ok(sweep::check(&experiment, &Records::new(), conditions, &Blind, list::CHECKED)?)
 }
 
 /// Looks at clocks, memory and signals for the runs of a sweep.

@@ -6,7 +6,7 @@ use super::definition::Definition;
 use super::schedule::Records;
 use super::tables::Table;
 use crate::expect::across::{SweepRun, judge};
-use crate::expect::{EXPECTATIONS, Judged};
+use crate::expect::{EXPECTATIONS, Expectation, Judged};
 use crate::scenario::plan;
 use crate::scenario::reader::Source;
 use crate::scenario::shipped;
@@ -23,8 +23,18 @@ pub fn across(definition: &Definition, records: &Records) -> Result<Vec<Judged>,
     let read = shipped::read(&source, &[]).map_err(ExperimentError::Scenario)?;
     let expectations = plan::expectations(&read.value.expect)
         .map_err(|error| ExperimentError::Scenario(vec![error]))?;
+    Ok(across_by(&expectations, definition, records))
+}
+
+/// The same by other expectations than those that the sweep was made with.
+#[must_use]
+pub fn across_by(
+    expectations: &[Expectation],
+    definition: &Definition,
+    records: &Records,
+) -> Vec<Judged> {
     if expectations.iter().all(|expectation| expectation.across().is_none()) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let keys = || definition.axes.iter().map(|axis| axis.key.clone());
     let complete = records.values().filter(|record| record.complete);
@@ -38,7 +48,7 @@ pub fn across(definition: &Definition, records: &Records) -> Result<Vec<Judged>,
                 .collect(),
         })
         .collect();
-    Ok(judge(&expectations, &runs))
+    judge(expectations, &runs)
 }
 
 /// A row per expectation, with the columns of `expectations.csv` of a run; `None` without any.

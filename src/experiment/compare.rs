@@ -193,8 +193,8 @@ pub fn differences(
                 sides: sides.clone(),
                 metric: (*metric).to_owned(),
                 unit: (*unit).to_owned(),
-                before: Figures::of(&before).mean,
-                figures: Figures::of(&change),
+                before: Figures::of(&before, 0).mean,
+                figures: Figures::of(&change, 0),
             });
         }
     }

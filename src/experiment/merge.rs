@@ -75,7 +75,7 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
             }
         }
     }
-    complete(&definition, &merged.records)?;
+    complete(&definition, &merged.records, &merged.damaged)?;
     let store = Store::open(output, definition, force)?;
     for record in merged.records.values() {
         store.put(record, None)?;
@@ -86,17 +86,25 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
 }
 
 /// Refuses a sweep of which runs are missing, and names the first of them.
-fn complete(definition: &Definition, records: &Records) -> Result<(), ExperimentError> {
+///
+/// # Errors
+/// [`ExperimentError::Incomplete`], with what is known of damaged files.
+pub fn complete(
+    definition: &Definition,
+    records: &Records,
+    damaged: &[String],
+) -> Result<(), ExperimentError> {
     let runs = wanted(definition, records)?;
     let missing: Vec<&Run> = runs.iter().filter(|run| !records.contains_key(run)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let axes = described(definition, &definition.points()?[first.point]);
     Err(ExperimentError::Incomplete(format!(
         "{} of {} runs are missing, the first of them {axes}seed {}; make them with the same \
-         command and merge again",
+         command and merge again{}",
         missing.len(),
         runs.len(),
-        first.seed
+        first.seed,
+        damaged.iter().take(3).map(|why| format!("; {why}")).collect::<String>()
     )))
 }
 

@@ -140,8 +140,13 @@ pub fn metrics(summary: &Summary) -> Vec<Metric> {
     found
 }
 
+/// Parts of a summary that are texts, or null without one: no figures.
+const TEXTS: [&str; 2] = ["invariants.broken", "invariants.what"];
+
 fn collect(name: String, value: &Value, found: &mut Vec<Metric>) {
     let value = match value {
+        Value::String(_) => return,
+        _ if TEXTS.contains(&name.as_str()) => return,
         Value::Object(parts) => {
             for (part, value) in parts {
                 collect(format!("{name}.{part}"), value, found);

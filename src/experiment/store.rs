@@ -203,6 +203,13 @@ pub fn load(folder: &Path, definition: &Definition) -> Result<Found, ExperimentE
                 continue;
             }
         };
+        if record.model_version != definition.model_version
+            || record.program_version != definition.program_version
+        {
+            let (path, version, model) =
+                (path.display(), &record.program_version, record.model_version);
+            found.damaged.push(format!("{path} was made by headwater {version} (model {model})"));
+        }
         let point = place_of.binary_search_by(|(labels, _)| (*labels).cmp(&record.axes));
         let of_sweep = record.program_version == definition.program_version
             && record.model_version == definition.model_version;

@@ -138,3 +138,84 @@ fn a_broken_expectation_across_points_fails_the_sweep_its_parts_together_and_no_
     assert!(said.out.contains("across   loss costs messages: broken"), "{}", said.out);
     assert_eq!(desk.files("merged")["across.csv"], desk.files("whole")["across.csv"]);
 }
+
+#[test]
+fn what_is_expected_across_points_is_judged_again_without_a_run() {
+    let desk = Desk::new();
+    desk.write("ring.toml", &format!("{RING}{HELD}"));
+    desk.ok("sweep ring.toml -o ring --quiet");
+    let before = desk.files("ring");
+    let said = desk.call("check ring");
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("1 checked: 1 pass; 2 expectations held"), "{}", said.out);
+    // By another file, whatever else is in it.
+    desk.write("other.toml", &HELD.replace("\"rising\"", "\"falling\""));
+    let said = desk.call("check ring --expect other.toml");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains("failed: expect[0] (loss costs messages)"), "{}", said.out);
+    assert_eq!(desk.files("ring"), before, "judging changes nothing");
+    // A hole is told, and what is damaged is named.
+    let name = desk.names("ring/records").swap_remove(0);
+    desk.write(&format!("ring/records/{name}"), "{");
+    let said = desk.call("check ring");
+    assert_eq!(said.code, 1, "{}", said.out);
+    let why = said.out.contains("1 of 9 runs are missing") && said.out.contains("is damaged");
+    assert!(why, "{}", said.out);
+    let err = desk.fails(1, "merge -o merged ring");
+    assert!(err.contains("1 of 9 runs are missing") && err.contains("is damaged"), "{err}");
+}
+
+#[test]
+fn a_sweep_that_does_not_become_precise_says_how_far_it_came() {
+    let desk = Desk::new();
+    desk.write("ring.toml", RING);
+    let precise = "--until-precise messages.dropped=0.01% --most-seeds 6 -o here";
+    let said = desk.ok(&format!("sweep ring.toml {precise}"));
+    assert!(said.contains("seeds 1..=3 and more where needed"), "{said}");
+    // Without loss nothing is dropped, which is precise; 10 % of few messages is not.
+    let line = said.lines().find(|line| line.starts_with("  precise  ")).expect("a line");
+    assert!(
+        line.contains("1 of 3 points within 0.01 % of messages.dropped; the widest: "),
+        "{line}"
+    );
+    assert!(
+        line.contains("network.loss = 10%, ±") && line.ends_with("after 6 seeds (--most-seeds)")
+    );
+    for (wrong, why) in [
+        ("--most-seeds 5", "which is not asked for"),
+        ("--until-precise messages.sent=2% --most-seeds 2", "less than the 3 of every point"),
+    ] {
+        let err = desk.fails(2, &format!("sweep ring.toml {wrong} -o there"));
+        assert!(err.contains(why), "{err}");
+    }
+}
+
+#[test]
+fn runs_that_a_limit_stopped_are_not_called_never() {
+    let desk = Desk::new();
+    desk.write("ring.toml", RING);
+    let said = desk.call("sweep ring.toml --max-virtual-time 1s --show messages.sent -o here");
+    assert_eq!(said.code, 5, "{}", said.err);
+    let rows = said.out.lines().filter(|line| line.ends_with("  stopped"));
+    assert_eq!(rows.count(), 3, "{}", said.out);
+}
+
+#[test]
+fn validate_reads_the_sweep_of_a_scenario_too() {
+    let desk = Desk::new();
+    desk.write("good.toml", RING);
+    assert_eq!(desk.call("validate good.toml").code, 0);
+    for (from, to, why) in [
+        (
+            "\"10%\", \"50%\"",
+            "\"10%\", \"500%\"",
+            "network.loss: \"500%\" is a probability above one",
+        ),
+        ("[\"0%\", \"10%\", \"50%\"]", "[]", "the axis network.loss has no values"),
+        ("\"network.loss\"", "\"network.los\"", "network.los: unknown key"),
+    ] {
+        desk.write("wrong.toml", &RING.replace(from, to));
+        let err = desk.fails(2, "validate wrong.toml");
+        assert!(err.contains(why), "{err}");
+    }
+}

@@ -8,8 +8,11 @@ use serde_json::Value;
 use crate::cli::budget::Guard;
 use crate::cli::record::{Asked, Stopwatch};
 use crate::cli::verdict::exit_code;
-use crate::cli::{EXIT_INTERRUPTED, EXIT_OK, Failure, interrupt};
+use crate::cli::{EXIT_INTERRUPTED, EXIT_OK, Failure, gravest, interrupt};
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
+use crate::experiment::definition::Definition;
+use crate::experiment::store::{self, Found};
+use crate::experiment::{across, across_by, merge};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
 use crate::results::ResultsError;
@@ -36,6 +39,12 @@ pub(super) enum Case {
     Results {
         folder: PathBuf,
         /// The scenario whose expectations are asked, in place of its own.
+        by: Option<String>,
+    },
+    /// The folder of a sweep, of which the expectations across points are judged again.
+    Sweep {
+        folder: PathBuf,
+        /// As of results.
         by: Option<String>,
     },
 }
@@ -81,7 +90,9 @@ impl Checked {
             Case::Scenario { name, .. } => {
                 (name.clone(), Path::new(name).exists().then(|| name.into()))
             }
-            Case::Results { folder, .. } => (folder.display().to_string(), Some(folder.clone())),
+            Case::Results { folder, .. } | Case::Sweep { folder, .. } => {
+                (folder.display().to_string(), Some(folder.clone()))
+            }
         };
         Self {
             name,
@@ -106,6 +117,7 @@ impl Case {
                 self.run(name, *in_folder, overrides, &|| guard.check(worker))
             }
             Self::Results { folder, by } => self.judge_again(folder, by.as_deref()),
+            Self::Sweep { folder, by } => self.judge_sweep(folder, by.as_deref()),
         };
         checked.unwrap_or_else(|Failure { code, messages }| Checked::refused(self, code, messages))
     }
@@ -175,6 +187,48 @@ impl Case {
             verdict: Some(verdict),
             elapsed: Some(Duration::from_nanos(stopwatch.elapsed())),
             command: Some(manifest.command),
+            places,
+            ..Checked::refused(self, EXIT_OK, messages)
+        })
+    }
+}
+
+impl Case {
+    /// What is expected across the points of a sweep is judged by its records; what became of its
+    /// runs stands in these.
+    fn judge_sweep(&self, folder: &Path, by: Option<&str>) -> Result<Checked, Failure> {
+        let stopwatch = Stopwatch::start();
+        let definition = Definition::of_folder(folder)?;
+        let Found { records, damaged, .. } = store::load(folder, &definition)?;
+        merge::complete(&definition, &records, &damaged)?;
+        let (judged, places) = match by {
+            Some(name) => {
+                let (asked, places) = asked_by(&shipped::find(name)?)?;
+                (across_by(&asked, &definition, &records), places)
+            }
+            None => (across(&definition, &records)?, Vec::new()),
+        };
+        let failed: Vec<_> =
+            records.values().filter(|record| record.exit_code != EXIT_OK).collect();
+        let mut messages = Vec::new();
+        if let Some(first) = failed.first() {
+            let (count, all, verdict) = (failed.len(), records.len(), &first.verdict);
+            messages.push(format!("{count} of {all} runs when they were made, first: {verdict}"));
+        }
+        let outcomes = judged.iter().map(expect::Judged::outcome);
+        let outcome = outcomes.max_by_key(|outcome| exit_code(*outcome)).unwrap_or(Outcome::Pass);
+        let codes = failed.iter().map(|record| record.exit_code).chain([exit_code(outcome)]);
+        let code = gravest(codes);
+        let outcome = if code == EXIT_OK || exit_code(outcome) != EXIT_OK {
+            outcome
+        } else {
+            Outcome::Failed
+        };
+        Ok(Checked {
+            state: State::Judged(outcome),
+            code,
+            verdict: Some(Verdict { outcome, stopped: None, judged, warnings: Vec::new() }),
+            elapsed: Some(Duration::from_nanos(stopwatch.elapsed())),
             places,
             ..Checked::refused(self, EXIT_OK, messages)
         })

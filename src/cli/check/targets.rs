@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::case::Case;
 use crate::cli::Failure;
+use crate::experiment::definition::Definition;
 use crate::results::manifest::Manifest;
 use crate::scenario::reader::Override;
 use crate::scenario::shipped::{self, SCENARIOS};
@@ -41,7 +42,7 @@ pub(super) fn collect(
         let count = found.cases.len();
         return Err(Failure::usage(format!("{count} cases; expected at most {MOST}")));
     }
-    let results = |case: &Case| matches!(case, Case::Results { .. });
+    let results = |case: &Case| !matches!(case, Case::Scenario { .. });
     let changed = !overrides.is_empty() || seeds.is_some();
     if changed && found.cases.iter().all(results) {
         let message =
@@ -110,13 +111,18 @@ impl Found<'_> {
         self.cases.extend(cases);
     }
 
-    /// A result folder, or all scenarios and results in a folder and those in it.
+    /// A result folder or that of a sweep, or all scenarios and results in a folder and those in it.
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Failure> {
         /// Folders in folders; a link to a parent would have no end.
         const DEEPEST: usize = 16;
         if folder.join(Manifest::FILE).is_file() {
             let by = self.by.map(str::to_owned);
             self.cases.push(Case::Results { folder: folder.to_path_buf(), by });
+            return Ok(());
+        }
+        if folder.join(Definition::FILE).is_file() {
+            let by = self.by.map(str::to_owned);
+            self.cases.push(Case::Sweep { folder: folder.to_path_buf(), by });
             return Ok(());
         }
         let failed = |error| Failure::io("read", folder, &error);
