@@ -128,6 +128,7 @@ impl Experiment {
                 None => axes.push(axis),
             }
         }
+        no_key_twice(&axes)?;
         zip(&mut axes, &changes.zips)?;
         let grid = Grid::of(&axes)?;
         let seeds = changes.seeds.or_else(|| config.seeds.clone());
@@ -204,10 +205,19 @@ impl Experiment {
     }
 }
 
+/// Refuses two axes of one key, and one that sets another along with the table it is in.
 fn no_key_twice(axes: &[Axis]) -> Result<(), ExperimentError> {
+    let holds = |outer: &Axis, inner: &Axis| {
+        inner.key.strip_prefix(&outer.key).is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
     for (place, axis) in axes.iter().enumerate() {
         if axes[..place].iter().any(|before| before.key == axis.key) {
             return Err(ExperimentError::Usage(format!("there are two axes {}", axis.key)));
+        }
+        if let Some(before) = axes[..place].iter().find(|it| holds(it, axis) || holds(axis, it)) {
+            let message =
+                format!("the axes {} and {}: the one sets the other", before.key, axis.key);
+            return Err(ExperimentError::Usage(message));
         }
     }
     Ok(())

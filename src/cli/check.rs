@@ -7,7 +7,7 @@ mod junit;
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -73,7 +73,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
     }
     if let Some(path) = &arguments.junit {
         let text = junit::document(&checked).map_err(|error| Failure::io("write", path, &error))?;
-        std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
+        replace(path, &text).map_err(|error| Failure::io("write", path, &error))?;
     }
     let unfinished = checked.iter().filter(|checked| checked.state == State::Unfinished).count();
     if unfinished > 0 {
@@ -81,6 +81,21 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         complain("error", &format!("interrupted with {done} of {all} checked, which are shown"));
     }
     Ok(gravest(checked.iter().map(|checked| checked.code)))
+}
+
+/// Writes a file whole or not at all: on a full disk an earlier report stays as it is.
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        // A device or a pipe.
+        return std::fs::write(path, text);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.partial"));
+    let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
 }
 
 /// Checks all cases side by side; what comes of them is in their order. After a signal no more are

@@ -271,6 +271,9 @@ impl Blocks {
             Fact::BlockMiscoded { .. } => self.totals.miscoded += 1,
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
+                if let Some(slot) = self.find(block).map(|tracked| tracked.made.slot) {
+                    self.slots.on_head(node, slot);
+                }
             }
             _ => self.on_vote_fact(at, fact),
         }

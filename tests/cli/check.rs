@@ -183,7 +183,7 @@ fn budgets_stop_a_case_and_no_other() {
     desk.write("good.toml", &good);
     desk.write("endless.toml", &format!("{ENDLESS}{BOUND}at_most = \"1s\"\n"));
     let memory = ("--max-memory 1MB", "MiB of memory are in use, more than 1MB (--max-memory)");
-    let time = ("--max-wall-time 0s", "stopped: 0s of wall time have passed (--max-wall-time)");
+    let time = ("--max-wall-time 1ns", "stopped: 1ns of wall time have passed (--max-wall-time)");
     let events = ("--max-events 200000", "stopped: 200000 events were handled (limits.events)");
     let mut budgets = vec![events, time];
     if cfg!(target_os = "linux") {

@@ -263,6 +263,11 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
         ("sweep tiny.toml --jobs 100000000000", "invalid value '100000000000' for '--jobs"),
         ("sweep tiny.toml --max-events 0", "limits.events: 0 is below the minimum 1"),
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
+        ("sweep tiny.toml --max-wall-time 0s", "--max-wall-time 0s: expected more than 0s"),
+        (
+            "sweep tiny.toml --axis network.loss=1% --axis network={latency='1ms'}",
+            "the axes network.loss and network: the one sets the other",
+        ),
         ("sweep tiny.toml -o ..", "choose another folder"),
         ("merge -o here tiny.toml", "cannot read the folder tiny.toml"),
         ("compare nowhere --by network.loss", "cannot read the folder nowhere"),
@@ -401,10 +406,10 @@ fn a_run_that_the_clock_has_stopped_is_made_again() {
     let large = "--set nodes.count=400 --set rumors[0].count=200 --set rumors[0].every=5ms \
                  --set rumors[0].fanout=9";
     let sets = format!("{large} --seeds 1,2 --axis network.loss=1%");
-    let said = desk.call(&format!("sweep tiny.toml {sets} --max-wall-time 0s -o here"));
+    let said = desk.call(&format!("sweep tiny.toml {sets} --max-wall-time 1ns -o here"));
     assert_eq!(said.code, 5, "{}{}", said.out, said.err);
     let verdict = &rows(&desk, "here/runs.csv")[0]["verdict"];
-    assert_eq!(verdict, "stopped: 0s of wall time have passed (--max-wall-time)");
+    assert_eq!(verdict, "stopped: 1ns of wall time have passed (--max-wall-time)");
     let said = desk.ok(&format!("sweep tiny.toml {sets} -o here"));
     assert!(said.contains("(2 made now, 0 found)"), "{said}");
     desk.ok(&format!("sweep tiny.toml {sets} -o there --quiet"));
@@ -416,7 +421,7 @@ fn a_run_that_the_clock_has_stopped_is_made_again() {
         let why = "MiB of memory are in use, more than 1MB (--max-memory)";
         assert!(runs.iter().any(|row| row["verdict"].contains(why)), "{runs:?}");
     }
-    let said = desk.call(&format!("run tiny.toml {large} --max-wall-time 0s -o run"));
+    let said = desk.call(&format!("run tiny.toml {large} --max-wall-time 1ns -o run"));
     assert_eq!(said.code, 5, "{}{}", said.out, said.err);
     assert_eq!(json(&desk.files("run")["manifest.json"])["complete"], false);
 }
@@ -513,7 +518,12 @@ fn differences_are_paired_by_seed() {
     assert_eq!(injected, "0%,plain,wide,rumors.injected,count,12,10,0,0,0,0");
     let err = desk.fails(2, "compare plain --by network.los");
     assert!(err.contains("the sweep has no axis network.los; did you mean network.loss?"), "{err}");
-    desk.fails(2, "compare plain");
+    let err = desk.fails(2, "compare plain");
+    assert!(err.contains("name an axis with --by (network.loss), or the folder"), "{err}");
+    for command in ["verify", "diff plain"] {
+        let err = desk.fails(2, &format!("{command} plain"));
+        assert!(err.contains("plain is the folder of a sweep, not of a run"), "{err}");
+    }
 }
 
 #[test]

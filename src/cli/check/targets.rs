@@ -1,5 +1,6 @@
 //! Command line: of `check`, what is meant by the paths of a command line.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::case::Case;
@@ -19,7 +20,9 @@ pub(super) fn collect(
     overrides: &[Override],
     by: Option<&str>,
 ) -> Result<Vec<Case>, Failure> {
-    let mut found = Found { overrides: with_seeds(overrides, seeds)?, by, cases: Vec::new() };
+    let overrides_of_seeds = with_seeds(overrides, seeds)?;
+    let mut found =
+        Found { overrides: overrides_of_seeds, by, cases: Vec::new(), seen: BTreeSet::new() };
     if paths.is_empty() {
         SCENARIOS.iter().for_each(|shipped| found.scenario(shipped.name, true));
     }
@@ -32,6 +35,7 @@ pub(super) fn collect(
             continue;
         }
         let before = found.cases.len();
+        found.seen.clear();
         found.folder(path, 0)?;
         if found.cases.len() == before {
             let message = format!("{name} holds neither scenarios (*.toml) nor results");
@@ -98,6 +102,8 @@ struct Found<'a> {
     overrides: Vec<Vec<Override>>,
     by: Option<&'a str>,
     cases: Vec<Case>,
+    /// Folders that were looked into, as links may lead to them again.
+    seen: BTreeSet<PathBuf>,
 }
 
 impl Found<'_> {
@@ -126,6 +132,9 @@ impl Found<'_> {
             return Ok(());
         }
         let failed = |error| Failure::io("read", folder, &error);
+        if !self.seen.insert(std::fs::canonicalize(folder).map_err(failed)?) {
+            return Ok(());
+        }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             entries.push(entry.map_err(failed)?.path());

@@ -275,11 +275,12 @@ fn slots_and_heads_tell_of_a_fork_a_decline_and_a_crash() {
         made: 2,
         skipped: 2,
         passed: 1,
-        has_shreds: 0,
-        unpropagated: 0,
         leader_down: 1,
-        unexplained: 0,
         skip_rate_ppm: Some(500_000),
+        // Of the two blocks on genesis, that of slot 1 is canonical: slot 4 is behind its end.
+        orphaned: Some(0),
+        chain_skip_rate_ppm: Some(500_000),
+        ..SlotsSummary::default()
     };
     assert_eq!(summary.slots, slots);
     assert_eq!(bench.texts(&SLOTS, "reason"), ["", "", "leader_down", "passed", ""]);
