@@ -356,6 +356,7 @@ fn quoted(text: &str) -> String {
 fn validate(arguments: &ScenarioArguments) -> Result<u8, Failure> {
     let source = arguments.source()?;
     let plan = shipped::plan(&source, &arguments.overrides()?)?;
+    sweep::validate(&source, arguments.overrides()?)?;
     for note in &plan.notes {
         complain("note", note);
     }

@@ -10,6 +10,7 @@
 //! nothing with another, and records are put in order before anything is made of them. Clocks,
 //! signals and memory stay outside, behind [`sweep::Watch`].
 
+mod across;
 mod axis;
 pub mod compare;
 pub mod definition;
@@ -25,16 +26,16 @@ pub mod store;
 pub mod sweep;
 mod tables;
 
-use crate::expect::Expectation;
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
-use crate::scenario::plan::{self, Plan};
+use crate::scenario::plan::Plan;
 use crate::scenario::population::near_name;
 use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::Scenario;
 use crate::scenario::schema::sweep::{Seeds, SweepConfig};
 use crate::scenario::shipped;
 
+pub use self::across::{ACROSS_FILE, across, across_by};
 pub use self::axis::Axis;
 pub use self::schedule::Precision;
 pub use self::tables::{POINTS_FILE, RUNS_FILE};
@@ -127,11 +128,19 @@ impl Experiment {
                 None => axes.push(axis),
             }
         }
+        no_key_twice(&axes)?;
         zip(&mut axes, &changes.zips)?;
         let grid = Grid::of(&axes)?;
         let seeds = changes.seeds.or_else(|| config.seeds.clone());
         let seeds = seeds.unwrap_or_else(|| Seeds::one(read.value.seed));
         let precise = precision(&config, changes.until_precise, changes.most_seeds)?;
+        if let Some(precision) = &precise
+            && (precision.most_seeds as usize) < seeds.all().len()
+        {
+            let (most, all) = (precision.most_seeds, seeds.all().len());
+            let message = format!("at most {most} seeds are less than the {all} of every point");
+            return Err(ExperimentError::Usage(message));
+        }
         let show = [config.show, changes.show].concat();
         let resolved = Scenario { sweep: None, ..read.value };
         let definition = Definition::new(&resolved, &axes, seeds, precise);
@@ -185,15 +194,6 @@ impl Experiment {
         all
     }
 
-    /// What the scenario expects of its runs and across them.
-    ///
-    /// # Errors
-    /// If the scenario cannot be resolved.
-    pub fn expectations(&self) -> Result<Vec<Expectation>, ScenarioError> {
-        let read = shipped::read(&self.source, &[]).map_err(|mut errors| errors.swap_remove(0))?;
-        plan::expectations(&read.value.expect)
-    }
-
     /// The plan of a run.
     ///
     /// # Errors
@@ -205,10 +205,19 @@ impl Experiment {
     }
 }
 
+/// Refuses two axes of one key, and one that sets another along with the table it is in.
 fn no_key_twice(axes: &[Axis]) -> Result<(), ExperimentError> {
+    let holds = |outer: &Axis, inner: &Axis| {
+        inner.key.strip_prefix(&outer.key).is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
     for (place, axis) in axes.iter().enumerate() {
         if axes[..place].iter().any(|before| before.key == axis.key) {
             return Err(ExperimentError::Usage(format!("there are two axes {}", axis.key)));
+        }
+        if let Some(before) = axes[..place].iter().find(|it| holds(it, axis) || holds(axis, it)) {
+            let message =
+                format!("the axes {} and {}: the one sets the other", before.key, axis.key);
+            return Err(ExperimentError::Usage(message));
         }
     }
     Ok(())
@@ -235,7 +244,10 @@ fn precision(
     changed: Option<String>,
     most: Option<u32>,
 ) -> Result<Option<Precision>, ExperimentError> {
-    let Some(text) = changed.or_else(|| config.until_precise.clone()) else { return Ok(None) };
+    let Some(text) = changed.or_else(|| config.until_precise.clone()) else {
+        let message = "--most-seeds bounds what --until-precise adds, which is not asked for";
+        return most.map_or(Ok(None), |_| Err(ExperimentError::Usage(message.into())));
+    };
     let most = most.unwrap_or(config.most_seeds);
     Precision::parse(&text, most).map(Some).map_err(ExperimentError::Usage)
 }

@@ -475,6 +475,8 @@ impl Fact {
             Self::BlockWhole { node, slot, block, .. } => {
                 [of_slot(node, slot), tagged(0xB3, 0), block]
             }
+            // What a liar does is a record already.
+            Self::LeadDeclined { reason: Decline::Silent, .. } => return None,
             Self::LeadDeclined { node, slot, reason } => {
                 [of_slot(node, slot), tagged(0xB4, reason as u32), 0]
             }

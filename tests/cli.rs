@@ -5,6 +5,7 @@ mod check;
 mod input;
 mod killed;
 mod output;
+mod points;
 mod summary;
 mod sweep;
 mod trust;

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Tries the recipes of scenarios/README.md for real: a Slurm array and GNU parallel. Not part of the
-# ordinary tests.
+# Tries the recipes of scenarios/README.md for real: Slurm arrays, GNU parallel, Snakemake, and the
+# parts of a Kubernetes job without Kubernetes. Not part of the ordinary tests.
 #
 # Needs: a built program (cargo build), and Debian's packages
 #   parallel                            for GNU parallel
 #   slurmctld slurmd slurm-client munge for Slurm, and root, to start its daemons on this host alone
+# and snakemake (of Debian or PyPI).
 # What is missing is skipped and said. With a tmpfs (root) it also tries a disk that runs full.
 #
 # Use: tests/clusters.sh [PROGRAM]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+readme=$(realpath scenarios/README.md)
 program=$(realpath "${1:-target/debug/headwater}")
 desk=$(mktemp -d)
 daemons=()
@@ -60,6 +62,19 @@ if command -v parallel >/dev/null; then
     same joined "GNU parallel, five parts joined"
 else
     echo "skipped: GNU parallel is not here (apt-get install parallel)"
+fi
+
+for index in 0 1 2 3 4 5 6 7; do
+    JOB_COMPLETION_INDEX=$index headwater sweep my.toml --quiet --shard auto/8 --output indexed
+done
+same indexed "eight pods of a Kubernetes job, by their index"
+
+if command -v snakemake >/dev/null; then
+    sed -n '/^```python$/,/^```$/p' "$readme" | sed '1d;$d' >Snakefile
+    snakemake --cores 2 >snakemake.log 2>&1 || { cat snakemake.log; exit 1; }
+    same results/my-sweep "Snakemake, the rules of the README"
+else
+    echo "skipped: Snakemake is not here (pip install snakemake)"
 fi
 
 slurm_is_up() {

@@ -110,7 +110,7 @@ fn whoever_is_interrupted_keeps_what_is_done_and_has_no_tables() {
 #[test]
 fn a_mistake_at_any_point_is_found_before_the_first_run() {
     let wrong = experiment(&["nodes.count=5,6", "rumors[0].node=0,5"], "1..=4");
-    let refused = check(&wrong, &Default::default(), TWO, &Patient::default());
+    let refused = check(&wrong, &Default::default(), TWO, &Patient::default(), usize::MAX);
     let Err(ExperimentError::Scenario(errors)) = refused else { panic!("{refused:?}") };
     // Node 5 is there among six nodes but not among five.
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -153,4 +153,26 @@ fn records_of_scenarios_whose_files_have_changed_are_made_anew() {
         keys.push(report.records.values().map(|record| record.key).collect::<Vec<_>>());
     }
     assert!(keys[0] == keys[1] && keys[1] != keys[2] && keys[2] == keys[3]);
+}
+
+#[test]
+fn a_folder_that_another_sweep_has_taken_is_left_alone() {
+    let (first, second) =
+        (experiment(&["nodes.count=5,6"], "1"), experiment(&["nodes.count=7,8"], "1"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("here");
+    let open = |of: &Experiment, force| Store::open(&path, of.definition().clone(), force);
+    let judge = |_: Outcome<'_>| judged("fine");
+    let slow = open(&first, false).expect("opened");
+    assert!(open(&second, false).is_err(), "it is taken");
+    let quick = open(&second, true).expect("replaced");
+    sweep(&second, &quick, TWO, &Patient::default(), &judge).expect("a sweep");
+    let tables = std::fs::read(path.join("runs.csv")).expect("a table");
+    // The first goes on, makes its records, and finds out at its end.
+    let ended = sweep(&first, &slow, TWO, &Patient::default(), &judge);
+    let Err(error) = ended else { panic!("{ended:?}") };
+    assert!(error.to_string().contains("has taken the folder in the meantime"), "{error}");
+    assert_eq!(std::fs::read(path.join("runs.csv")).expect("a table"), tables);
+    let report = sweep(&second, &quick, TWO, &Patient::default(), &judge).expect("a sweep");
+    assert_eq!((report.made, report.missing), (0, 0), "no record of it is gone");
 }

@@ -10,7 +10,7 @@ mod spec;
 use std::sync::Arc;
 
 pub use self::quantile::QuantileTable;
-use self::quantile::{Side, cumulative_hazard, standard_normal};
+use self::quantile::{Side, cumulative_hazard, standard_normal_at_knot};
 pub use self::spec::{DistributionOrSpan, DistributionSpec};
 use super::time::Span;
 
@@ -85,7 +85,8 @@ impl Distribution {
     pub fn normal(mean: Span, deviation: Span) -> Result<Self, DistributionError> {
         let centre = at_most_longest("mean", mean)?.as_nanos() as f64;
         let width = at_most_longest("deviation", deviation)?.as_nanos() as f64;
-        Ok(Self::from_quantiles(|tail, side| centre + width * standard_normal(tail, side)))
+        let quantile = |tail, side| centre + width * standard_normal_at_knot(tail, side);
+        Ok(Self::from_quantiles(quantile))
     }
 
     /// The distribution whose logarithm is normal with standard deviation `sigma` (of the natural
@@ -101,7 +102,7 @@ impl Distribution {
             let message = format!("{sigma} is not above 0 and at most {LARGEST_SIGMA}");
             return Err(refused("sigma", message));
         }
-        let quantile = |tail, side| median * libm::exp(sigma * standard_normal(tail, side));
+        let quantile = |tail, side| median * libm::exp(sigma * standard_normal_at_knot(tail, side));
         Ok(Self::from_quantiles(quantile))
     }
 

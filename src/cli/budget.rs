@@ -58,6 +58,9 @@ impl BudgetArguments {
         if memory.is_some() && memory_now().is_none() {
             return Err(Failure::usage("--max-memory: this system does not say what is in use"));
         }
+        if self.max_wall_time.is_some_and(Span::is_zero) {
+            return Err(Failure::usage("--max-wall-time 0s: expected more than 0s"));
+        }
         let wall = self.max_wall_time.map(|time| Duration::from_nanos(time.as_nanos()));
         let started = (0..jobs.max(1)).map(|_| Mutex::new(now())).collect();
         Ok(Guard { wall, memory, started, stopping: Mutex::new(None) })

@@ -7,7 +7,7 @@ mod junit;
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,13 +15,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::case::{Case, Checked, State};
-use super::{EXIT_INTERNAL, Failure, gravest, print};
+use super::budget::{BudgetArguments, Guard};
+use super::{EXIT_INTERNAL, EXIT_INTERRUPTED, Failure, complain, gravest, interrupt, print};
 use crate::expect::Ruling;
 use crate::scenario::reader::Override;
 
 #[derive(Args, Debug)]
 pub(super) struct CheckArguments {
-    /// Scenario files, names of shipped scenarios, result folders, or folders of any of them
+    /// Scenario files, names of shipped scenarios, folders of results or sweeps, or folders of these
     /// [default: all shipped scenarios].
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
@@ -46,11 +47,14 @@ pub(super) struct CheckArguments {
     /// Print every expectation, not only those that failed.
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    budget: BudgetArguments,
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
-    let overrides: Vec<Override> =
+    let mut overrides: Vec<Override> =
         arguments.set.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
+    overrides.extend(arguments.budget.overrides()?);
     let seeds = arguments.seeds.as_deref().map(targets::seeds).transpose()?;
     let cases = targets::collect(
         &arguments.paths,
@@ -58,30 +62,58 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         &overrides,
         arguments.expect.as_deref(),
     )?;
-    let checked = all(&cases, arguments.jobs);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = arguments.jobs.map_or(processors, usize::from).min(cases.len()).max(1);
+    let guard = arguments.budget.guard(workers)?;
+    interrupt::listen()?;
+    let checked = all(&cases, workers, &guard);
     print(&table(&checked, arguments.verbose))?;
     if arguments.github {
         print(&annotations::annotations(&checked))?;
     }
     if let Some(path) = &arguments.junit {
         let text = junit::document(&checked).map_err(|error| Failure::io("write", path, &error))?;
-        std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
+        replace(path, &text).map_err(|error| Failure::io("write", path, &error))?;
+    }
+    let unfinished = checked.iter().filter(|checked| checked.state == State::Unfinished).count();
+    if unfinished > 0 {
+        let (done, all) = (checked.len() - unfinished, checked.len());
+        complain("error", &format!("interrupted with {done} of {all} checked, which are shown"));
     }
     Ok(gravest(checked.iter().map(|checked| checked.code)))
 }
 
-/// Checks all cases side by side; what comes of them is in their order.
-fn all(cases: &[Case], jobs: Option<u16>) -> Vec<Checked> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = jobs.map_or(processors, usize::from).min(cases.len()).max(1);
+/// Writes a file whole or not at all: on a full disk an earlier report stays as it is.
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        // A device or a pipe.
+        return std::fs::write(path, text);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.partial"));
+    let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+/// Checks all cases side by side; what comes of them is in their order. After a signal no more are
+/// begun.
+fn all(cases: &[Case], workers: usize, guard: &Guard) -> Vec<Checked> {
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Option<Checked>>> = cases.iter().map(|_| Mutex::new(None)).collect();
     let bar = bar(cases.len());
     std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some((place, case)) = take(&next, cases) {
-                    let checked = guarded(case);
+        let (next, done, bar) = (&next, &done, &bar);
+        for worker in 0..workers {
+            scope.spawn(move || {
+                while let Some((place, case)) = take(next, cases) {
+                    let checked = if interrupt::asked() {
+                        Checked::refused(case, EXIT_INTERRUPTED, Vec::new())
+                    } else {
+                        guarded(case, guard, worker)
+                    };
                     if let Ok(mut slot) = done[place].lock() {
                         *slot = Some(checked);
                     }
@@ -103,8 +135,11 @@ fn take<'a>(next: &AtomicUsize, cases: &'a [Case]) -> Option<(usize, &'a Case)> 
 }
 
 /// A panic is a bug of one case, and the others go on.
-fn guarded(case: &Case) -> Checked {
-    catch_unwind(AssertUnwindSafe(|| case.check())).unwrap_or_else(|_| panicked(case))
+fn guarded(case: &Case, guard: &Guard, worker: usize) -> Checked {
+    guard.begin(worker);
+    let checked = catch_unwind(AssertUnwindSafe(|| case.check(guard, worker)));
+    guard.end(worker);
+    checked.unwrap_or_else(|_| panicked(case))
 }
 
 fn panicked(case: &Case) -> Checked {
@@ -208,6 +243,7 @@ impl State {
             Self::Judged(outcome) => outcome.word(),
             Self::Refused => "error",
             Self::Unasked => "skipped",
+            Self::Unfinished => "unfinished",
         }
     }
 }

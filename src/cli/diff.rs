@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::rerun::{parting_words, plan_of};
+use super::rerun::{self, parting_words, plan_of};
 use super::{EXIT_OK, Failure, complain, print};
 use crate::expect::value::{Exact, written};
 use crate::metrics::catalogue::{Figure, Found, figures, look_up};
@@ -78,7 +78,7 @@ fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
 }
 
 fn read_one(folder: &Path) -> Result<Stored, Failure> {
-    let manifest = Manifest::read(folder)?;
+    let manifest = rerun::manifest(folder)?;
     let path = folder.join("summary.json");
     let bytes = std::fs::read(&path).map_err(|error| Failure::io("read", &path, &error))?;
     let summary = serde_json::from_slice(&bytes).map_err(|error| {

@@ -8,12 +8,26 @@ use super::record::base_of;
 use super::{EXIT_DIVERGED, EXIT_IO, Failure};
 use crate::base::digest::Digest;
 use crate::base::time::Time;
+use crate::experiment::definition::Definition;
 use crate::fact::Observer;
 use crate::results::manifest::Manifest;
 use crate::run::trail::{Parting, Step};
 use crate::scenario::plan::{MODEL_VERSION, Plan};
 use crate::scenario::reader::Source;
 use crate::scenario::shipped;
+
+/// The manifest of a result; a sweep has none, and is told apart.
+pub(super) fn manifest(folder: &Path) -> Result<Manifest, Failure> {
+    if folder.join(Definition::FILE).is_file() {
+        let folder = folder.display();
+        return Err(Failure::usage(format!(
+            "{folder} is the folder of a sweep, not of a run; `headwater check {folder}` judges it \
+             again, `headwater compare` compares sweeps, and any run of it is made once more by \
+             `headwater run` with the values of its axes as --set and its --seed"
+        )));
+    }
+    Ok(Manifest::read(folder)?)
+}
 
 /// The plan of a result, from its manifest alone. Files that the scenario names are looked for in
 /// `base`, or else where they were, and must be the same.

@@ -5,8 +5,7 @@ mod forecast;
 mod list;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -14,19 +13,18 @@ use super::budget::{BudgetArguments, Guard};
 use super::progress::Tally;
 use super::verdict::exit_code as code_of;
 use super::{
-    EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Failure,
-    ScenarioArguments, complain, interrupt, print,
+    EXIT_BUDGET, EXIT_FAILED, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, EXIT_USAGE,
+    Failure, ScenarioArguments, complain, interrupt, print,
 };
 use crate::expect;
-use crate::expect::across::SweepRun;
-use crate::experiment::record::Record;
-use crate::experiment::schedule::{Records, Run};
+use crate::experiment::schedule::{Records, Run, precision_in_words};
 use crate::experiment::shard::Shard;
 use crate::experiment::shown::shown;
 use crate::experiment::store::Store;
 use crate::experiment::sweep::{self, Conditions, Judged, Outcome, Report, Stop, Watch};
-use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, merge as join};
+use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, merge as join};
 use crate::run::Progress;
+use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::sweep::Seeds;
 
 pub(super) use self::compare::{CompareArguments, compare};
@@ -58,8 +56,8 @@ pub(super) struct SweepArguments {
     #[arg(long)]
     force: bool,
     /// Runs side by side [default: one per core].
-    #[arg(long, short, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
     /// Make only a part of the runs: I/N, or auto or auto/N to ask the scheduler which.
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
@@ -153,8 +151,8 @@ impl SweepArguments {
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
     let experiment = arguments.experiment()?;
-    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok());
-    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or_else(processors, usize::from);
     let shard = arguments.shard(&experiment)?;
     let conditions = Conditions { jobs, shard };
     let watch = Eyes {
@@ -162,7 +160,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
         bar: Tally::new(arguments.quiet || arguments.dry_run || arguments.commands),
     };
     if arguments.dry_run {
-        sweep::check(&experiment, &Records::new(), conditions, &watch)?;
+        sweep::check(&experiment, &Records::new(), conditions, &watch, list::CHECKED)?;
         return list::dry_run(&experiment, conditions);
     }
     let runs = experiment.least_runs();
@@ -179,7 +177,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
     }
     interrupt::listen()?;
     // What is wrong with a point is found before a folder is made.
-    sweep::check(&experiment, &Records::new(), conditions, &watch)?;
+    sweep::check(&experiment, &Records::new(), conditions, &watch, usize::MAX)?;
     let store = Store::open(&output, experiment.definition().clone(), arguments.force)?;
     let report = sweep::sweep(&experiment, &store, conditions, &watch, &judge);
     watch.bar.finish();
@@ -187,7 +185,6 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
     for note in report.notes.iter().filter(|_| !arguments.quiet) {
         complain("note", note);
     }
-    let mut code = exit_code(&report.records, &report.part);
     if report.interrupted {
         let kept = report.part.len();
         complain(
@@ -200,15 +197,24 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
         );
         return Ok(EXIT_INTERRUPTED);
     }
-    let across = if report.missing == 0 { across(&experiment, &report)? } else { Vec::new() };
-    if across.iter().any(|judged| judged.outcome() != expect::Outcome::Pass) {
-        code = super::gravest([code, EXIT_FAILED]);
-    }
+    outcome(arguments, &experiment, &report, (shard, &output))
+}
+
+/// Says what came of a sweep that was not interrupted, and with which code it ends.
+fn outcome(
+    arguments: &SweepArguments,
+    experiment: &Experiment,
+    report: &Report,
+    (shard, output): (Shard, &Path),
+) -> Result<u8, Failure> {
+    let across = match report.missing {
+        0 => across(experiment.definition(), &report.records)?,
+        _ => Vec::new(),
+    };
+    let (lines, of_points) = across_in_words(&across);
+    let code = super::gravest([exit_code(&report.records, &report.part), of_points]);
     if !arguments.quiet {
-        let mut text = told(&experiment, &report, shard, &output);
-        for judged in &across {
-            text += &format!("  across   {}\n", in_words(judged));
-        }
+        let mut text = told(experiment, report, shard, output) + &lines;
         if report.missing == 0 && !experiment.show().is_empty() {
             let (table, unknown) =
                 shown(experiment.definition(), &report.records, experiment.show())?;
@@ -217,18 +223,16 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
         }
         print(&text)?;
     } else if code != EXIT_OK {
-        complain("error", &verdicts(&report));
+        let broken = across.iter().filter(|judged| judged.outcome() != expect::Outcome::Pass);
+        let broken: String =
+            broken.map(|judged| format!("; across {}", in_words(judged))).collect();
+        complain("error", &(verdicts(report) + &broken));
     }
     Ok(code)
 }
 
 /// What came of a sweep, in words.
-fn told(
-    experiment: &Experiment,
-    report: &Report,
-    shard: Shard,
-    output: &std::path::Path,
-) -> String {
+fn told(experiment: &Experiment, report: &Report, shard: Shard, output: &Path) -> String {
     let definition = experiment.definition();
     let Report { part, made, missing, .. } = report;
     let mut text = format!("{} (sweep {})\n", definition.scenario, definition.key.short(8));
@@ -240,12 +244,17 @@ fn told(
         text += &format!("  axis     {} = {}{more}\n", axis.key, shown.join(", "));
     }
     let found = part.len() - made;
-    text += &format!("  points   {}, seeds {}\n", experiment.points(), definition.seeds);
+    let more = if definition.until_precise.is_some() { " and more where needed" } else { "" };
+    text += &format!("  points   {}, seeds {}{more}\n", experiment.points(), definition.seeds);
     text += &format!("  runs     {} ({made} made now, {found} found)\n", part.len());
     if !shard.is_whole() {
         text += &format!("  part     {shard}\n");
     }
     text += &format!("  verdicts {}\n", verdicts(report));
+    if let (Ok(Some(words)), 0) = (precision_in_words(definition, &report.records), report.missing)
+    {
+        text += &format!("  precise  {words}\n");
+    }
     let folder = output.display();
     text += &match missing {
         0 => format!("  results  {folder}/{RUNS_FILE}, {folder}/{POINTS_FILE}\n"),
@@ -260,7 +269,7 @@ fn told(
 fn verdicts(report: &Report) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for run in &report.part {
-        let code = report.records.get(run).map_or(EXIT_INTERNAL, |record| record.exit_code);
+        let code = report.records.get(run).map_or(EXIT_IO, |record| record.exit_code);
         *counts.entry(word(code)).or_default() += 1;
     }
     let counts: Vec<String> =
@@ -274,16 +283,16 @@ const fn word(code: u8) -> &'static str {
         EXIT_FAILED => "failed",
         EXIT_BUDGET => "stopped by a limit",
         EXIT_USAGE => "refused",
+        EXIT_IO => "gone (somebody has removed their records)",
         _ => "broken (a bug)",
     }
 }
 
 /// The gravest code of the runs of a part.
 fn exit_code(records: &Records, part: &std::collections::BTreeSet<Run>) -> u8 {
-    let has = |code: &u8| {
-        part.iter().any(|run| records.get(run).is_some_and(|record| record.exit_code == *code))
-    };
-    let gravest = [EXIT_INTERNAL, EXIT_USAGE, EXIT_FAILED, EXIT_BUDGET];
+    let code = |run| records.get(run).map_or(EXIT_IO, |record| record.exit_code);
+    let has = |wanted: &u8| part.iter().any(|run| code(run) == *wanted);
+    let gravest = [EXIT_INTERNAL, EXIT_IO, EXIT_USAGE, EXIT_FAILED, EXIT_BUDGET];
     gravest.into_iter().find(has).unwrap_or(EXIT_OK)
 }
 
@@ -311,21 +320,30 @@ fn in_words(judged: &expect::Judged) -> String {
     format!("{}: {} ({})", judged.label, judged.ruling.word(), judged.found)
 }
 
-/// Judges what the scenario expects across the points of a finished sweep.
-fn across(experiment: &Experiment, report: &Report) -> Result<Vec<expect::Judged>, Failure> {
-    let definition = experiment.definition();
-    let keys: Vec<String> = definition.axes.iter().map(|axis| axis.key.clone()).collect();
-    let run = |record: &Record| SweepRun {
-        axes: keys.iter().cloned().zip(record.axes.iter().cloned()).collect(),
-        metrics: record
-            .metrics
-            .iter()
-            .filter_map(|metric| Some((metric.name.clone(), metric.value?)))
-            .collect(),
-    };
-    let runs: Vec<SweepRun> = report.records.values().map(run).collect();
-    let expectations = experiment.expectations().map_err(Failure::from)?;
-    Ok(expect::across::judge(&expectations, &runs))
+/// What came of the expectations across the points of a finished sweep, in words and as a code.
+fn across_in_words(judged: &[expect::Judged]) -> (String, u8) {
+    let lines = judged.iter().map(|judged| format!("  across   {}\n", in_words(judged)));
+    let failed = judged.iter().any(|judged| judged.outcome() != expect::Outcome::Pass);
+    (lines.collect(), if failed { EXIT_FAILED } else { EXIT_OK })
+}
+
+/// Refuses a scenario whose `[sweep]` does not make sense; points are looked at as in a dry run.
+pub(super) fn validate(source: &Source, overrides: Vec<Override>) -> Result<(), Failure> {
+    /// There is nothing to stop.
+    struct Blind;
+    impl Watch for Blind {
+        fn begin(&self, _: usize) {}
+        fn check(&self, _: usize, _: Progress) -> Option<Stop> {
+            None
+        }
+        fn end(&self, _: usize, _: usize, _: usize) {}
+        fn interrupted(&self) -> bool {
+            false
+        }
+    }
+    let experiment = Experiment::read(source.clone(), overrides, Changes::default())?;
+    let conditions = Conditions { jobs: 1, shard: Shard::WHOLE };
+    Ok(sweep::check(&experiment, &Records::new(), conditions, &Blind, list::CHECKED)?)
 }
 
 /// Looks at clocks, memory and signals for the runs of a sweep.
@@ -367,5 +385,7 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<u8, Failure> {
         text += &format!(", {} of them found twice with equal bytes", merged.duplicates);
     }
     let folder = arguments.output.display();
-    print(&format!("{text}\n  results  {folder}/{RUNS_FILE}, {folder}/{POINTS_FILE}\n"))
+    let (lines, code) = across_in_words(&merged.across);
+    print(&format!("{text}\n  results  {folder}/{RUNS_FILE}, {folder}/{POINTS_FILE}\n{lines}"))?;
+    Ok(code)
 }

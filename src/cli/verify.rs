@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::record::{self, Asked, Stopwatch, quoted};
-use super::rerun::{parting_words, plan_of, step_words};
+use super::rerun::{self, parting_words, plan_of, step_words};
 use super::{EXIT_DIVERGED, EXIT_OK, Failure, print};
 use crate::base::checkpoint::bracket;
 use crate::base::digest::Digest;
@@ -33,7 +33,7 @@ pub(super) struct VerifyArguments {
 
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<u8, Failure> {
     let folder = arguments.result.as_path();
-    let manifest = Manifest::read(folder)?;
+    let manifest = rerun::manifest(folder)?;
     if !manifest.complete {
         let message = format!(
             "{} was ended early ({}); only whole runs can be verified",

@@ -13,6 +13,7 @@ use super::{Expectation, Judged, Refusal, Ruling};
 use crate::base::quantity::{Bytes, Chance, Rate};
 use crate::base::time::Span;
 use crate::metrics::catalogue::Figure;
+use crate::metrics::table::Unit;
 
 /// One run of a sweep: a row of `runs.csv`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -209,13 +210,22 @@ impl Trial {
             for pair in line.windows(2) {
                 let [(from, before), (to, after)] = pair else { continue };
                 let at = format!("{axis} {from} to {to}{}", held(rest));
-                let (Some(before), Some(after)) = (before.value, after.value) else {
-                    return (Ruling::Broken, format!("never at one end of {at}"));
-                };
+                let (before, after) = (before.value, after.value);
                 steps += 1;
-                if !follows(trend, before, after, tolerance) {
-                    let unit = self.metric.unit;
-                    let (before, after) = (written(before, unit), written(after, unit));
+                let follows = match (before, after) {
+                    (Some(before), Some(after)) => follows(trend, before, after, tolerance),
+                    // A time that never came is beyond all others.
+                    _ if self.metric.unit == Unit::Nanoseconds => {
+                        let place = |value: Option<Exact>| Exact::whole(value.is_none().into());
+                        follows(trend, place(before), place(after), Exact::whole(0))
+                    }
+                    _ => false,
+                };
+                if !follows {
+                    let word = |value: Option<Exact>| {
+                        value.map_or("never".into(), |value| written(value, self.metric.unit))
+                    };
+                    let (before, after) = (word(before), word(after));
                     return (Ruling::Broken, format!("{before}, then {after} ({at})"));
                 }
             }

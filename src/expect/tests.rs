@@ -385,6 +385,35 @@ fn a_trend_along_an_axis_of_a_sweep() {
 }
 
 #[test]
+fn along_an_axis_a_time_that_never_came_is_beyond_all_others() {
+    let points = |times: [Option<i128>; 3]| -> Vec<SweepRun> {
+        let point = |(loss, time): (&str, Option<i128>)| SweepRun {
+            axes: [("network.loss".to_owned(), loss.to_owned())].into(),
+            metrics: time
+                .map(|time| ("registry.converged_ns".to_owned(), time))
+                .into_iter()
+                .collect(),
+        };
+        ["0%", "3%", "30%"].into_iter().zip(times).map(point).collect()
+    };
+    let judged = |trend: &str, times| {
+        let keys = format!(
+            "[[expect]]\nkind = \"across\"\nmetric = \"registry.converged_ns\"\n\
+             axis = \"network.loss\"\ntrend = \"{trend}\""
+        );
+        let judged = across::judge(&expectations(&keys), &points(times));
+        (judged[0].ruling, judged[0].found.clone())
+    };
+    let worse = [Some(5), Some(7), None];
+    assert_eq!(judged("rising", worse), (Held, "2 steps".into()));
+    let found = judged("never-rising", [Some(7), Some(7), None]);
+    assert_eq!(found, (Broken, "7ns, then never (network.loss 3% to 30%)".into()));
+    assert_eq!(judged("falling", [None, Some(7), Some(5)]).0, Held);
+    assert_eq!(judged("rising", [Some(5), None, None]).0, Broken, "from never nothing rises");
+    assert_eq!(judged("never-falling", [Some(5), None, None]).0, Held);
+}
+
+#[test]
 fn one_choice_of_points_of_a_sweep_against_another() {
     // Pull takes half as many messages as push.
     let half = sweep(|fanout, style, _| Some(fanout * if style == "pull" { 50 } else { 100 }));

@@ -160,7 +160,8 @@ fn some(groups: Vec<Group<'_>>) -> Result<Vec<Group<'_>>, ExperimentError> {
     if groups.iter().any(|group| !group.pairs.is_empty()) {
         return Ok(groups);
     }
-    let message = "no run has a partner with the same seed and the same values of other axes";
+    let message = "no run that came to its end has a partner that did, with the same seed and the \
+                   same values of other axes";
     Err(ExperimentError::Usage(message.to_owned()))
 }
 
@@ -193,8 +194,8 @@ pub fn differences(
                 sides: sides.clone(),
                 metric: (*metric).to_owned(),
                 unit: (*unit).to_owned(),
-                before: Figures::of(&before).mean,
-                figures: Figures::of(&change),
+                before: Figures::of(&before, 0).mean,
+                figures: Figures::of(&change, 0),
             });
         }
     }
@@ -307,7 +308,10 @@ mod tests {
         let none = why(along(&one, "c", Some("q")));
         assert!(none.starts_with("the axis c has no value q; "), "{none}");
         let apart = sweep(0, 4..=5);
-        assert!(why(between(&one, &apart, ("a", "b"))).starts_with("no run has a partner"));
+        assert!(
+            why(between(&one, &apart, ("a", "b")))
+                .starts_with("no run that came to its end has a partner")
+        );
         let mut other = one.clone();
         other.definition.axes.pop();
         let axes = why(between(&one, &other, ("a", "b")));

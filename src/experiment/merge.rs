@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::ExperimentError;
+use super::across::across;
 use super::definition::Definition;
 use super::schedule::{Records, Run, wanted};
 use super::store::{Found, Store, load};
+use crate::expect::Judged;
 
 /// What came of joining.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Merged {
     /// All runs of the sweep.
     pub records: Records,
@@ -16,6 +18,8 @@ pub struct Merged {
     pub duplicates: usize,
     /// Files that were no records.
     pub damaged: Vec<String>,
+    /// What came of the expectations across points.
+    pub across: Vec<Judged>,
 }
 
 /// Joins folders of parts of one sweep into one, whose files are those of a sweep in one piece.
@@ -42,7 +46,7 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
             )));
         }
     }
-    let mut merged = Merged { records: Records::new(), duplicates: 0, damaged: Vec::new() };
+    let mut merged = Merged::default();
     let mut origin: std::collections::BTreeMap<Run, &Path> = std::collections::BTreeMap::new();
     for folder in folders {
         let Found { records, damaged, .. } = load(folder, &definition)?;
@@ -71,27 +75,36 @@ pub fn merge(folders: &[PathBuf], output: &Path, force: bool) -> Result<Merged, 
             }
         }
     }
-    complete(&definition, &merged.records)?;
+    complete(&definition, &merged.records, &merged.damaged)?;
     let store = Store::open(output, definition, force)?;
     for record in merged.records.values() {
         store.put(record, None)?;
     }
     (merged.records, _) = store.finish()?;
+    merged.across = across(store.definition(), &merged.records)?;
     Ok(merged)
 }
 
 /// Refuses a sweep of which runs are missing, and names the first of them.
-fn complete(definition: &Definition, records: &Records) -> Result<(), ExperimentError> {
+///
+/// # Errors
+/// [`ExperimentError::Incomplete`], with what is known of damaged files.
+pub fn complete(
+    definition: &Definition,
+    records: &Records,
+    damaged: &[String],
+) -> Result<(), ExperimentError> {
     let runs = wanted(definition, records)?;
     let missing: Vec<&Run> = runs.iter().filter(|run| !records.contains_key(run)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let axes = described(definition, &definition.points()?[first.point]);
     Err(ExperimentError::Incomplete(format!(
         "{} of {} runs are missing, the first of them {axes}seed {}; make them with the same \
-         command and merge again",
+         command and merge again{}",
         missing.len(),
         runs.len(),
-        first.seed
+        first.seed,
+        damaged.iter().take(3).map(|why| format!("; {why}")).collect::<String>()
     )))
 }
 

@@ -60,9 +60,14 @@ pub struct Record {
     pub metrics: Vec<Metric>,
 }
 
+/// What stands in a file between a record and its digest.
+const DIGEST: &str = ",\n  \"sha256\": \"";
+/// The end of a file.
+const END: &str = "\n}\n";
+
 impl Record {
     /// The format that this program writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The key of the record of a run at a point.
     #[must_use]
@@ -78,7 +83,8 @@ impl Record {
         format!("{}.json", self.key)
     }
 
-    /// The text of the file: one line for each key figure.
+    /// The text of the file: one line for each key figure, and last a digest of all before it,
+    /// which tells a record that was changed by a hand or a disk.
     #[must_use]
     pub fn to_text(&self) -> String {
         let header = Self { metrics: Vec::new(), ..self.clone() };
@@ -86,7 +92,9 @@ impl Record {
         let header = header.trim_end_matches("[]\n}");
         let metric = |metric| serde_json::to_string(metric).unwrap_or_default();
         let metrics: Vec<String> = self.metrics.iter().map(metric).collect();
-        format!("{header}[\n    {}\n  ]\n}}\n", metrics.join(",\n    "))
+        let body = format!("{header}[\n    {}\n  ]", metrics.join(",\n    "));
+        let digest = Digest::of(body.as_bytes());
+        format!("{body}{DIGEST}{digest}\"{END}")
     }
 
     /// Reads the text of a file.
@@ -94,13 +102,22 @@ impl Record {
     /// # Errors
     /// Why it is not a whole record, to be read after the file's name.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| format!("is damaged ({error})"))?;
+        let (body, digest) = text.rsplit_once(DIGEST).unwrap_or((text, ""));
+        let whole = if digest.is_empty() { body.to_owned() } else { format!("{body}{END}") };
         let record: Self =
-            serde_json::from_slice(bytes).map_err(|error| format!("is damaged ({error})"))?;
-        if record.format == Self::FORMAT {
-            Ok(record)
-        } else {
-            Err(format!("has format {}; this program reads {}", record.format, Self::FORMAT))
+            serde_json::from_str(&whole).map_err(|error| format!("is damaged ({error})"))?;
+        if record.format != Self::FORMAT {
+            return Err(format!(
+                "has format {}; this program reads {}",
+                record.format,
+                Self::FORMAT
+            ));
         }
+        if digest != format!("{}\"{END}", Digest::of(body.as_bytes())) {
+            return Err("is damaged (it is not what its digest says)".to_owned());
+        }
+        Ok(record)
     }
 
     /// A key figure; `None` if the run has no such figure.
@@ -123,8 +140,13 @@ pub fn metrics(summary: &Summary) -> Vec<Metric> {
     found
 }
 
+/// Parts of a summary that are texts, or null without one: no figures.
+const TEXTS: [&str; 2] = ["invariants.broken", "invariants.what"];
+
 fn collect(name: String, value: &Value, found: &mut Vec<Metric>) {
     let value = match value {
+        Value::String(_) => return,
+        _ if TEXTS.contains(&name.as_str()) => return,
         Value::Object(parts) => {
             for (part, value) in parts {
                 collect(format!("{name}.{part}"), value, found);

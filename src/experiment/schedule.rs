@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ExperimentError;
 use super::definition::Definition;
-use super::record::Record;
+use super::record::{Metric, Record};
 use super::statistics::Figures;
+use super::tables::of_point;
 use crate::base::quantity::Chance;
+use crate::metrics::table::Unit;
 use crate::scenario::population::near_name;
 
 /// A run of a sweep: a point and a seed.
@@ -65,12 +67,17 @@ impl Precision {
     }
 }
 
-/// The figures of a key figure over the runs that came to their end.
+/// The figures of a key figure over the runs that came to their end. A time that never came is
+/// beyond all others in median, p10 and p90; mean, deviation and interval are of those that came.
 #[must_use]
 pub fn figures(records: &[&Record], metric: &str) -> Figures {
     let whole = records.iter().filter(|record| record.complete);
-    let values = whole.filter_map(|record| record.metric(metric)?.value);
-    Figures::of(&values.map(|value| value as f64).collect::<Vec<_>>())
+    let known: Vec<&Metric> = whole.filter_map(|record| record.metric(metric)).collect();
+    let values: Vec<f64> = known.iter().filter_map(|metric| Some(metric.value? as f64)).collect();
+    // A time that never came is beyond all others; of anything else nothing can be said.
+    let is_time = known.iter().any(|metric| metric.unit == Unit::Nanoseconds.to_string());
+    let never = if is_time { known.len() - values.len() } else { 0 };
+    Figures::of(&values, never)
 }
 
 /// The seeds that a point needs by what is known. Where a run is missing, no more are added.
@@ -90,6 +97,43 @@ pub fn seeds_of(definition: &Definition, point: usize, records: &Records) -> Vec
         let more = (seeds.len() / 4).max(1);
         seeds = definition.seeds_up_to((seeds.len() + more).min(most));
     }
+}
+
+/// How far the sweep has come with the precision it was to have, in a line; `None` if none was
+/// asked for.
+///
+/// # Errors
+/// [`ExperimentError::Usage`] if the definition is damaged.
+pub fn precision_in_words(
+    definition: &Definition,
+    records: &Records,
+) -> Result<Option<String>, ExperimentError> {
+    let Some(precision) = &definition.until_precise else { return Ok(None) };
+    let (points, mut met) = (definition.points()?, 0);
+    let mut widest: Option<(f64, &[String], usize)> = None;
+    for (point, labels) in points.iter().enumerate() {
+        let of_point = of_point(records, point);
+        if precision.is_met(&of_point) {
+            met += 1;
+            continue;
+        }
+        let error = figures(&of_point, &precision.metric).relative_error().unwrap_or(f64::INFINITY);
+        if widest.as_ref().is_none_or(|(most, ..)| error > *most) {
+            widest = Some((error, labels, of_point.len()));
+        }
+    }
+    let (share, metric) = (f64::from(precision.share_ppb) / 1e7, &precision.metric);
+    let mut text = format!("{met} of {} points within {share} % of {metric}", points.len());
+    if let Some((error, labels, seeds)) = widest {
+        let axes = definition.axes.iter().zip(labels);
+        let axes: String = axes.map(|(axis, label)| format!("{} = {label}, ", axis.key)).collect();
+        let error = match error {
+            error if error.is_finite() => format!("±{:.2} %", error * 100.0),
+            _ => "no interval".to_owned(),
+        };
+        text += &format!("; the widest: {axes}{error} after {seeds} seeds (--most-seeds)");
+    }
+    Ok(Some(text))
 }
 
 /// All runs that the sweep needs by what is known: point by point, seeds in their order.

@@ -38,7 +38,10 @@ pub fn shown(
 /// A mean and how far its interval reaches to either side.
 fn cell(records: &[&Record], metric: &str) -> String {
     let figures = figures(records, metric);
-    let Figures { n, mean: Some(mean), interval, .. } = figures else { return "never".into() };
+    let stopped = records.iter().filter(|record| !record.complete).count();
+    let Figures { n, mean: Some(mean), interval, .. } = figures else {
+        return if stopped == records.len() { "stopped".into() } else { "never".into() };
+    };
     let unit = records.iter().find_map(|record| record.metric(metric));
     let (scale, places, word) = match unit.map_or("", |metric| &metric.unit) {
         "nanoseconds" => (1e-6, 1, " ms"),

@@ -22,9 +22,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The figures of some values.
+    /// The figures of some values, and of so many more that are beyond all of them: a quantile that
+    /// falls among these is `None`.
     #[must_use]
-    pub fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64], beyond: usize) -> Self {
         let n = values.len();
         if n == 0 {
             return Self::default();
@@ -40,9 +41,9 @@ impl Figures {
             n,
             mean: Some(mean),
             deviation,
-            median: Some(quantile(&sorted, 0.5)),
-            p10: Some(quantile(&sorted, 0.1)),
-            p90: Some(quantile(&sorted, 0.9)),
+            median: quantile(&sorted, beyond, 0.5),
+            p10: quantile(&sorted, beyond, 0.1),
+            p90: quantile(&sorted, beyond, 0.9),
             interval: half.map(|half| (mean - half, mean + half)),
         }
     }
@@ -58,11 +59,12 @@ impl Figures {
 
 /// The value below which a share of the sorted values lies, linear between neighbours (the common
 /// definition 7 of Hyndman and Fan).
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let below = place as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+fn quantile(sorted: &[f64], beyond: usize, share: f64) -> Option<f64> {
+    let all = sorted.len() + beyond;
+    let place = share * (all - 1) as f64;
+    let (below, rest) = (place as usize, place - (place as usize) as f64);
+    let low = *sorted.get(below)?;
+    if rest > 0.0 { Some(low + rest * (sorted.get(below + 1)? - low)) } else { Some(low) }
 }
 
 /// The 97.5 % quantile of Student's t for 1 to 30 degrees of freedom.
@@ -129,7 +131,7 @@ mod tests {
     fn figures_of_a_few_values_are_those_worked_out_by_hand() {
         // 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares 9+1+1+1+0+0+4+16 = 32, so the deviation is
         // sqrt(32/7) = 2.13809, and the interval reaches 2.364624 * 2.13809 / sqrt(8) = 1.78748.
-        let figures = Figures::of(&[9.0, 2.0, 4.0, 5.0, 4.0, 7.0, 4.0, 5.0]);
+        let figures = Figures::of(&[9.0, 2.0, 4.0, 5.0, 4.0, 7.0, 4.0, 5.0], 0);
         assert_eq!((figures.n, figures.mean, figures.median), (8, Some(5.0), Some(4.5)));
         let near = |value: Option<f64>, by_hand: f64| {
             assert!((value.expect("a value") - by_hand).abs() < 1e-5, "{value:?} {by_hand}");
@@ -145,12 +147,17 @@ mod tests {
 
     #[test]
     fn nothing_has_no_figures_and_one_value_no_interval() {
-        assert_eq!(Figures::of(&[]), Figures::default());
-        let one = Figures::of(&[7.0]);
+        assert_eq!(Figures::of(&[], 0), Figures::default());
+        assert_eq!(Figures::of(&[], 3), Figures::default());
+        // 1, 2, 3 and two that are beyond them: the places of 10 %, 50 % and 90 % are 0.4, 2, 3.6.
+        let some = Figures::of(&[3.0, 1.0, 2.0], 2);
+        assert_eq!((some.p10, some.median, some.p90), (Some(1.4), Some(3.0), None));
+        assert_eq!((some.n, some.mean), (3, Some(2.0)), "these are of those that came");
+        let one = Figures::of(&[7.0], 0);
         assert_eq!((one.mean, one.median, one.p90), (Some(7.0), Some(7.0), Some(7.0)));
         assert_eq!((one.deviation, one.interval, one.relative_error()), (None, None, None));
-        assert_eq!(Figures::of(&[3.0, 3.0]).relative_error(), Some(0.0));
-        assert_eq!(Figures::of(&[0.0, 0.0]).relative_error(), Some(0.0));
+        assert_eq!(Figures::of(&[3.0, 3.0], 0).relative_error(), Some(0.0));
+        assert_eq!(Figures::of(&[0.0, 0.0], 0).relative_error(), Some(0.0));
     }
 
     /// The share of Student's t below `x`, by Simpson's rule on the density: independent of the

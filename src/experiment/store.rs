@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::ExperimentError;
+use super::across::{ACROSS_FILE, across, across_csv};
 use super::definition::Definition;
 use super::record::Record;
 use super::schedule::{Records, Run, wanted};
@@ -70,13 +71,30 @@ impl Store {
         let store = Self { folder: folder.to_path_buf(), drafts, definition };
         if before.as_ref() != Some(&store.definition) {
             // Tables of other runs than those that the definition promises would be a trap.
-            for table in [RUNS_FILE, POINTS_FILE] {
+            for table in [RUNS_FILE, POINTS_FILE, ACROSS_FILE] {
                 remove(&folder.join(table))?;
             }
             let text = store.definition.to_text();
-            store.drafts.put(&format!("../{}", Definition::FILE), text.as_bytes())?;
+            let name = format!("../{}", Definition::FILE);
+            if before.is_some() {
+                store.drafts.put(&name, text.as_bytes())?;
+            } else if !store.drafts.put_new(&name, text.as_bytes())? {
+                // Another process was quicker.
+                store.is_mine()?;
+            }
         }
         Ok(store)
+    }
+
+    /// Refuses a folder that another sweep has taken since it was opened.
+    fn is_mine(&self) -> Result<(), ExperimentError> {
+        let now = Definition::read(&self.folder)?;
+        let Some(why) = now.and_then(|now| self.definition.differs_from(&now)) else {
+            return Ok(());
+        };
+        let reason = format!("{why}, which has taken the folder in the meantime; choose another");
+        let folder = self.folder.clone();
+        Err(ResultsError::Occupied { folder, reason, kept: None }.into())
     }
 
     /// Where files are written before they appear.
@@ -126,8 +144,10 @@ impl Store {
     /// says how many runs are missing.
     ///
     /// # Errors
-    /// [`ExperimentError`] as of reading and writing.
+    /// [`ExperimentError`] as of reading and writing, or if the folder is another sweep's by now:
+    /// nothing is removed then.
     pub fn finish(&self) -> Result<(Records, usize), ExperimentError> {
+        self.is_mine()?;
         let Found { mut records, strays, .. } = self.load()?;
         let runs = wanted(&self.definition, &records)?;
         let missing = runs.iter().filter(|run| !records.contains_key(run)).count();
@@ -142,10 +162,12 @@ impl Store {
                 }
             }
             let tables = [
-                (RUNS_FILE, runs_csv(&self.definition, &records)),
-                (POINTS_FILE, points_csv(&self.definition, &records)?),
+                (RUNS_FILE, Some(runs_csv(&self.definition, &records))),
+                (POINTS_FILE, Some(points_csv(&self.definition, &records)?)),
+                (ACROSS_FILE, across_csv(&across(&self.definition, &records)?)),
             ];
             for (name, text) in tables {
+                let Some(text) = text else { continue };
                 let now = Drafts::read(&self.folder.join(name))?;
                 if now.as_deref() != Some(text.as_bytes()) {
                     self.drafts.put(&format!("../{name}"), text.as_bytes())?;
@@ -181,6 +203,13 @@ pub fn load(folder: &Path, definition: &Definition) -> Result<Found, ExperimentE
                 continue;
             }
         };
+        if record.model_version != definition.model_version
+            || record.program_version != definition.program_version
+        {
+            let (path, version, model) =
+                (path.display(), &record.program_version, record.model_version);
+            found.damaged.push(format!("{path} was made by headwater {version} (model {model})"));
+        }
         let point = place_of.binary_search_by(|(labels, _)| (*labels).cmp(&record.axes));
         let of_sweep = record.program_version == definition.program_version
             && record.model_version == definition.model_version;

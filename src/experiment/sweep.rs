@@ -132,7 +132,7 @@ pub fn sweep(
 }
 
 /// Resolves each point of a part with its first seed, so that a mistake is found before the first
-/// run and not after hours.
+/// run and not after hours; of more than `most` points that many, evenly spread.
 ///
 /// # Errors
 /// [`ExperimentError::Scenario`] for the first point that is wrong, with the number of others.
@@ -141,11 +141,16 @@ pub fn check(
     records: &Records,
     conditions: Conditions,
     watch: &dyn Watch,
+    most: usize,
 ) -> Result<(), ExperimentError> {
     let runs = wanted(experiment.definition(), records)?;
     let mine = runs.iter().enumerate().filter(|(place, _)| conditions.shard.holds(*place));
     let mut points: Vec<usize> = mine.map(|(_, run)| run.point).collect();
     points.dedup();
+    let (all, most) = (points.len(), most.max(1));
+    if all > most {
+        points = (0..most).map(|place| points[place * (all - 1) / (most - 1).max(1)]).collect();
+    }
     let seed = experiment.definition().first_seeds().first().copied().unwrap_or_default();
     let refused: Mutex<Vec<(usize, Vec<ScenarioError>)>> = Mutex::new(Vec::new());
     side_by_side(points.len(), conditions.jobs, |_, place| {

@@ -257,11 +257,13 @@ pub enum Decline {
     HasShreds,
     /// Its own block before, upon which it would build, has not reached enough of the stake.
     Unpropagated,
+    /// It is silent against the rules.
+    Silent,
 }
 
 impl Decline {
     /// All reasons in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Passed, Self::HasShreds, Self::Unpropagated];
+    pub const ALL: [Self; 4] = [Self::Passed, Self::HasShreds, Self::Unpropagated, Self::Silent];
 
     /// The name in tables.
     #[must_use]
@@ -270,6 +272,7 @@ impl Decline {
             Self::Passed => "passed",
             Self::HasShreds => "has_shreds",
             Self::Unpropagated => "unpropagated",
+            Self::Silent => "silent",
         }
     }
 }

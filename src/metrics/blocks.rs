@@ -33,9 +33,12 @@ pub use confirmed::ConfirmationSummary;
 pub use slots::{SLOTS, SlotsSummary};
 pub use tracked::BLOCKS;
 
-/// Blocks made so shortly before the end of a run do not count in the coverage: five slots of
-/// 400 ms, well above the time a block takes to spread, repair included.
-const SETTLING: Span = Span::from_secs(2);
+/// Blocks made so shortly before the end of a run do not count in the coverage. A leader may take a
+/// slot to send its block, and those that have to ask for some of it do so two slots after they
+/// first heard of it, again and again: five slots are well above that. However short a slot, some
+/// round trips have to fit in: the delay of repair (250 ms, Agave 4.4) and five more requests, each
+/// 150 ms after the one before, take 1 s, on links as slow as that 2 s.
+const SETTLING: (u64, Span) = (5, Span::from_secs(2));
 
 /// How blocks spread. Times are since a block was made; as in `blocks.csv`, its leader has it from
 /// the start.
@@ -53,7 +56,8 @@ pub struct BlocksSummary {
     pub refused: RefusedBlocks,
     /// How often decoding gave other bytes than were coded: above zero only by a bug.
     pub miscoded: u64,
-    /// Blocks that coverage is about: not those of the last two seconds of the run.
+    /// Blocks that coverage is about: not those of the last five slots of the run, at least two
+    /// seconds.
     pub settled: u64,
     /// Those of them that every node that was up had whole.
     pub complete: u64,
@@ -260,10 +264,16 @@ impl Blocks {
                 self.find(block).into_iter().for_each(|tracked| tracked.expired += 1);
                 self.arrivals.on_arrival(Arrival { node, slot, block, times: None }, sink);
             }
-            Fact::BlockRefused { reason, .. } => self.totals.refused.0[reason as usize] += 1,
+            Fact::BlockRefused { block, reason, .. } => {
+                self.totals.refused.0[reason as usize] += 1;
+                self.find(block).into_iter().for_each(|tracked| tracked.refused += 1);
+            }
             Fact::BlockMiscoded { .. } => self.totals.miscoded += 1,
             Fact::HeadChanged { node, block, height, reorganised } => {
                 self.chain.on_head(node, (block, height), reorganised);
+                if let Some(slot) = self.find(block).map(|tracked| tracked.made.slot) {
+                    self.slots.on_head(node, slot);
+                }
             }
             _ => self.on_vote_fact(at, fact),
         }
@@ -376,9 +386,11 @@ impl Blocks {
     pub(super) fn fill(&mut self, end: Time, sink: &mut impl RowSink) -> BlocksSummary {
         let verdicts = self.chain.verdicts(&self.up, &self.stakes);
         let standings = verdicts.as_ref().map(|verdicts| self.chain.standings(verdicts));
+        let (slots, least) = SETTLING;
+        let settling = self.slots.slot_length().scaled(slots, 1).max(least);
         for block in &self.followed {
             let standing = standings.as_ref().zip(block.link).map(|(all, link)| all[link]);
-            self.totals.close(block, block.made.at.saturating_add(SETTLING) <= end);
+            self.totals.close(block, block.made.at.saturating_add(settling) <= end);
             block.row(standing, sink);
         }
         // A slot that was to begin at the last instant has begun.

@@ -441,6 +441,7 @@ impl Blocks {
     /// A validator has told by gossip which slots it has.
     pub fn on_complete(&mut self, who: NodeId, slots: (Slot, u64)) {
         self.consensus.iter_mut().for_each(|consensus| consensus.on_complete(who, slots));
+        self.repair.iter_mut().for_each(|repair| repair.on_complete(who, slots));
     }
 
     /// Which slots the node has, if there are more than at the last call.

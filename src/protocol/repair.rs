@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use self::classroom::Classroom;
 pub use self::config::{Config, Style};
-pub use self::message::{Body, Message, Request, Timer};
-use self::peer::Weights;
+pub use self::message::{Body, Message, Timer};
+use self::peer::{Support, Weights};
 use self::server::Server;
 use self::solana::Solana;
 use super::block::Block;
@@ -27,6 +27,7 @@ use super::chain::Chain;
 use super::peers::Peers;
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
+use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::fact::Fact;
 use crate::sim::body::BodyId;
@@ -43,7 +44,7 @@ pub struct Settings {
     pub config: Config,
     /// How long a slot takes.
     pub slot: Span,
-    /// How often each node is asked, in Solana's style.
+    /// How often each node is asked, in Solana's style, but for what it has advertised.
     pub weights: Weights,
     /// Most chunks that one request of the classroom's style may list.
     pub most_listed: usize,
@@ -64,6 +65,8 @@ pub struct Repair {
     settings: Arc<Settings>,
     rng: Rng,
     asker: Asker,
+    /// Who has advertised which slots, in Solana's style.
+    support: Support,
     server: Server,
     /// How often an alarm was set, and when the last one goes off, unless it has.
     alarm: (u32, Option<Time>),
@@ -90,7 +93,8 @@ impl Repair {
             }
         };
         let (settings, server) = (Arc::clone(settings), Server::default());
-        Some(Self { settings, rng, asker, server, alarm: (0, None) })
+        let support = Support::default();
+        Some(Self { settings, rng, asker, support, server, alarm: (0, None) })
     }
 
     /// The node starts, or comes back: there may be something left from before.
@@ -104,6 +108,7 @@ impl Repair {
     pub fn on_crash(&mut self) {
         self.alarm.1 = None;
         self.server = Server::default();
+        self.support = Support::default();
         match &mut self.asker {
             Asker::Classroom(classroom) => *classroom = Classroom::default(),
             Asker::Solana(solana) => solana.forget(),
@@ -164,6 +169,13 @@ impl Repair {
         None
     }
 
+    /// A validator has told by gossip which slots it has: the latest, and in bits the 64 before it.
+    pub fn on_complete(&mut self, who: NodeId, slots: (Slot, u64)) {
+        if let Asker::Solana(_) = self.asker {
+            self.support.hear(self.settings.weights.nodes(), who, slots);
+        }
+    }
+
     /// An alarm of this part: asks for what is missing. Old blocks have been given up before.
     pub fn on_timer(&mut self, view: &View<'_>, ctx: &mut impl Ctx, timer: Timer) {
         if timer.serial != self.alarm.0 {
@@ -176,12 +188,13 @@ impl Repair {
                 let now = ctx.now();
                 let (requests, next) = solana.look(&self.settings, view, ctx, now);
                 for request in requests {
-                    let Some(peer) = self.settings.weights.draw(view.peers, &mut self.rng) else {
-                        break;
-                    };
-                    let (node, slot, kind) = (ctx.me(), Some(request.slot()), request.kind());
+                    let Some((slot, kind)) = request.wanted() else { continue };
+                    let (weights, about) = (&self.settings.weights, (slot, now));
+                    let peer = self.support.draw(weights, about, view.peers, &mut self.rng);
+                    let Some(peer) = peer else { break };
+                    let (node, slot) = (ctx.me(), Some(slot));
                     ctx.observe(Fact::RepairRequested { node, slot, kind, shreds: 1 });
-                    ctx.send(peer, Message::from(request));
+                    ctx.send(peer, request);
                 }
                 next
             }

@@ -45,25 +45,56 @@ impl Drafts {
     /// # Errors
     /// [`ResultsError::Io`]; an earlier file is then untouched.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ResultsError> {
+        self.place(name, bytes, |draft, target| fs::rename(draft, target))
+    }
+
+    /// The same, but never over another file: false if there is one.
+    ///
+    /// # Errors
+    /// [`ResultsError::Io`].
+    pub fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool, ResultsError> {
+        let mut is_new = true;
+        self.place(name, bytes, |draft, target| match fs::hard_link(draft, target) {
+            Ok(()) => fs::remove_file(draft),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                is_new = false;
+                fs::remove_file(draft)
+            }
+            // Some file systems have no links.
+            Err(_) => fs::rename(draft, target),
+        })?;
+        Ok(is_new)
+    }
+
+    fn place(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        put: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), ResultsError> {
         let target = self.folder.join(name);
         let draft = target.file_name().unwrap_or_default().to_string_lossy();
         let written = HashedFile::whole(self.hidden(), &draft, bytes);
         let draft = self.hidden().join(&*draft);
-        let moved = written.and_then(|_| {
-            fs::rename(&draft, &target).map_err(ResultsError::io("put in place", &target))
-        });
-        if moved.is_err() {
+        let placed = written
+            .and_then(|_| put(&draft, &target).map_err(ResultsError::io("put in place", &target)));
+        if placed.is_err() {
             // On a full disk the half of a file that fitted is in the way of others.
             let _ = fs::remove_file(&draft);
         }
-        moved
+        placed
     }
 
     /// The bytes of a file; `None` if there is none.
     ///
     /// # Errors
-    /// [`ResultsError::Io`] if there is one that cannot be read.
+    /// [`ResultsError::Io`] if there is one that cannot be read, or is no regular file: reading a
+    /// named pipe would wait for ever.
     pub fn read(path: &Path) -> Result<Option<Vec<u8>>, ResultsError> {
+        if fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            return Err(ResultsError::io("read", path)(error));
+        }
         match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -85,6 +116,10 @@ mod tests {
         drafts.put("a.json", b"two").expect("written");
         drafts.put("../b.csv", b"three").expect("written");
         let read = |name: &str| Drafts::read(&folder.join(name)).expect("readable");
+        assert!(drafts.put_new("c.json", b"first").expect("written"));
+        assert!(!drafts.put_new("c.json", b"second").expect("left alone"));
+        assert_eq!(read("c.json").as_deref(), Some(&b"first"[..]));
+        fs::remove_file(folder.join("c.json")).expect("removed");
         assert_eq!(read("a.json").as_deref(), Some(&b"two"[..]));
         assert_eq!(read("../b.csv").as_deref(), Some(&b"three"[..]));
         assert_eq!(read("c.csv"), None);

@@ -170,3 +170,84 @@ fn a_scenario_with_faults_and_nothing_that_must_happen_gets_a_note() {
     assert!(said.err.contains("blocks is null in this summary: blocks.content = \"off\""));
     assert!(said.out.contains("verdict  invalid: expect[0]"), "{}", said.out);
 }
+
+/// Keeps a processor busy for hours: looked at after every 131,072 events.
+const ENDLESS: &str = "name = \"endless\"\nduration = \"1000000s\"\n[nodes]\ncount = 60\n\
+                       [network]\n\
+                       latency = \"10ms\"\n[gossip]\nstyle = \"push-pull\"\ninterval = \"20ms\"\n";
+
+#[test]
+fn budgets_stop_a_case_and_no_other() {
+    let desk = Desk::new();
+    let good = scenario("good", &format!("{BOUND}at_most = \"1s\"\n"));
+    desk.write("good.toml", &good);
+    desk.write("endless.toml", &format!("{ENDLESS}{BOUND}at_most = \"1s\"\n"));
+    let memory = ("--max-memory 1MB", "MiB of memory are in use, more than 1MB (--max-memory)");
+    let time = ("--max-wall-time 1ns", "stopped: 1ns of wall time have passed (--max-wall-time)");
+    let events = ("--max-events 200000", "stopped: 200000 events were handled (limits.events)");
+    let mut budgets = vec![events, time];
+    if cfg!(target_os = "linux") {
+        budgets.push(memory);
+    }
+    for (budget, why) in budgets {
+        let said = desk.call(&format!("check endless.toml good.toml {budget} --junit report.xml"));
+        assert_eq!(said.code, 5, "{budget}: {}{}", said.out, said.err);
+        assert!(said.out.contains(why), "{budget}: {}", said.out);
+        assert!(said.out.contains("2 checked: 1 stopped, 1 pass;"), "{budget}: {}", said.out);
+        let report = std::fs::read_to_string(desk.path("report.xml")).expect("a report");
+        assert!(report.contains("name=\"good.toml (seed 1)\""), "{report}");
+    }
+    // Limits of virtual time are keys of the scenario: 1 s is before the only rumor has arrived.
+    let said = desk.call("check good.toml --max-virtual-time 1s");
+    assert_eq!(said.code, 5, "{}", said.out);
+    assert_eq!(desk.call("check good.toml --max-events 0").code, 2);
+}
+
+/// A second of a processor is many times what comes before the endless scenario.
+#[cfg(unix)]
+fn wait_for_a_second_of_work(pid: &str) {
+    use std::process::Command;
+    for _ in 0..6_000 {
+        let told = Command::new("ps").args(["-o", "time=", "-p", pid]).output().expect("ps");
+        let told = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+        // Hours, minutes and seconds; the last may have decimals.
+        if told.rsplit(':').next().and_then(|last| last.parse::<f64>().ok()) >= Some(1.0) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the program does nothing");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_check_with_what_was_finished() {
+    use std::process::Command;
+    for signal in ["-TERM", "-INT"] {
+        let desk = Desk::new();
+        let good = scenario("good", &format!("{BOUND}at_most = \"1s\"\n"));
+        desk.write("good.toml", &good);
+        desk.write("late.toml", &good);
+        desk.write("endless.toml", &format!("{ENDLESS}{BOUND}at_most = \"1s\"\n"));
+        let arguments = "check good.toml endless.toml late.toml --jobs 1 --junit report.xml";
+        let child = desk.command(arguments).spawn().expect("started");
+        let pid = child.id().to_string();
+        wait_for_a_second_of_work(&pid);
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
+        assert!(sent.success());
+        let output = child.wait_with_output().expect("the program ends");
+        let (out, err) =
+            [output.stdout, output.stderr].map(|all| String::from_utf8(all).expect("UTF-8")).into();
+        assert_eq!(output.status.code(), Some(75), "{out}{err}");
+        assert_eq!(err, "error: interrupted with 1 of 3 checked, which are shown\n");
+        let verdict = |name: &str| {
+            let line = out.lines().find(|line| line.starts_with(name)).expect("a line");
+            line.split_whitespace().find(|word| word.parse::<u64>().is_err() && *word != name)
+        };
+        let of = |name| verdict(name).unwrap_or("nothing").to_owned();
+        let all = ["good.toml", "endless.toml", "late.toml"].map(of);
+        assert_eq!(all, ["pass", "unfinished", "unfinished"], "{out}");
+        let report = std::fs::read_to_string(desk.path("report.xml")).expect("a report");
+        assert!(report.contains("errors=\"0\" skipped=\"2\""), "{report}");
+    }
+}

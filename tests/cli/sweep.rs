@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use headwater::base::rng::{Purpose, Rng, Seed};
+use headwater::experiment::record::Record;
 
 use super::{Desk, json};
 
@@ -259,8 +260,14 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
             "the axes network.loss and nodes.count go together, but have 3 values and 2",
         ),
         ("sweep tiny.toml --jobs 0", "invalid value '0' for '--jobs"),
+        ("sweep tiny.toml --jobs 100000000000", "invalid value '100000000000' for '--jobs"),
         ("sweep tiny.toml --max-events 0", "limits.events: 0 is below the minimum 1"),
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
+        ("sweep tiny.toml --max-wall-time 0s", "--max-wall-time 0s: expected more than 0s"),
+        (
+            "sweep tiny.toml --axis network.loss=1% --axis network={latency='1ms'}",
+            "the axes network.loss and network: the one sets the other",
+        ),
         ("sweep tiny.toml -o ..", "choose another folder"),
         ("merge -o here tiny.toml", "cannot read the folder tiny.toml"),
         ("compare nowhere --by network.loss", "cannot read the folder nowhere"),
@@ -333,7 +340,10 @@ fn merging_finds_holes_duplicates_and_mixed_versions() {
         std::fs::copy(desk.path(&format!("part-1/{file}")), desk.path(&format!("liar/{file}")))
             .expect("copied");
     }
-    edit(&format!("liar/records/{name}"), "\"reached_ns\": 2", "\"reached_ns\": 3");
+    let liar = std::fs::read(desk.path(&format!("liar/records/{name}"))).expect("a file");
+    let mut record = Record::parse(&liar).expect("a record");
+    record.reached_ns += 1;
+    desk.write(&format!("liar/records/{name}"), &record.to_text());
     let err = desk.fails(3, "merge -o again part-1 part-2 part-3 liar");
     assert!(err.contains("part-1 and liar hold different results of one run"), "{err}");
     assert!(!desk.path("again").exists(), "nothing was written");
@@ -396,10 +406,10 @@ fn a_run_that_the_clock_has_stopped_is_made_again() {
     let large = "--set nodes.count=400 --set rumors[0].count=200 --set rumors[0].every=5ms \
                  --set rumors[0].fanout=9";
     let sets = format!("{large} --seeds 1,2 --axis network.loss=1%");
-    let said = desk.call(&format!("sweep tiny.toml {sets} --max-wall-time 0s -o here"));
+    let said = desk.call(&format!("sweep tiny.toml {sets} --max-wall-time 1ns -o here"));
     assert_eq!(said.code, 5, "{}{}", said.out, said.err);
     let verdict = &rows(&desk, "here/runs.csv")[0]["verdict"];
-    assert_eq!(verdict, "stopped: 0s of wall time have passed (--max-wall-time)");
+    assert_eq!(verdict, "stopped: 1ns of wall time have passed (--max-wall-time)");
     let said = desk.ok(&format!("sweep tiny.toml {sets} -o here"));
     assert!(said.contains("(2 made now, 0 found)"), "{said}");
     desk.ok(&format!("sweep tiny.toml {sets} -o there --quiet"));
@@ -411,7 +421,7 @@ fn a_run_that_the_clock_has_stopped_is_made_again() {
         let why = "MiB of memory are in use, more than 1MB (--max-memory)";
         assert!(runs.iter().any(|row| row["verdict"].contains(why)), "{runs:?}");
     }
-    let said = desk.call(&format!("run tiny.toml {large} --max-wall-time 0s -o run"));
+    let said = desk.call(&format!("run tiny.toml {large} --max-wall-time 1ns -o run"));
     assert_eq!(said.code, 5, "{}{}", said.out, said.err);
     assert_eq!(json(&desk.files("run")["manifest.json"])["complete"], false);
 }
@@ -508,7 +518,12 @@ fn differences_are_paired_by_seed() {
     assert_eq!(injected, "0%,plain,wide,rumors.injected,count,12,10,0,0,0,0");
     let err = desk.fails(2, "compare plain --by network.los");
     assert!(err.contains("the sweep has no axis network.los; did you mean network.loss?"), "{err}");
-    desk.fails(2, "compare plain");
+    let err = desk.fails(2, "compare plain");
+    assert!(err.contains("name an axis with --by (network.loss), or the folder"), "{err}");
+    for command in ["verify", "diff plain"] {
+        let err = desk.fails(2, &format!("{command} plain"));
+        assert!(err.contains("plain is the folder of a sweep, not of a run"), "{err}");
+    }
 }
 
 #[test]
@@ -521,6 +536,45 @@ fn an_axis_that_nothing_reads_is_pointed_out() {
     // A single run of such a scenario says that it does not read the axes.
     let said = desk.call("run tiny.toml -o there");
     assert!(said.err.contains("note: sweep: a single run does not read it"), "{}", said.err);
+}
+
+/// Whatever was changed in a record, it is made again and the tables are as before.
+#[test]
+fn a_record_that_was_changed_is_damaged_and_made_again() {
+    let desk = desk();
+    desk.ok("sweep tiny.toml -o here --quiet");
+    let whole = tree(&desk, "here");
+    let name = desk.names("here/records").swap_remove(0);
+    let path = format!("here/records/{name}");
+    let text = std::fs::read_to_string(desk.path(&path)).expect("a record");
+    for (from, to) in [
+        ("\"verdict\": \"pass\"", "\"verdict\": \"failed\""),
+        ("\"reached_ns\": 2", "\"reached_ns\": 3"),
+        ("  \"sha256\": \"", "  \"sha256\": \"0"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        desk.write(&path, &text.replacen(from, to, 1));
+        let said = desk.call("sweep tiny.toml -o here");
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.err.contains("is damaged"), "{}", said.err);
+        assert!(said.out.contains("(1 made now, 35 found)"), "{}", said.out);
+        assert_eq!(tree(&desk, "here"), whole, "{from}");
+    }
+    // A pipe among the records would be waited for in vain.
+    if cfg!(unix) {
+        let pipe = desk.path("here/records/pipe.json");
+        let made = Command::new("mkfifo").arg(pipe).status().expect("mkfifo is there");
+        assert!(made.success());
+        let err = desk.fails(6, "sweep tiny.toml -o here");
+        assert!(err.contains("it is no regular file"), "{err}");
+    }
+}
+
+#[test]
+fn a_dry_run_of_many_points_looks_at_some_of_them() {
+    let desk = desk();
+    let said = desk.ok("sweep tiny.toml --axis nodes.count=20..=419 --dry-run");
+    assert!(said.contains("256 points, evenly spread, were looked at for mistakes"), "{said}");
 }
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Base layer: a quantile function as a table of integers, fine in both tails, and the two
 //! functions from which all tables are made.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::LONGEST_DRAWN;
 use crate::base::time::Span;
@@ -121,6 +121,22 @@ fn probability(knot: usize) -> f64 {
     units as f64 / (1_u64 << (TAIL_BITS + PART_BITS)) as f64
 }
 
+/// The knot that lies at a distance from its end: the reverse of [`probability`].
+fn knot_at(tail: f64) -> usize {
+    let units = (tail * (1_u64 << (TAIL_BITS + PART_BITS)) as f64) as u64;
+    let octave = units.ilog2() - PART_BITS;
+    ((octave as usize) << PART_BITS) + (units >> octave) as usize - (1 << PART_BITS)
+}
+
+/// [`standard_normal`] at a knot. Each is computed once: a sweep makes thousands of tables.
+pub(super) fn standard_normal_at_knot(tail: f64, side: Side) -> f64 {
+    static UPPER: LazyLock<Vec<f64>> = LazyLock::new(|| {
+        (0..SIDE).map(|knot| standard_normal(probability(knot), Side::Upper)).collect()
+    });
+    let upper = UPPER[knot_at(tail)];
+    if side == Side::Upper { upper } else { -upper }
+}
+
 /// The quantile of the exponential distribution of mean one: `-ln` of the probability above it.
 pub(super) fn cumulative_hazard(tail: f64, side: Side) -> f64 {
     match side {
@@ -154,6 +170,19 @@ pub(super) fn standard_normal(tail: f64, side: Side) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn normal_quantiles_at_knots_are_the_computed_ones() {
+        for knot in 0..SIDE {
+            let tail = probability(knot);
+            assert_eq!(knot_at(tail), knot);
+            for side in [Side::Lower, Side::Upper] {
+                let (kept, computed) =
+                    (standard_normal_at_knot(tail, side), standard_normal(tail, side));
+                assert!(kept.to_bits() == computed.to_bits(), "{tail}: {kept} {computed}");
+            }
+        }
+    }
 
     #[test]
     fn normal_quantiles_agree_with_published_ones() {

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cli::budget::Guard;
 use crate::cli::record::{Asked, Stopwatch};
 use crate::cli::verdict::exit_code;
-use crate::cli::{EXIT_OK, Failure};
+use crate::cli::{EXIT_INTERRUPTED, EXIT_OK, Failure, gravest, interrupt};
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
+use crate::experiment::definition::Definition;
+use crate::experiment::store::{self, Found};
+use crate::experiment::{across, across_by, merge};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
 use crate::results::ResultsError;
 use crate::results::manifest::Manifest;
-use crate::run::{Go, run};
+use crate::run::{Ending, Go, run};
 use crate::scenario::error::{Location, ScenarioError};
 use crate::scenario::plan::{Plan, expectations};
 use crate::scenario::reader::{Locations, Override, Source};
@@ -37,6 +41,12 @@ pub(super) enum Case {
         /// The scenario whose expectations are asked, in place of its own.
         by: Option<String>,
     },
+    /// The folder of a sweep, of which the expectations across points are judged again.
+    Sweep {
+        folder: PathBuf,
+        /// As of results.
+        by: Option<String>,
+    },
 }
 
 /// What a case came to.
@@ -48,6 +58,8 @@ pub(super) enum State {
     Refused,
     /// It expects nothing.
     Unasked,
+    /// A signal came before it was done.
+    Unfinished,
 }
 
 /// A case and what came of it.
@@ -72,18 +84,20 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// A case that could not be judged.
+    /// A case that could not be judged, or was interrupted, as its exit code says.
     pub(super) fn refused(case: &Case, code: u8, messages: Vec<String>) -> Self {
         let (name, file) = match case {
             Case::Scenario { name, .. } => {
                 (name.clone(), Path::new(name).exists().then(|| name.into()))
             }
-            Case::Results { folder, .. } => (folder.display().to_string(), Some(folder.clone())),
+            Case::Results { folder, .. } | Case::Sweep { folder, .. } => {
+                (folder.display().to_string(), Some(folder.clone()))
+            }
         };
         Self {
             name,
             seed: None,
-            state: State::Refused,
+            state: if code == EXIT_INTERRUPTED { State::Unfinished } else { State::Refused },
             code,
             verdict: None,
             messages,
@@ -96,16 +110,25 @@ impl Checked {
 }
 
 impl Case {
-    /// Runs or reads it and judges it.
-    pub(super) fn check(&self) -> Checked {
+    /// Runs or reads it and judges it. The guard stops a run that has used up its budget.
+    pub(super) fn check(&self, guard: &Guard, worker: usize) -> Checked {
         let checked = match self {
-            Self::Scenario { name, in_folder, overrides } => self.run(name, *in_folder, overrides),
+            Self::Scenario { name, in_folder, overrides } => {
+                self.run(name, *in_folder, overrides, &|| guard.check(worker))
+            }
             Self::Results { folder, by } => self.judge_again(folder, by.as_deref()),
+            Self::Sweep { folder, by } => self.judge_sweep(folder, by.as_deref()),
         };
         checked.unwrap_or_else(|Failure { code, messages }| Checked::refused(self, code, messages))
     }
 
-    fn run(&self, name: &str, lenient: bool, sets: &[Override]) -> Result<Checked, Failure> {
+    fn run(
+        &self,
+        name: &str,
+        lenient: bool,
+        sets: &[Override],
+        budget: &dyn Fn() -> Option<String>,
+    ) -> Result<Checked, Failure> {
         let source = shipped::find(name)?;
         let read = shipped::read(&source, sets)?;
         let unasked = Checked::refused(self, EXIT_OK, Vec::new());
@@ -116,8 +139,16 @@ impl Case {
         let plan = Plan::of(&read, &source.base_dir)?;
         let stopwatch = Stopwatch::start();
         let tables = expect::tables(&plan.expectations);
-        let finished = run(&plan, SomeTables::new(tables), Deaf, &mut |_| Go::On);
-        let summary = summary_json(&finished.summary, finished.ending.reason().as_deref());
+        let mut spent = None;
+        let finished = run(&plan, SomeTables::new(tables), Deaf, &mut |_| {
+            spent = budget();
+            if spent.is_some() || interrupt::asked() { Go::Stop } else { Go::On }
+        });
+        if finished.ending == Ending::Stopped && spent.is_none() {
+            return Err(Failure { code: EXIT_INTERRUPTED, messages: Vec::new() });
+        }
+        let stopped = spent.or_else(|| finished.ending.reason());
+        let summary = summary_json(&finished.summary, stopped.as_deref());
         let record = Record { summary: &summary, tables: finished.sink.kept() };
         let verdict = expect::judge(&plan.expectations, &record)?;
         Ok(Checked {
@@ -156,6 +187,48 @@ impl Case {
             verdict: Some(verdict),
             elapsed: Some(Duration::from_nanos(stopwatch.elapsed())),
             command: Some(manifest.command),
+            places,
+            ..Checked::refused(self, EXIT_OK, messages)
+        })
+    }
+}
+
+impl Case {
+    /// What is expected across the points of a sweep is judged by its records; what became of its
+    /// runs stands in these.
+    fn judge_sweep(&self, folder: &Path, by: Option<&str>) -> Result<Checked, Failure> {
+        let stopwatch = Stopwatch::start();
+        let definition = Definition::of_folder(folder)?;
+        let Found { records, damaged, .. } = store::load(folder, &definition)?;
+        merge::complete(&definition, &records, &damaged)?;
+        let (judged, places) = match by {
+            Some(name) => {
+                let (asked, places) = asked_by(&shipped::find(name)?)?;
+                (across_by(&asked, &definition, &records), places)
+            }
+            None => (across(&definition, &records)?, Vec::new()),
+        };
+        let failed: Vec<_> =
+            records.values().filter(|record| record.exit_code != EXIT_OK).collect();
+        let mut messages = Vec::new();
+        if let Some(first) = failed.first() {
+            let (count, all, verdict) = (failed.len(), records.len(), &first.verdict);
+            messages.push(format!("{count} of {all} runs when they were made, first: {verdict}"));
+        }
+        let outcomes = judged.iter().map(expect::Judged::outcome);
+        let outcome = outcomes.max_by_key(|outcome| exit_code(*outcome)).unwrap_or(Outcome::Pass);
+        let codes = failed.iter().map(|record| record.exit_code).chain([exit_code(outcome)]);
+        let code = gravest(codes);
+        let outcome = if code == EXIT_OK || exit_code(outcome) != EXIT_OK {
+            outcome
+        } else {
+            Outcome::Failed
+        };
+        Ok(Checked {
+            state: State::Judged(outcome),
+            code,
+            verdict: Some(Verdict { outcome, stopped: None, judged, warnings: Vec::new() }),
+            elapsed: Some(Duration::from_nanos(stopwatch.elapsed())),
             places,
             ..Checked::refused(self, EXIT_OK, messages)
         })

@@ -1,9 +1,11 @@
 //! Command line: of `check`, what is meant by the paths of a command line.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::case::Case;
 use crate::cli::Failure;
+use crate::experiment::definition::Definition;
 use crate::results::manifest::Manifest;
 use crate::scenario::reader::Override;
 use crate::scenario::shipped::{self, SCENARIOS};
@@ -18,7 +20,9 @@ pub(super) fn collect(
     overrides: &[Override],
     by: Option<&str>,
 ) -> Result<Vec<Case>, Failure> {
-    let mut found = Found { overrides: with_seeds(overrides, seeds)?, by, cases: Vec::new() };
+    let overrides_of_seeds = with_seeds(overrides, seeds)?;
+    let mut found =
+        Found { overrides: overrides_of_seeds, by, cases: Vec::new(), seen: BTreeSet::new() };
     if paths.is_empty() {
         SCENARIOS.iter().for_each(|shipped| found.scenario(shipped.name, true));
     }
@@ -31,6 +35,7 @@ pub(super) fn collect(
             continue;
         }
         let before = found.cases.len();
+        found.seen.clear();
         found.folder(path, 0)?;
         if found.cases.len() == before {
             let message = format!("{name} holds neither scenarios (*.toml) nor results");
@@ -41,10 +46,11 @@ pub(super) fn collect(
         let count = found.cases.len();
         return Err(Failure::usage(format!("{count} cases; expected at most {MOST}")));
     }
-    let results = |case: &Case| matches!(case, Case::Results { .. });
+    let results = |case: &Case| !matches!(case, Case::Scenario { .. });
     let changed = !overrides.is_empty() || seeds.is_some();
     if changed && found.cases.iter().all(results) {
-        let message = "--set and --seeds change what is run, but results are only judged again";
+        let message =
+            "--set, --seeds and limits change what is run, but results are only judged again";
         return Err(Failure::usage(message));
     }
     if by.is_some() && !found.cases.iter().any(results) {
@@ -96,6 +102,8 @@ struct Found<'a> {
     overrides: Vec<Vec<Override>>,
     by: Option<&'a str>,
     cases: Vec<Case>,
+    /// Folders that were looked into, as links may lead to them again.
+    seen: BTreeSet<PathBuf>,
 }
 
 impl Found<'_> {
@@ -109,7 +117,7 @@ impl Found<'_> {
         self.cases.extend(cases);
     }
 
-    /// A result folder, or all scenarios and results in a folder and those in it.
+    /// A result folder or that of a sweep, or all scenarios and results in a folder and those in it.
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Failure> {
         /// Folders in folders; a link to a parent would have no end.
         const DEEPEST: usize = 16;
@@ -118,7 +126,15 @@ impl Found<'_> {
             self.cases.push(Case::Results { folder: folder.to_path_buf(), by });
             return Ok(());
         }
+        if folder.join(Definition::FILE).is_file() {
+            let by = self.by.map(str::to_owned);
+            self.cases.push(Case::Sweep { folder: folder.to_path_buf(), by });
+            return Ok(());
+        }
         let failed = |error| Failure::io("read", folder, &error);
+        if !self.seen.insert(std::fs::canonicalize(folder).map_err(failed)?) {
+            return Ok(());
+        }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             entries.push(entry.map_err(failed)?.path());

@@ -42,14 +42,21 @@ pub(super) fn blocks(blocks: &BlocksSummary, nodes: usize) -> String {
 
 /// Skipped slots and why, as the tail of a sentence.
 fn skipped(slots: &SlotsSummary) -> String {
+    let orphaned = slots.orphaned.filter(|orphaned| *orphaned > 0).map_or(String::new(), |lost| {
+        let (many, rate) = (if lost == 1 { "" } else { "s" }, slots.chain_skip_rate_ppm);
+        let rate = rate.map_or(String::new(), |rate| format!(", {} with them", percent(rate)));
+        format!("; {} slot{many} only off the canonical chain{rate}", count(lost))
+    });
     if slots.skipped == 0 {
-        return String::new();
+        return orphaned;
     }
     let reasons = [
         (slots.leader_down, "leader down"),
         (slots.passed, "chain already past"),
         (slots.has_shreds, "shreds of the slot already there"),
         (slots.unpropagated, "leader's last block not far enough"),
+        (slots.overtaken, "chain came past before the leader could begin"),
+        (slots.silent, "leader silent"),
         (slots.unexplained, "no reason known"),
     ];
     let told: Vec<String> = reasons
@@ -59,7 +66,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         .collect();
     let rate = slots.skip_rate_ppm.map_or(String::new(), |rate| format!(", {}", percent(rate)));
     let (slots, many) = (slots.skipped, if slots.skipped == 1 { "" } else { "s" });
-    format!("; {} slot{many} skipped{rate}: {}", count(slots), told.join(", "))
+    format!("; {} slot{many} skipped{rate}: {}{orphaned}", count(slots), told.join(", "))
 }
 
 /// How long it took until so many nodes had a block whole.

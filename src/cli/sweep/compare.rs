@@ -17,7 +17,7 @@ pub(in crate::cli) struct CompareArguments {
     /// The folder of a sweep; the one that counts as before, if there are two.
     folder: PathBuf,
     /// The folder of a sweep with the same axes and another scenario: compared point by point.
-    #[arg(required_unless_present = "by", conflicts_with = "by")]
+    #[arg(conflicts_with = "by")]
     after: Option<PathBuf>,
     /// Compare the values of this axis.
     #[arg(long, value_name = "KEY")]
@@ -45,9 +45,15 @@ pub(in crate::cli) fn compare(arguments: &CompareArguments) -> Result<u8, Failur
             groups = between(&before, &after, (&name(&arguments.folder), &name(folder)))?;
             records = before.records.clone();
         }
-        (None, by) => {
-            let base = arguments.base.as_deref();
-            groups = along(&before, by.as_deref().unwrap_or_default(), base)?;
+        (None, None) => {
+            let axes = before.definition.axes.iter().map(|axis| axis.key.as_str());
+            let axes = axes.collect::<Vec<_>>().join(", ");
+            let message =
+                format!("name an axis with --by ({axes}), or the folder of another sweep");
+            return Err(Failure::usage(message));
+        }
+        (None, Some(by)) => {
+            groups = along(&before, by, arguments.base.as_deref())?;
             records = before.records.clone();
         }
     }

@@ -12,6 +12,9 @@ use crate::experiment::sweep::Conditions;
 /// Points that are listed one by one.
 const LISTED: usize = 100;
 
+/// Points that are resolved to see whether they are right; a sweep resolves all of its own.
+pub(super) const CHECKED: usize = 256;
+
 /// Lists points and seeds, and predicts what the runs cost.
 pub(super) fn dry_run(experiment: &Experiment, conditions: Conditions) -> Result<u8, Failure> {
     let definition = experiment.definition();
@@ -42,6 +45,9 @@ pub(super) fn dry_run(experiment: &Experiment, conditions: Conditions) -> Result
     }
     if points.len() > LISTED {
         text += &format!("        and {} points more\n", points.len() - LISTED);
+    }
+    if points.len() > CHECKED {
+        text += &format!("{CHECKED} points, evenly spread, were looked at for mistakes\n");
     }
     if !conditions.shard.is_whole() {
         text += &format!("part {}: {mine} runs\n", conditions.shard);

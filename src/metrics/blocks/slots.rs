@@ -7,7 +7,7 @@ use super::super::plan::SlotTimes;
 use super::super::table::{Column, RowSink, TableSpec, Unit};
 use crate::base::id::{NodeId, NodeSet};
 use crate::base::slot::Slot;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 use crate::fact::Decline;
 
 /// `slots.csv`.
@@ -32,7 +32,11 @@ const OUTCOME: &str = "`made`: its leader made a block; `declined`: the leader c
 const REASON: &str = "Why no block was made. `passed`: the leader's chain had reached that slot; \
                       `has_shreds`: the leader had shreds of a block of that slot; `leader_down`: \
                       the leader was down when the slot was to begin, with `slots.start = \"poh\"` \
-                      reckoned from the latest block of a slot before. Empty otherwise.";
+                      reckoned from the latest block of a slot before; `unpropagated`: the leader's block \
+                      before had not reached enough of the stake; `silent`: the leader is so \
+                      against the rules; `overtaken`: before the leader could begin (it waits out \
+                      ticks and the grace of the leader before) its chain came to that slot or a \
+                      later one. Empty otherwise.";
 const SKIPPED: &str = "Whether somebody was to lead it, nobody did, and a block of a later slot was \
                        made.";
 const CANONICAL: &str = "Whether a block of it is part of the chain that most stake builds on at \
@@ -56,10 +60,20 @@ pub struct SlotsSummary {
     pub unpropagated: u64,
     /// Skipped because the leader was down when the slot was to begin.
     pub leader_down: u64,
+    /// Skipped because the leader is silent against the rules.
+    pub silent: u64,
+    /// Skipped because the leader's chain came to that slot or a later one before it could begin.
+    pub overtaken: u64,
     /// Skipped for no reason that is known.
     pub unexplained: u64,
     /// Skipped slots as a share of them and those with a block.
     pub skip_rate_ppm: Option<u64>,
+    /// Slots before the end of the canonical chain that have blocks, but none in it; `None` if that
+    /// cannot be told.
+    pub orphaned: Option<u64>,
+    /// Skipped and orphaned slots as a share of skipped ones and those with a block: the skip rate
+    /// as Solana reckons it, by the rooted fork.
+    pub chain_skip_rate_ppm: Option<u64>,
 }
 
 /// What is known of a slot.
@@ -70,6 +84,8 @@ struct Record {
     declined: Option<Decline>,
     /// Whether the leader was down when the slot was to begin.
     down: bool,
+    /// Whether the leader's chain had come to it or a later one when it had not led yet.
+    overtaken: bool,
     /// Whether a block of it is canonical.
     canonical: bool,
 }
@@ -87,6 +103,7 @@ impl Record {
         match (self.blocks, self.declined, self.down) {
             (0, Some(reason), _) => Some(reason.name()),
             (0, None, true) => Some("leader_down"),
+            (0, None, false) if self.overtaken => Some("overtaken"),
             _ => None,
         }
     }
@@ -103,6 +120,8 @@ pub(super) struct Slots {
     /// The last slot that was led or declined, and the last one with a block.
     reached: Option<usize>,
     made: Option<usize>,
+    /// The highest slot that the chain of each node has come to, as far as that was looked at.
+    heads: Vec<u32>,
 }
 
 impl Slots {
@@ -116,7 +135,27 @@ impl Slots {
             begun: 0,
             reached: None,
             made: None,
+            heads: Vec::new(),
         }
+    }
+
+    /// A node builds on a block of this slot: slots of its own before it are over for it.
+    pub(super) fn on_head(&mut self, node: NodeId, slot: Slot) {
+        if self.heads.len() <= node.index() {
+            self.heads.resize(node.index() + 1, 0);
+        }
+        let seen = self.heads[node.index()];
+        let now = seen.max(slot.number());
+        self.heads[node.index()] = now;
+        let end = self.scheduled.min(self.records.len()).min(now as usize + 1);
+        for record in self.records.get_mut(seen as usize + 1..end).unwrap_or_default() {
+            record.overtaken = record.leader == Some(node) && record.blocks == 0;
+        }
+    }
+
+    /// Length of a slot; zero if that is not known.
+    pub(super) const fn slot_length(&self) -> Span {
+        self.times.length
     }
 
     /// A node made a block at `at`, while these were up.
@@ -191,7 +230,13 @@ impl Slots {
                 ],
             );
         }
-        summary.skip_rate_ppm = ppm(summary.skipped, summary.skipped + summary.made);
+        let all = summary.skipped + summary.made;
+        summary.skip_rate_ppm = ppm(summary.skipped, all);
+        let last = self.records.iter().rposition(|record| record.canonical).unwrap_or(0);
+        let off = self.records[..last].iter().filter(|it| it.blocks > 0 && !it.canonical);
+        summary.orphaned = told.then(|| off.count() as u64);
+        let lost = summary.orphaned.map(|orphaned| orphaned + summary.skipped);
+        summary.chain_skip_rate_ppm = lost.and_then(|lost| ppm(lost, all));
         summary
     }
 
@@ -227,7 +272,9 @@ impl SlotsSummary {
                 (Some(Decline::Passed), _) => self.passed += 1,
                 (Some(Decline::HasShreds), _) => self.has_shreds += 1,
                 (Some(Decline::Unpropagated), _) => self.unpropagated += 1,
+                (Some(Decline::Silent), _) => self.silent += 1,
                 (None, true) => self.leader_down += 1,
+                (None, false) if record.overtaken => self.overtaken += 1,
                 (None, false) => self.unexplained += 1,
             }
         }
@@ -238,7 +285,6 @@ impl SlotsSummary {
 mod tests {
     use super::super::super::table::{Cell, MemorySink};
     use super::*;
-    use crate::base::time::Span;
 
     /// Slots of 100 ns.
     const fn every_100(begin: u64, by_blocks: bool) -> SlotTimes {
@@ -275,6 +321,9 @@ mod tests {
         slots.pass(Time::from_nanos(399), &up);
         up.insert(node(1));
         slots.on_declined(slot(5), node(1), Decline::HasShreds);
+        // Node 0 comes to slot 2, of its own, by a block of another; node 1 only to slot 3.
+        slots.on_head(node(0), slot(2));
+        slots.on_head(node(1), slot(3));
         made(&mut slots, 6, 1, &up);
         slots.on_declined(slot(7), node(1), Decline::Passed);
         slots.pass(Time::from_nanos(5_000), &up);
@@ -284,7 +333,7 @@ mod tests {
         assert_eq!(texts(&sink, "leader"), ["", "0", "0", "1", "1", "1", "1", "1"]);
         let outcomes = ["none", "made", "none", "none", "none", "declined", "made", "declined"];
         assert_eq!(texts(&sink, "outcome"), outcomes);
-        let reasons = ["", "", "", "leader_down", "", "has_shreds", "", "passed"];
+        let reasons = ["", "", "overtaken", "leader_down", "", "has_shreds", "", "passed"];
         assert_eq!(texts(&sink, "reason"), reasons);
         assert_eq!(texts(&sink, "blocks"), ["0", "2", "0", "0", "0", "0", "1", "0"]);
         assert_eq!(texts(&sink, "skipped"), ["0", "0", "1", "1", "1", "1", "0", "0"]);
@@ -296,8 +345,13 @@ mod tests {
             has_shreds: 1,
             unpropagated: 0,
             leader_down: 1,
-            unexplained: 2,
+            silent: 0,
+            overtaken: 1,
+            unexplained: 1,
             skip_rate_ppm: Some(666_666),
+            // Slot 1 has two blocks and none in the chain: five of six.
+            orphaned: Some(1),
+            chain_skip_rate_ppm: Some(833_333),
         };
         assert_eq!(summary, expected);
     }

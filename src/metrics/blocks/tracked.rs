@@ -64,6 +64,7 @@ const LAST: &[Column] = &[
     Column::new("rooted_67_ns", Unit::Nanoseconds, "Until 67 % of the stake had rooted it."),
     Column::new("slots_to_root", Unit::Count, SLOTS_TO_ROOT),
     Column::new("losing", Unit::Flag, LOSING),
+    Column::new("refused", Unit::Count, "How often a node refused it when it was whole."),
 ];
 
 const COVERAGE: &str = "Share of the nodes that were up when it was made that had it whole.";
@@ -73,8 +74,8 @@ const SENT: &str = "Messages in which its leader sent the shreds; empty before t
 const CANONICAL: &str = "Whether it is part of the chain that most stake builds on at the end; empty \
                          if that cannot be told, or if the row was written before the end.";
 
-const VOTES: &str = "Votes in it; this and all columns after it but `losing` are empty in a run \
-                     without votes. What validators think of a block they think of all that it \
+const VOTES: &str = "Votes in it; this and all columns after it but `losing` and `refused` are \
+                     empty in a run without votes. What validators think of a block they think of all that it \
                      stands on.";
 const DUPLICATE: &str = "Until validators with 50 % of the stake saw more than 52 % of it vote for \
                          the block.";
@@ -132,6 +133,7 @@ pub(super) struct Tracked {
     /// Messages and bytes that its leader sent; `None` until it has sent all.
     pub(super) sent: Option<(u32, u64)>,
     pub(super) expired: u64,
+    pub(super) refused: u64,
     /// What validators make of it; `None` in a run without votes.
     pub(super) confirmed: Option<Box<Confirmed>>,
 }
@@ -165,6 +167,7 @@ impl Tracked {
             hops_max: 0,
             sent: None,
             expired: 0,
+            refused: 0,
             confirmed: None,
         }
     }
@@ -220,6 +223,7 @@ impl Tracked {
         cells.push(standing.map(|standing| standing == Standing::Canonical).into());
         cells.extend(Confirmed::cells(self.confirmed.as_deref()));
         cells.push(standing.map(|standing| standing == Standing::Losing).into());
+        cells.push(self.refused.into());
         sink.row(&BLOCKS, &cells);
     }
 }

@@ -45,6 +45,7 @@ impl Leading {
         }
         let plot = desk.liar.as_deref_mut().map_or_else(Plot::default, |liar| liar.plot(ctx));
         if plot.silent {
+            ctx.observe(Fact::LeadDeclined { node, slot, reason: Decline::Silent });
             return None;
         }
         let (slot, spoil) = match plot.forgery {

@@ -7,10 +7,10 @@ use crate::protocol::content::mix;
 use crate::sim::body::{Bodies, BodyId};
 use crate::sim::protocol::Part;
 
-/// A request of Solana's style. A data shred is numbered with 16 bits: a block has no more than
-/// 65,536 shreds.
+/// Messages of this part. A data shred is numbered with 16 bits: a block has no more than 65,536
+/// shreds. The order is without meaning: it serves to find a request again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Request {
+pub enum Message {
     /// Asks for a data shred of a slot (`WindowIndex`).
     Window {
         /// The slot.
@@ -31,50 +31,6 @@ pub enum Request {
         /// The slot.
         slot: Slot,
     },
-}
-
-impl Request {
-    /// The slot it names.
-    #[must_use]
-    pub const fn slot(self) -> Slot {
-        match self {
-            Self::Window { slot, .. } | Self::Highest { slot, .. } | Self::Orphan { slot } => slot,
-        }
-    }
-
-    /// What it asks for.
-    #[must_use]
-    pub const fn kind(self) -> RepairKind {
-        match self {
-            Self::Window { .. } => RepairKind::Window,
-            Self::Highest { .. } => RepairKind::Highest,
-            Self::Orphan { .. } => RepairKind::Orphan,
-        }
-    }
-}
-
-/// Messages of this part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Message {
-    /// As [`Request::Window`].
-    Window {
-        /// The slot.
-        slot: Slot,
-        /// The shred's number.
-        index: u16,
-    },
-    /// As [`Request::Highest`].
-    Highest {
-        /// The slot.
-        slot: Slot,
-        /// The first number that is of use.
-        index: u16,
-    },
-    /// As [`Request::Orphan`].
-    Orphan {
-        /// The slot.
-        slot: Slot,
-    },
     /// Asks for chunks of a block (the classroom's style).
     Chunks(BodyId),
     /// A data shred in answer to a request.
@@ -88,16 +44,6 @@ pub enum Message {
 
 // What stands beside a message of twelve bytes in the enum of all messages has at most eight.
 const _: () = assert!(size_of::<Message>() <= 8 && align_of::<Message>() <= 4);
-
-impl From<Request> for Message {
-    fn from(request: Request) -> Self {
-        match request {
-            Request::Window { slot, index } => Self::Window { slot, index },
-            Request::Highest { slot, index } => Self::Highest { slot, index },
-            Request::Orphan { slot } => Self::Orphan { slot },
-        }
-    }
-}
 
 /// What a request of the classroom's style asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -134,6 +80,17 @@ impl Message {
     pub const ORPHAN_BYTES: u32 = 152;
     /// Bytes by which an answer is larger than the shred: the number of its request.
     pub const NONCE_BYTES: u32 = 4;
+
+    /// The slot that a request of Solana's style names, and what it asks for; `None` for others.
+    #[must_use]
+    pub const fn wanted(self) -> Option<(Slot, RepairKind)> {
+        match self {
+            Self::Window { slot, .. } => Some((slot, RepairKind::Window)),
+            Self::Highest { slot, .. } => Some((slot, RepairKind::Highest)),
+            Self::Orphan { slot } => Some((slot, RepairKind::Orphan)),
+            Self::Chunks(_) | Self::Answer { .. } => None,
+        }
+    }
 
     /// What the message is about.
     #[must_use]

@@ -1,9 +1,10 @@
 //! Protocol layer: the side of repair that answers: what a node has, within its budget. What it
 //! does not have is not answered at all.
 
-use super::message::{Body, Message, Request, answer_bytes};
+use super::message::{Body, Message, answer_bytes};
 use super::{Ctx, Settings, View};
 use crate::base::id::NodeId;
+use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::fact::{Fact, RepairRefusal};
 use crate::protocol::block::Block;
@@ -39,8 +40,9 @@ impl Server {
         let answers = match request {
             Message::Chunks(body) => chunks(view, ctx, body),
             _ if self.is_overloaded(settings, now) => return Err(RepairRefusal::Overload),
-            Message::Window { slot, index } => single(view, ctx, Request::Window { slot, index }),
-            Message::Highest { slot, index } => single(view, ctx, Request::Highest { slot, index }),
+            Message::Window { slot, .. } | Message::Highest { slot, .. } => {
+                single(view, ctx, slot, request)
+            }
             Message::Orphan { slot } => {
                 ancestors(view, ctx, slot, settings.config.ancestors as usize)
             }
@@ -98,32 +100,27 @@ pub(super) fn send(ctx: &mut impl Ctx, to: NodeId, answers: &[(BodyId, u16)]) {
 }
 
 /// The shred that a request for one gets: of the newest block of that slot that has it.
-fn single(view: &View<'_>, ctx: &impl Shelf<Block>, request: Request) -> Answers {
-    let versions = view.store.versions(request.slot());
+fn single(view: &View<'_>, ctx: &impl Shelf<Block>, slot: Slot, request: Message) -> Answers {
+    let versions = view.store.versions(slot);
     let answer = |body: BodyId| {
         let block = ctx.body(body);
         match request {
-            Request::Window { index, .. } => {
+            Message::Window { index, .. } => {
                 view.store.has_data(body, block, index.into()).then_some((body, index))
             }
-            Request::Highest { index, .. } => {
+            Message::Highest { index, .. } => {
                 let last = view.store.data_end(body, block).checked_sub(1)?;
                 let of_use = last >= u32::from(index) || last + 1 == block.shape.data();
                 of_use.then_some((body, last as u16))
             }
-            Request::Orphan { .. } => None,
+            _ => None,
         }
     };
     versions.filter_map(answer).take(1).collect()
 }
 
 /// The highest data shreds of a slot and of its ancestors, newest first.
-fn ancestors(
-    view: &View<'_>,
-    ctx: &impl Shelf<Block>,
-    slot: crate::base::slot::Slot,
-    most: usize,
-) -> Answers {
+fn ancestors(view: &View<'_>, ctx: &impl Shelf<Block>, slot: Slot, most: usize) -> Answers {
     let highest = |body: BodyId| {
         let last = view.store.data_end(body, ctx.body(body)).checked_sub(1)?;
         Some((body, last as u16))

@@ -6,10 +6,19 @@
 //! stand on them. As long as there are no votes, a block counts as voted on two slots after the
 //! node first heard of it: it takes its leader a slot to send it, and others some time to vote.
 //! Where votes would rank blocks, the lower slot goes first.
+//!
+//! Agave asks 21 peers for the hashes of a slot's ancestors (`ancestor_hashes_service.rs`) when its
+//! only copy of a slot is dead, or is another version than the one that was confirmed. No such
+//! requests are made here. A block that is dead is so for all nodes alike: what is wrong with it is
+//! part of it. Which version is confirmed a node learns from votes, more than 52 % of the stake
+//! (`consensus/duplicate.rs`); it then throws the other one away, takes in shreds of this one, and
+//! finds it as the missing parent of what stands on it, by `Orphan` and `WindowIndex`. Both name a
+//! slot; an answer with a version that the node does not take in is wasted, and another peer is
+//! asked after `repeat`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::message::Request;
+use super::message::Message;
 use super::survey::{Loose, Survey};
 use super::{Settings, View};
 use crate::base::time::{Span, Time};
@@ -22,7 +31,7 @@ use crate::sim::protocol::Shelf;
 #[derive(Clone, Debug)]
 pub(super) struct Solana {
     /// Requests that are not to be made again yet, and when they were made.
-    asked: BTreeMap<Request, Time>,
+    asked: BTreeMap<Message, Time>,
     /// When the node first heard of the blocks that are loose.
     noticed: BTreeMap<BlockId, Time>,
     /// Blocks that count as voted on and whose last shred is unknown.
@@ -110,7 +119,7 @@ impl Solana {
         view: &View<'_>,
         ctx: &impl Shelf<Block>,
         now: Time,
-    ) -> (Vec<Request>, Time) {
+    ) -> (Vec<Message>, Time) {
         self.looked = Some(now);
         let repeat = settings.config.repeat;
         self.asked.retain(|_, asked| *asked <= now && now.since(*asked) < repeat);
@@ -162,8 +171,8 @@ struct Look<'a, 'b> {
     survey: &'a Survey<'b>,
     /// From when on each block counts as voted on.
     voted: Vec<Time>,
-    asked: &'a mut BTreeMap<Request, Time>,
-    requests: Vec<Request>,
+    asked: &'a mut BTreeMap<Message, Time>,
+    requests: Vec<Message>,
     next: Time,
 }
 
@@ -187,7 +196,7 @@ enum Room {
 impl Look<'_, '_> {
     /// Makes a request that is allowed from a moment on, if that has come, the same was not made
     /// lately, and there is room.
-    fn offer(&mut self, request: Request, from: Time, room: &mut Room) {
+    fn offer(&mut self, request: Message, from: Time, room: &mut Room) {
         let again = |asked: &Time| asked.saturating_add(self.settings.config.repeat);
         let due = self.asked.get(&request).map_or(from, |asked| from.max(again(asked)));
         match room {
@@ -222,7 +231,7 @@ impl Look<'_, '_> {
             }
             if view.chain.link(parent).is_none() {
                 let from = self.voted(block);
-                self.offer(Request::Orphan { slot: block.slot }, from, &mut room);
+                self.offer(Message::Orphan { slot: block.slot }, from, &mut room);
             }
         }
     }
@@ -279,7 +288,7 @@ impl Look<'_, '_> {
             let from = if walked.asked.contains(&block.id) { from.max(later) } else { from };
             if room != Room::Passed {
                 let index = received(&block) as u16;
-                self.offer(Request::Highest { slot: block.slot, index }, from, &mut room);
+                self.offer(Message::Highest { slot: block.slot, index }, from, &mut room);
             }
         }
         endless
@@ -329,7 +338,7 @@ impl Look<'_, '_> {
                 }
                 gap = true;
                 let from = part.observed(set).saturating_add(delay);
-                self.offer(Request::Window { slot, index: index as u16 }, from, room);
+                self.offer(Message::Window { slot, index: index as u16 }, from, room);
                 if *room == Room::Passed {
                     return;
                 }
@@ -340,7 +349,7 @@ impl Look<'_, '_> {
                 0 => Time::ZERO,
                 _ => part.observed(u16::MAX).saturating_add(delay),
             };
-            self.offer(Request::Highest { slot, index: end as u16 }, from, room);
+            self.offer(Message::Highest { slot, index: end as u16 }, from, room);
         }
     }
 }
