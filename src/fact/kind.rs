@@ -257,11 +257,15 @@ pub enum Decline {
     HasShreds,
     /// Its own block before, upon which it would build, has not reached enough of the stake.
     Unpropagated,
+    /// It has lost its memory and rooted nothing since that lies after all that it may have
+    /// promised before.
+    NothingRooted,
 }
 
 impl Decline {
     /// All reasons in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Passed, Self::HasShreds, Self::Unpropagated];
+    pub const ALL: [Self; 4] =
+        [Self::Passed, Self::HasShreds, Self::Unpropagated, Self::NothingRooted];
 
     /// The name in tables.
     #[must_use]
@@ -270,6 +274,7 @@ impl Decline {
             Self::Passed => "passed",
             Self::HasShreds => "has_shreds",
             Self::Unpropagated => "unpropagated",
+            Self::NothingRooted => "nothing_rooted",
         }
     }
 }

@@ -50,6 +50,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         (slots.passed, "chain already past"),
         (slots.has_shreds, "shreds of the slot already there"),
         (slots.unpropagated, "leader's last block not far enough"),
+        (slots.nothing_rooted, "leader without memory has rooted nothing yet"),
         (slots.unexplained, "no reason known"),
     ];
     let told: Vec<String> = reasons

@@ -30,8 +30,10 @@ pub static SLOTS: TableSpec = TableSpec {
 const OUTCOME: &str = "`made`: its leader made a block; `declined`: the leader could have and did \
                        not; `none`: neither.";
 const REASON: &str = "Why no block was made. `passed`: the leader's chain had reached that slot; \
-                      `has_shreds`: the leader had shreds of a block of that slot; `leader_down`: \
-                      the leader was down when the slot was to begin, with `slots.start = \"poh\"` \
+                      `has_shreds`: the leader had shreds of a block of that slot; \
+                      `unpropagated`: its block before had not reached enough of the stake; \
+                      `nothing_rooted`: it had lost its memory and rooted nothing new since; \
+                      `leader_down`: the leader was down when the slot was to begin, with `slots.start = \"poh\"` \
                       reckoned from the latest block of a slot before. Empty otherwise.";
 const SKIPPED: &str = "Whether somebody was to lead it, nobody did, and a block of a later slot was \
                        made.";
@@ -54,6 +56,8 @@ pub struct SlotsSummary {
     pub has_shreds: u64,
     /// Skipped because the leader's block before had not reached enough of the stake.
     pub unpropagated: u64,
+    /// Skipped because the leader had lost its memory and rooted nothing new since.
+    pub nothing_rooted: u64,
     /// Skipped because the leader was down when the slot was to begin.
     pub leader_down: u64,
     /// Skipped for no reason that is known.
@@ -227,6 +231,7 @@ impl SlotsSummary {
                 (Some(Decline::Passed), _) => self.passed += 1,
                 (Some(Decline::HasShreds), _) => self.has_shreds += 1,
                 (Some(Decline::Unpropagated), _) => self.unpropagated += 1,
+                (Some(Decline::NothingRooted), _) => self.nothing_rooted += 1,
                 (None, true) => self.leader_down += 1,
                 (None, false) => self.unexplained += 1,
             }
@@ -295,6 +300,7 @@ mod tests {
             passed: 0,
             has_shreds: 1,
             unpropagated: 0,
+            nothing_rooted: 0,
             leader_down: 1,
             unexplained: 2,
             skip_rate_ppm: Some(666_666),

@@ -260,6 +260,7 @@ fn slots_and_heads_tell_of_a_fork_a_decline_and_a_crash() {
         passed: 1,
         has_shreds: 0,
         unpropagated: 0,
+        nothing_rooted: 0,
         leader_down: 1,
         unexplained: 0,
         skip_rate_ppm: Some(500_000),
