@@ -280,7 +280,12 @@ impl Blocks {
         let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
         if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
             self.on_duplicate(cluster, contacts, ctx, (slot, leader));
-            if !self.consensus.as_ref().is_some_and(|consensus| consensus.prefers(slot, id)) {
+            let chain = self.leading.chain();
+            if !self
+                .consensus
+                .as_ref()
+                .is_some_and(|consensus| consensus.prefers(slot, id) || consensus.awaits(chain, id))
+            {
                 return false;
             }
         }
@@ -572,7 +577,7 @@ impl Blocks {
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(consensus) = &mut self.consensus {
-            consensus.on_crash(memory);
+            consensus.on_crash(memory, self.settings.newest_slot(ctx.now()));
         }
         if let Some(repair) = &mut self.repair {
             repair.on_crash();
