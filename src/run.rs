@@ -182,8 +182,7 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
             .with_roles(&roles, &cluster, node)
     });
-    let links = &plan.simulation.network.links;
-    Validator::settle(&mut nodes, &mut cluster, |from, to| links.profile(from, to).typical());
+    Validator::settle(&mut nodes, &mut cluster, plan.simulation.network.links.typical());
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
 

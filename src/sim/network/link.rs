@@ -73,8 +73,7 @@ impl Profile {
     }
     /// How long a message typically takes: means of latency and jitter. Zero for a latency that is a
     /// function of the message.
-    #[must_use]
-    pub fn typical(&self) -> Span {
+    fn typical(&self) -> Span {
         let base = match &self.latency {
             Latency::Constant(span) => *span,
             Latency::PerLink(drawn) | Latency::PerMessage(drawn) => drawn.mean(),
@@ -132,11 +131,22 @@ impl LinkTable {
         &self.profiles
     }
 
+    /// How long a message typically takes from one node to another: see [`Profile::typical`].
+    pub fn typical(&self) -> impl Fn(NodeId, NodeId) -> Span + '_ {
+        let of_profile: Vec<Span> = self.profiles.iter().map(Profile::typical).collect();
+        move |from, to| of_profile[self.place(from, to)]
+    }
+
     /// The profile of a directed pair.
     #[inline(always)]
     #[must_use]
     pub fn profile(&self, from: NodeId, to: NodeId) -> &Profile {
+        &self.profiles[self.place(from, to)]
+    }
+
+    #[inline(always)]
+    fn place(&self, from: NodeId, to: NodeId) -> usize {
         let row = usize::from(self.class_of[from]) * self.classes;
-        &self.profiles[self.profile_of[row + usize::from(self.class_of[to])] as usize]
+        self.profile_of[row + usize::from(self.class_of[to])] as usize
     }
 }
