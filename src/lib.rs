@@ -149,7 +149,7 @@
 //! use headwater::sim::protocol::{Local, Mail, Memory, Outbox, Payload, Protocol};
 //! use headwater::sim::{Injection, Simulation, SimulationPlan};
 //!
-//! #[derive(Clone, Copy)]
+//! #[derive(Clone, Copy, PartialEq)]
 //! struct Token { steps_left: u32 }
 //!
 //! impl Payload<()> for Token {

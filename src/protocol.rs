@@ -48,7 +48,7 @@ use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use self::vote::VoteId;
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
@@ -139,6 +139,20 @@ impl Validator {
     #[must_use]
     pub const fn known_peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// Brings the gossip of all nodes to the state that it settles into, if the scenario says that
+    /// the cluster has run before. `latency` is how long a message typically takes from one to
+    /// another.
+    pub fn settle(
+        nodes: &mut NodeMap<Self>,
+        cluster: &mut Cluster,
+        latency: impl Fn(NodeId, NodeId) -> Span,
+    ) {
+        let Some(shared) = &mut cluster.crds else { return };
+        let mut crds: Vec<&mut Crds> =
+            nodes.values_mut().filter_map(|node| node.crds.as_deref_mut()).collect();
+        Crds::settle(&mut crds, shared, latency);
     }
 
     /// The overlay's peers become the node's peers, and it tells them so.
@@ -266,8 +280,9 @@ impl Protocol for Validator {
                 if let Some(blocks) = &mut self.blocks {
                     let contacts =
                         contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
-                    blocks.on_turbine(cluster, contacts, ctx, message);
-                    self.publish(cluster, ctx);
+                    if blocks.on_turbine(cluster, contacts, ctx, message) {
+                        self.publish(cluster, ctx);
+                    }
                 }
             }
             Message::Forward(message) => {
@@ -296,6 +311,21 @@ impl Protocol for Validator {
         }
         if let Some(discovery) = &mut self.discovery {
             discovery.heard(&mut self.peers, ctx, from);
+        }
+    }
+
+    #[inline]
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, me: NodeId, of: &Message) -> u64 {
+        match *of {
+            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
+                let shred = (block, Block::unwrap(bodies.body(block)), at);
+                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, me, shred))
+            }
+            Message::Crds(message) => {
+                self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
+            }
+            Message::Rumor(_) => self.rumors.touch(),
+            _ => 0,
         }
     }
 

@@ -171,9 +171,9 @@ pub fn build<S: RowSink, L: Observer>(plan: &Plan, sink: S, listener: L) -> Worl
 
 /// The same with nobody else who listens.
 pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator, Workload, O> {
-    let cluster = cluster(plan);
+    let mut cluster = cluster(plan);
     let roles = plan.roles();
-    let nodes = NodeMap::build(plan.population.count(), |node| {
+    let mut nodes = NodeMap::build(plan.population.count(), |node| {
         let initial = if plan.overlay.complete {
             crate::protocol::peers::Peers::everyone(node, plan.overlay.nodes)
         } else {
@@ -182,6 +182,8 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
         Validator::new(&plan.validators, &cluster, node, initial, plan.connects[node])
             .with_roles(&roles, &cluster, node)
     });
+    let links = &plan.simulation.network.links;
+    Validator::settle(&mut nodes, &mut cluster, |from, to| links.profile(from, to).typical());
     Simulation::new(plan.simulation.clone(), nodes, cluster, plan.workload(), observer)
 }
 

@@ -1,5 +1,5 @@
 //! Random disasters: over many seeds of the shipped scenario, with less than a third of the stake
-//! away at a time, no invariant is broken, and after the heal everybody roots on.
+//! away, lying or without memory, no invariant is broken, and after the heal everybody roots on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,10 @@ use crate::support::shipped;
 struct Roots {
     made: BTreeMap<u64, Time>,
     of: NodeMap<Time>,
+    /// Whether each adversary has done something.
+    acted: Vec<bool>,
+    /// How often a node lost its memory.
+    forgot: u32,
 }
 
 impl Observer for Roots {
@@ -27,6 +31,8 @@ impl Observer for Roots {
                 self.made.insert(block, at);
             }
             Fact::Rooted { node, block, .. } => self.of[node] = self.made[&block],
+            Fact::Lied { adversary, .. } => self.acted[adversary as usize] = true,
+            Fact::NodeDown { forgets: true, .. } => self.forgot += 1,
             _ => {}
         }
     }
@@ -36,49 +42,107 @@ impl Observer for Roots {
     fn on_sample(&mut self, _: Time, _: &World, _: &dyn Census) {}
 }
 
-/// What is wrong with a run, if anything: an invariant was broken, or somebody did not root a block
-/// that was made after the heal.
-fn complaint(plan: &Plan) -> Option<String> {
+/// What came of a run.
+struct Told {
+    /// What is wrong with it, if anything: an invariant was broken, or somebody did not root a
+    /// block that was made after the heal.
+    complaint: Option<String>,
+    acted: Vec<bool>,
+    forgot: u32,
+}
+
+fn complaint(plan: &Plan) -> Told {
     let healed = Time::ZERO + plan.scenario.heal_at.expect("a heal");
     let nodes = plan.population.count();
-    let roots = Roots { made: BTreeMap::new(), of: NodeMap::filled(nodes, Time::ZERO) };
+    let of = NodeMap::filled(nodes, Time::ZERO);
+    let acted = vec![false; plan.adversaries.len()];
+    let roots = Roots { made: BTreeMap::new(), of, acted, forgot: 0 };
     let mut world = build(plan, MemorySink::new(), roots);
     let advance = world.advance(plan.end, u64::MAX).expect("few events");
     let Both(Both(_, watch), roots) = world.observer();
     let watch = watch.as_ref().expect("watched by default");
-    if let Some(violation) = watch.violation() {
-        return Some(format!("{} at {}", violation.what, violation.at));
-    }
-    assert_eq!((advance, watch.unknown()), (Advance::Reached, 0));
-    let stuck = NodeId::all(nodes).filter(|node| roots.of[*node] <= healed);
-    let stuck: Vec<NodeId> = stuck.collect();
-    (!stuck.is_empty()).then(|| format!("nodes {stuck:?} did not root on after the heal"))
+    let complaint = if let Some(violation) = watch.violation() {
+        Some(format!("{} at {}", violation.what, violation.at))
+    } else {
+        assert_eq!((advance, watch.unknown()), (Advance::Reached, 0), "seed {:?}", plan.seed);
+        let stuck = NodeId::all(nodes).filter(|node| roots.of[*node] <= healed);
+        let stuck: Vec<NodeId> = stuck.collect();
+        let line = || format!("nodes {stuck:?} did not root on after the heal");
+        (!stuck.is_empty()).then(line)
+    };
+    Told { complaint, acted: roots.acted.clone(), forgot: roots.forgot }
 }
 
-/// The seeds among `0..count` that something is wrong with, each with the command that shows it.
-fn failing(count: u64) -> Vec<String> {
+/// What is drawn for a seed: up to three adversaries, and for every other one nodes that lose their
+/// memory too. Whoever lies or forgets counts as away for the whole run: all less than a third.
+fn sets(seed: u64) -> Vec<String> {
+    let mut sets = vec![format!("seed={seed}"), format!("chaos.adversaries={}", seed % 4)];
+    if seed % 8 >= 4 {
+        sets.push(format!("chaos.kinds={KINDS}"));
+    }
+    sets
+}
+
+/// The usual faults, fewer of them those that take nodes away, and loss of memory.
+const KINDS: &str = "[\"amnesia\", \"crash\", \"partition\", \"one-way\", \"loss\", \"delay\"]";
+
+/// The command that shows a run again.
+fn command(sets: &[String]) -> String {
+    let sets: Vec<String> = sets.iter().map(|set| format!(" --set '{set}'")).collect();
+    format!("headwater run chaos{}", sets.concat())
+}
+
+/// What the runs of many seeds came to: those that something is wrong with, each with the command
+/// that shows it, and how often each kind of adversary came to act.
+#[derive(Default)]
+struct Swarm {
+    failed: Vec<String>,
+    lies: BTreeMap<&'static str, u32>,
+    forgot: u32,
+}
+
+fn swarm(count: u64) -> Swarm {
     let next = AtomicU64::new(0);
     let work = || {
-        let mut failed = Vec::new();
+        let mut swarm = Swarm::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= count {
-                return failed;
+                return swarm;
             }
-            let plan = shipped("chaos", &[&format!("seed={seed}")]);
-            let line = |why| format!("headwater run chaos --seed {seed}   # {why}");
-            failed.extend(complaint(&plan).map(line));
+            let sets = sets(seed);
+            let plan = shipped("chaos", &sets.iter().map(String::as_str).collect::<Vec<_>>());
+            let told = complaint(&plan);
+            let line = |why| format!("{}   # {why}", command(&sets));
+            swarm.failed.extend(told.complaint.map(line));
+            for (place, adversary) in plan.adversaries.iter().enumerate() {
+                *swarm.lies.entry(adversary.kind).or_default() += u32::from(told.acted[place]);
+            }
+            swarm.forgot += told.forgot;
         }
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        let all = threads.into_iter().flat_map(|thread| thread.join().expect("no panic"));
-        all.collect()
+        let mut all = Swarm::default();
+        for thread in threads {
+            let part = thread.join().expect("no panic");
+            all.failed.extend(part.failed);
+            part.lies
+                .into_iter()
+                .for_each(|(kind, acts)| *all.lies.entry(kind).or_default() += acts);
+            all.forgot += part.forgot;
+        }
+        all
     })
 }
 
 #[test]
-fn two_hundred_random_disasters_break_no_invariant_and_end_in_agreement() {
-    let failed = failing(200);
+fn two_hundred_random_disasters_with_liars_break_no_invariant_and_end_in_agreement() {
+    let swarm = swarm(200);
+    let failed = swarm.failed;
     assert!(failed.is_empty(), "{} of 200 seeds fail:\n{}", failed.len(), failed.join("\n"));
+    // Some 300 adversaries of nine kinds: 33 of each; some of them never have a chance to act.
+    assert_eq!(swarm.lies.len(), 9, "{:?}", swarm.lies);
+    assert!(swarm.lies.values().all(|acted| *acted >= 10), "{:?}", swarm.lies);
+    assert!(swarm.forgot >= 50, "{} nodes lost their memory", swarm.forgot);
 }

@@ -15,7 +15,7 @@ use headwater::sim::{Injection, Simulation, SimulationPlan};
 /// Notes what its clock shows, at first and every 10 ms.
 struct Ticker(Vec<u64>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Nothing;
 
 impl Payload<()> for Nothing {

@@ -179,3 +179,42 @@ fn no_convergence_where_34_percent_vote_on_both_sides_of_a_cut() {
         assert_eq!(roots.count(), 0, "seed {seed}");
     }
 }
+
+/// A node that comes back without its memory knows none of its promises: it says nothing until it
+/// has rooted a block that it cannot have voted for, and is one of them again then.
+#[test]
+fn convergence_of_a_node_without_memory() {
+    for seed in SEEDS {
+        let world = World::from_scenario("chaos").seed(seed).set("chaos.count=0");
+        let mut world = world.set("duration=80s").build().expect("a world");
+        let node = NodeId::new(3);
+        world.run_until("20s").expect("a run");
+        world.crash_and_forget(node).expect("it is up");
+        world.run_until("24s").expect("a run");
+        world.restart(node).expect("it is down");
+        world.run_to_end().expect("a run");
+        let back = seconds(20);
+        let after = world.facts().iter().filter(|(at, _)| *at >= back).map(|(_, fact)| fact);
+        // By 20 s slot 51 may have begun: 50 slots of 400 ms after slot 1.
+        let newest = Slot::new(51);
+        let mut rooted = false;
+        let (mut voted, mut led) = (0, 0);
+        for fact in after {
+            match *fact {
+                Fact::Rooted { node: who, slot, .. } if who == node => rooted |= slot > newest,
+                Fact::VoteCast { node: who, slot, .. } if who == node => {
+                    assert!(rooted && slot > newest, "seed {seed}: a vote for slot {slot}");
+                    voted += 1;
+                }
+                Fact::BlockMade { node: who, slot, .. } if who == node => {
+                    assert!(rooted && slot > newest, "seed {seed}: a block for slot {slot}");
+                    led += 1;
+                }
+                _ => {}
+            }
+        }
+        // Slot 52 is rooted when 32 blocks lie upon it, at some 34 s; a block comes every 0.4 s.
+        assert!(voted > 60 && led > 0, "seed {seed}: {voted} votes, {led} blocks");
+        assert_healthy(&world, "a node without memory", seed);
+    }
+}

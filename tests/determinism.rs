@@ -11,7 +11,7 @@ use headwater::run::{Finished, Go, build, run};
 use headwater::scenario::plan::Plan;
 use headwater::scenario::shipped::SCENARIOS;
 
-use crate::support::{blessing, golden, ran_plan, shipped};
+use crate::support::{blessing, golden, part_of, ran_plan, shipped};
 
 /// Seed and prefix of the golden run of each scenario: whole, or as much as a test can take.
 const PREFIXES: &[(&str, &str)] =
@@ -19,9 +19,10 @@ const PREFIXES: &[(&str, &str)] =
 
 fn golden_plan(name: &str, seed: u64) -> Plan {
     let prefix = PREFIXES.iter().find(|(scenario, _)| *scenario == name);
+    let prefix = part_of(name).or(prefix.map(|(_, duration)| *duration));
     let seed = format!("seed={seed}");
     match prefix {
-        Some((_, duration)) => shipped(name, &[&seed, &format!("duration={duration}")]),
+        Some(duration) => shipped(name, &[&seed, &format!("duration={duration}")]),
         None => shipped(name, &[&seed]),
     }
 }

@@ -32,6 +32,24 @@ pub(crate) fn plan_of_file(path: &Path) -> Plan {
     resolve(&Source::load(path).expect("a scenario file"), &[])
 }
 
+/// Shipped scenarios that are too large for a test to run whole, with the part of them that it
+/// runs: the first shreds and gossip messages, many of them still on their way.
+const LARGE: &[(&str, &str)] =
+    &[("mainnet-dissemination", "60ms"), ("mainnet", "50ms"), ("w3", "500ms")];
+
+/// How much of a shipped scenario tests run, if not the whole.
+pub(crate) fn part_of(name: &str) -> Option<&'static str> {
+    LARGE.iter().find(|(large, _)| *large == name).map(|(_, duration)| *duration)
+}
+
+/// A shipped scenario, resolved: of a large one the part that tests run.
+pub(crate) fn shipped_part(name: &str) -> Plan {
+    match part_of(name) {
+        Some(duration) => shipped(name, &[&format!("duration={duration}")]),
+        None => shipped(name, &[]),
+    }
+}
+
 fn resolve(source: &Source, overrides: &[&str]) -> Plan {
     let overrides: Vec<Override> =
         overrides.iter().map(|text| Override::parse(text).expect("an override")).collect();

@@ -73,6 +73,8 @@ pub enum Purpose {
     Adversary = 26,
     /// The faults of `[chaos]`, a stream for each of them.
     Chaos = 27,
+    /// The adversaries of `[chaos]`, a stream for each of them.
+    ChaosAdversaries = 28,
 }
 
 /// Format number of the streams; raising it moves every draw of every run.

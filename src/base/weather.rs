@@ -32,14 +32,38 @@ impl Weather {
         self.draw_pair(from, to, kind, serial).0
     }
 
+    /// The same for a row of messages of one sender, given as receiver, kind and serial; several at
+    /// a time, because each alone is a long chain of multiplications. `into` is cleared first.
+    #[inline]
+    pub fn draw_row(self, from: NodeId, row: &[(NodeId, u8, u64)], into: &mut Vec<u64>) {
+        into.clear();
+        into.resize(row.len(), 0);
+        let (lanes, rest) = row.as_chunks::<LANES>();
+        let (into_lanes, into_rest) = into.as_chunks_mut::<LANES>();
+        for (lane, into) in lanes.iter().zip(into_lanes) {
+            debug_assert!(lane.iter().all(|(_, _, serial)| serial >> SERIAL_BITS == 0));
+            let counters = [
+                [from.number(); LANES],
+                lane.map(|(to, ..)| to.number()),
+                lane.map(|(_, _, serial)| serial as u32),
+                lane.map(|(_, kind, serial)| last_word(kind, serial)),
+            ];
+            let [low, high] = philox_row(counters, self.key);
+            *into = std::array::from_fn(|at| u64::from(high[at]) << 32 | u64::from(low[at]));
+        }
+        for ((to, kind, serial), into) in rest.iter().zip(into_rest) {
+            *into = self.draw(from, *to, *kind, *serial);
+        }
+    }
+
     /// Twice 64 independent uniform bits for one message: the first is that of [`Self::draw`], the
     /// second is made of words 2 and 3 of the same block and comes for free.
     #[inline]
     #[must_use]
     pub fn draw_pair(self, from: NodeId, to: NodeId, kind: u8, serial: u64) -> (u64, u64) {
         debug_assert!(serial >> SERIAL_BITS == 0, "a serial has at most 56 bits");
-        let last = u32::from(kind) << 24 | (serial >> 32) as u32 & 0x00FF_FFFF;
-        let block = philox([from.number(), to.number(), serial as u32, last], self.key);
+        let counter = [from.number(), to.number(), serial as u32, last_word(kind, serial)];
+        let block = philox(counter, self.key);
         let join = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
         (join(block[0], block[1]), join(block[2], block[3]))
     }
@@ -74,6 +98,33 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// The fourth word of a message's counter.
+const fn last_word(kind: u8, serial: u64) -> u32 {
+    (kind as u32) << 24 | (serial >> 32) as u32 & 0x00FF_FFFF
+}
+
+/// How many blocks are worked out side by side: as many 64-bit products as fill the vectors of an
+/// ordinary core.
+const LANES: usize = 8;
+
+/// The first two words of [`philox`] of so many counters.
+#[inline]
+fn philox_row(mut counters: [[u32; LANES]; 4], mut key: [u32; 2]) -> [[u32; LANES]; 2] {
+    for _ in 0..ROUNDS {
+        let [a, b, c, d] = counters;
+        let left = a.map(|word| MULTIPLIERS[0] * u64::from(word));
+        let right = c.map(|word| MULTIPLIERS[1] * u64::from(word));
+        counters = [
+            std::array::from_fn(|at| (right[at] >> 32) as u32 ^ b[at] ^ key[0]),
+            right.map(|product| product as u32),
+            std::array::from_fn(|at| (left[at] >> 32) as u32 ^ d[at] ^ key[1]),
+            left.map(|product| product as u32),
+        ];
+        key = [key[0].wrapping_add(INCREMENTS[0]), key[1].wrapping_add(INCREMENTS[1])];
+    }
+    [counters[0], counters[1]]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +156,23 @@ mod tests {
         let pair = weather.draw_pair(from, to, 5, 0x00ab_cdef_1234_5678);
         assert_eq!(pair, (0xd0e9_445b_b0d8_d9d2, 0x088b_347b_f7b6_82f8));
         assert_eq!(weather.draw(from, to, 5, 0x00ab_cdef_1234_5678), pair.0);
+    }
+
+    #[test]
+    fn a_row_has_the_weather_of_its_messages() {
+        let weather = Weather::new(Seed(42), Purpose::Jitter);
+        let message = |place: u32| {
+            let serial = u64::from(place) << 30 | 1 << 55 | 3;
+            (NodeId::new(place * 7), (place % 3) as u8, serial)
+        };
+        let (from, row) = (NodeId::new(5), (0..21).map(message).collect::<Vec<_>>());
+        let mut drawn = Vec::new();
+        for length in 0..=row.len() {
+            weather.draw_row(from, &row[..length], &mut drawn);
+            let each = row[..length].iter();
+            let each = each.map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
+            assert_eq!(drawn, each.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn block_text(fact: &Fact, leader: Option<NodeId>) -> Option<(NodeId, String)> {
                 Decline::HasShreds => "it has shreds of a block of it",
                 Decline::Unpropagated => "its block before has not reached enough of the stake",
                 Decline::Silent => "it is silent against the rules",
+                Decline::NothingRooted => "it has lost its memory and rooted nothing new since",
             };
             (node, format!("node {node} does not lead slot {slot}: {why}"))
         }

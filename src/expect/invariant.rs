@@ -4,7 +4,7 @@
 
 use super::Outcome;
 use super::record::Record;
-use crate::base::time::Span;
+use crate::base::time::Time;
 use crate::metrics::catalogue::Found;
 use crate::results::ResultsError;
 
@@ -190,7 +190,7 @@ fn transactions(record: &Record<'_>) -> Result<Finding, ResultsError> {
 
 fn agreement(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let of = |key| record.of_verdict(key);
-    let time = |nanos: u64| Span::from_nanos(nanos);
+    let time = |nanos: u64| Time::from_nanos(nanos);
     let failure = match record.consensus() {
         Some("conflicting_roots") => {
             let (at, node, slot) = (time(of("at_ns")), of("node"), of("slot"));
@@ -206,7 +206,7 @@ fn agreement(record: &Record<'_>) -> Result<Finding, ResultsError> {
 }
 
 fn liveness(record: &Record<'_>) -> Result<Finding, ResultsError> {
-    let since = Span::from_nanos(record.of_verdict("since_ns"));
+    let since = Time::from_nanos(record.of_verdict("since_ns"));
     let stands_still = record.consensus() == Some("no_progress");
     Ok(Finding::unless(!stands_still, format!("nothing new was confirmed since {since}")))
 }

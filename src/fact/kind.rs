@@ -259,11 +259,20 @@ pub enum Decline {
     Unpropagated,
     /// It is silent against the rules.
     Silent,
+    /// It has lost its memory and rooted nothing since that lies after all that it may have
+    /// promised before.
+    NothingRooted,
 }
 
 impl Decline {
     /// All reasons in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Passed, Self::HasShreds, Self::Unpropagated, Self::Silent];
+    pub const ALL: [Self; 5] = [
+        Self::Passed,
+        Self::HasShreds,
+        Self::Unpropagated,
+        Self::Silent,
+        Self::NothingRooted,
+    ];
 
     /// The name in tables.
     #[must_use]
@@ -273,6 +282,7 @@ impl Decline {
             Self::HasShreds => "has_shreds",
             Self::Unpropagated => "unpropagated",
             Self::Silent => "silent",
+            Self::NothingRooted => "nothing_rooted",
         }
     }
 }

@@ -195,6 +195,8 @@ impl Consensus {
             }
         }
         if forgets {
+            // What it promised before binds nobody any more.
+            self.honest.remove(node);
             self.seats[node] = Seat::default();
         }
     }

@@ -62,6 +62,15 @@ impl Settings {
     }
 }
 
+/// What came of a shred.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// The node did not have it.
+    fresh: bool,
+    /// It opened a block, completed one or proved something: the node may have voted.
+    decisive: bool,
+}
+
 /// One node's parts that have to do with blocks.
 pub struct Blocks {
     store: Blockstore,
@@ -149,7 +158,14 @@ impl Blocks {
         }
     }
 
-    /// A message of block propagation arrived.
+    /// Reads what a shred will need; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self, cluster: &Cluster, me: NodeId, shred: (BodyId, &Block, ShredAt)) -> u64 {
+        Turbine::touch(cluster.trees.as_ref(), &self.store, me, shred)
+    }
+
+    /// A message of block propagation arrived. True if the node may have something to publish now.
     #[inline]
     pub fn on_turbine(
         &mut self,
@@ -157,20 +173,22 @@ impl Blocks {
         contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         message: turbine::Message,
-    ) {
+    ) -> bool {
         match message {
             turbine::Message::Shred { block, at, hops } => {
-                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(hops), hops);
+                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(hops), hops)
             }
             turbine::Message::Again { block, at } => {
-                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(0), 0);
+                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(0), 0)
             }
             turbine::Message::Proposal { block } => {
                 if self.store.knows(block) || self.open(cluster, contacts, ctx, block) {
                     self.turbine.on_proposal(&mut self.store, block);
                 }
+                return true;
             }
         }
+        .decisive
     }
 
     /// A message of repair arrived.
@@ -195,12 +213,12 @@ impl Blocks {
         let answer = repair.on_message(&view, ctx, from, message, leads, keeps);
         let Some((body, index)) = answer else { return };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
-        let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0);
+        let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0).fresh;
         let node = ctx.me();
         ctx.observe(Fact::RepairAnswered { node, fresh });
     }
 
-    /// A shred came in; a block that it completes joins the chain. True if it is new to the node.
+    /// A shred came in; a block that it completes joins the chain.
     #[inline]
     fn receive(
         &mut self,
@@ -210,20 +228,23 @@ impl Blocks {
         (body, at): (BodyId, ShredAt),
         path: Path,
         hops: u8,
-    ) -> bool {
+    ) -> Taken {
         let peers = contacts.peers;
         let places = (&mut *cluster, &mut self.store, peers);
         let (received, opened) = match self.turbine.receive(places, ctx, (body, at), path, hops) {
             Some(received) => (received, false),
-            None if !self.open(cluster, contacts, ctx, body) => return false,
+            None if !self.open(cluster, contacts, ctx, body) => {
+                return Taken { fresh: false, decisive: true };
+            }
             None => {
                 let places = (&mut *cluster, &mut self.store, peers);
                 let received = self.turbine.receive(places, ctx, (body, at), path, hops);
                 (received.unwrap_or(Received::DUPLICATE), true)
             }
         };
+        let taken = Taken { fresh: received.fresh, decisive: opened || received.whole };
         if !received.fresh {
-            return false;
+            return taken;
         }
         if received.whole {
             self.on_whole(cluster, contacts, ctx, body);
@@ -232,7 +253,7 @@ impl Blocks {
             let view = view(&self.store, &self.leading, peers);
             repair.on_shred(&view, ctx, body, &received, opened);
         }
-        true
+        taken
     }
 
     /// The first that the node hears of a block: makes room for it, unless it has been in the chain
@@ -259,7 +280,12 @@ impl Blocks {
         let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
         if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
             self.on_duplicate(cluster, contacts, ctx, (slot, leader));
-            if !self.consensus.as_ref().is_some_and(|consensus| consensus.prefers(slot, id)) {
+            let chain = self.leading.chain();
+            if !self
+                .consensus
+                .as_ref()
+                .is_some_and(|consensus| consensus.prefers(slot, id) || consensus.awaits(chain, id))
+            {
                 return false;
             }
         }
@@ -551,7 +577,7 @@ impl Blocks {
         self.forward.on_crash(ctx);
         self.leading.on_crash(ctx, memory);
         if let Some(consensus) = &mut self.consensus {
-            consensus.on_crash(memory);
+            consensus.on_crash(memory, self.settings.newest_slot(ctx.now()));
         }
         if let Some(repair) = &mut self.repair {
             repair.on_crash();

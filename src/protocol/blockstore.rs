@@ -206,6 +206,14 @@ impl Blockstore {
         Some(received)
     }
 
+    /// Reads what a shred will need; the answer means nothing.
+    #[inline]
+    pub fn touch(&self, body: BodyId, at: ShredAt) -> u64 {
+        let entry = self.entries.iter().rev().find(|entry| entry.body == body);
+        let part = entry.and_then(|entry| self.parts.get(entry.part as usize));
+        part.map_or(0, |part| part.touch(at))
+    }
+
     /// What is counted of a block that is not settled.
     #[must_use]
     pub fn tally(&self, body: BodyId) -> Option<(Time, Tally)> {

@@ -93,6 +93,9 @@ pub struct Consensus {
     resent: Option<BlockId>,
     /// It would leave its fork if more stake were locked out of it.
     stuck: bool,
+    /// The node has lost its memory: it neither votes nor leads before it has rooted a block after
+    /// this slot.
+    waiting: Option<Slot>,
     /// An alarm is set to look at votes that came by gossip.
     polling: bool,
     /// What it said last about not voting.
@@ -126,6 +129,7 @@ impl Consensus {
             complete: Complete::default(),
             resent: None,
             stuck: false,
+            waiting: None,
             polling: false,
             told: None,
             sent: (Time::ZERO, 0),
@@ -159,16 +163,28 @@ impl Consensus {
         self.released.drain(..)
     }
 
-    /// The node crashed. A tower that is lost with the rest may contradict what it said before.
-    pub fn on_crash(&mut self, memory: Memory) {
+    /// The node crashed. Without its memory it does not know what it has promised. It follows the
+    /// others then, with a tower that nobody hears of, until that roots a block after `newest`, the
+    /// highest slot that it can have voted for: what it voted for before is rooted then, or lost.
+    /// (Agave keeps leaders waiting for a new root after a start, and validators without a tower
+    /// can be told to wait with votes.)
+    ///
+    /// With a third of the stake without memory nothing is rooted, and nobody comes back.
+    pub fn on_crash(&mut self, memory: Memory, newest: Slot) {
         self.polling = false;
         self.published.clear();
         if memory == Memory::Lost {
             let nodes = self.heard.0.len();
             if let Some(fresh) = Self::new(self.config, nodes) {
-                *self = fresh;
+                *self = Self { waiting: Some(newest), ..fresh };
             }
         }
+    }
+
+    /// Whether the node neither votes nor leads because it does not know what it has promised.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Blocks have joined the chain, parents first: their votes count. Returns the block to build
@@ -215,6 +231,7 @@ impl Consensus {
         for (block, stake) in self.moves.come.drain(..) {
             desk.chain.support(block, stake);
         }
+        self.choose_by_blocks(desk, ctx, link);
         self.learn_finalized(desk, ctx, link);
     }
 
@@ -342,6 +359,7 @@ impl Consensus {
         self.released.extend(desk.chain.root_at(block));
         self.tallies.forget(link.slot());
         self.duplicates.forget(link.slot());
+        self.waiting = self.waiting.filter(|newest| link.slot() <= *newest);
         ctx.observe(Fact::Rooted { node: ctx.me(), slot: link.slot(), block: block.0 });
     }
 }

@@ -18,6 +18,7 @@ mod roster;
 mod shared;
 mod store;
 mod value;
+mod warm;
 
 pub use self::config::Config;
 pub use self::message::{Body, Labels, Message, Request, Timer};
@@ -38,8 +39,8 @@ use crate::base::time::{Span, Time};
 use crate::fact::{Fact, ValueKind};
 use crate::protocol::gossip::Phase;
 use crate::protocol::peers::Peers;
-use crate::sim::body::BodyId;
-use crate::sim::protocol::{Alarm, Context, Local, Memory, Shelf};
+use crate::sim::body::{Bodies, BodyId};
+use crate::sim::protocol::{Alarm, Context, Local, Memory, Part, Shelf};
 
 /// A contact info that is older counts for little: 60 s.
 const FRESH: Span = Span::from_secs(60);
@@ -66,6 +67,8 @@ pub struct Crds {
     warm: bool,
     /// The rounds have begun in this life of the node.
     running: bool,
+    /// Values that came are waiting for the end of their batch.
+    collecting: bool,
     /// The contact info of this life is published and the active sets are filled.
     settled: bool,
     rotate_at: Time,
@@ -97,6 +100,7 @@ impl Crds {
             validators: 0,
             warm: false,
             running: false,
+            collecting: false,
             settled: false,
             rotate_at: Time::ZERO,
             pull_at: Time::ZERO,
@@ -136,6 +140,28 @@ impl Crds {
         ctx.after(Span::from_nanos(first), Timer::Round);
     }
 
+    /// Brings the gossip of all nodes, in their order, to the state that it settles into, if the
+    /// settings say that the cluster has run before. `latency` is how long a message typically takes
+    /// between two of them.
+    pub fn settle(
+        nodes: &mut [&mut Self],
+        shared: &mut Shared,
+        latency: impl Fn(NodeId, NodeId) -> Span,
+    ) {
+        if shared.config.warm {
+            warm::settle(nodes, shared, latency);
+        }
+    }
+
+    /// Fills the active sets as if the contact infos of all were there.
+    fn fill_sets(&mut self, shared: &mut Shared) {
+        let others = NodeId::all(shared.stakes.len()).filter(|node| *node != self.me);
+        let Shared { config, classes, scratch, .. } = shared;
+        self.roster.fill(&others.collect::<Vec<_>>(), classes);
+        let (size, listed) = (config.active_set as usize, &mut scratch.nodes);
+        self.sets.rotate(size, &self.roster, classes, &mut self.rng, listed);
+    }
+
     /// Takes the first contact infos of all nodes in, as if it had been there before.
     fn warm_up(&mut self, shared: &Shared, ctx: &mut impl Local) {
         let (node, version) = (self.me, 1);
@@ -161,16 +187,19 @@ impl Crds {
         ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
         timer: Timer,
     ) {
-        let Timer::Round = timer;
+        if timer == Timer::Batch {
+            self.collecting = false;
+            return push::flush(&mut self.waiting, &self.sets, shared, ctx);
+        }
         let now = ctx.now();
         let config = shared.config;
         if !self.settled {
             self.settled = true;
-            // What a warm node begins with is its present one.
+            // What a warm node begins with is its present one, and its sets are full.
             if !std::mem::take(&mut self.warm) {
                 self.publish(shared, ctx, Value::ContactInfo);
+                self.rotate(shared, peers, now);
             }
-            self.rotate(shared, peers, now);
             self.rotate_at = now.saturating_add(self.first(shared.phase, config.rotation));
             self.pull_at = now;
         } else if now >= self.rotate_at {
@@ -209,7 +238,7 @@ impl Crds {
             Message::Push(body) => {
                 self.take_in_all(shared, ctx, from, body, Way::Push);
                 push::send_prunes(&mut shared.scratch, ctx);
-                push::flush(&mut self.waiting, &self.sets, shared, ctx);
+                self.push_on(shared, ctx);
             }
             Message::PullResponse(body) => self.take_in_all(shared, ctx, from, body, Way::Pull),
             Message::PullRequest(body) => {
@@ -235,9 +264,40 @@ impl Crds {
         }
     }
 
+    /// Reads what a push will need; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch<B>(&self, bodies: &Bodies<B>, message: Message) -> u64
+    where
+        Body: Part<B>,
+    {
+        let Message::Push(body) = message else { return 0 };
+        let Body::Values(labels) = Body::unwrap(bodies.body(body)) else { return 0 };
+        let each = |label: &Label| {
+            let known = self.store.version(label.key) ^ self.received.touch(label.origin);
+            known ^ self.sets.touch(label.origin)
+        };
+        labels.list.iter().take(2).map(each).fold(0, |sum, read| sum ^ u64::from(read))
+    }
+
+    /// Pushes on what came, together with what else comes in the time of a batch.
+    fn push_on(
+        &mut self,
+        shared: &mut Shared,
+        ctx: &mut (impl Context<Message, Timer> + Shelf<Body>),
+    ) {
+        if shared.config.batch.is_zero() {
+            push::flush(&mut self.waiting, &self.sets, shared, ctx);
+        } else if !self.collecting && !self.waiting.is_empty() {
+            self.collecting = true;
+            ctx.after(shared.config.batch, Timer::Batch);
+        }
+    }
+
     /// The node crashed. Contact infos are on disk; the rest is lost in any case.
     pub fn on_crash(&mut self, shared: &Shared, memory: Memory) {
         self.running = false;
+        self.collecting = false;
         self.warm = false;
         self.settled = false;
         self.roster_is_current = false;

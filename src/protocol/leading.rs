@@ -192,7 +192,8 @@ impl Leading {
     pub fn on_crash(&mut self, ctx: &mut impl Ctx, memory: Memory) {
         self.leads = None;
         if memory == Memory::Lost {
-            self.undecided = FIRST;
+            // It may have led any slot up to now.
+            self.undecided = self.slots.newest_slot(ctx.now()).next();
             self.chain.clear().into_iter().for_each(|body| ctx.release(body));
         }
     }

@@ -255,6 +255,13 @@ impl Rumors {
         self.seen.count()
     }
 
+    /// Reads what a rumor will need; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        u64::from(self.count()) ^ self.targets.first().map_or(0, |node| node.number().into())
+    }
+
     /// The node starts or comes back: rounds begin.
     pub fn on_start(&mut self, cluster: &Cluster, ctx: &mut impl Context<Message, Timer>) {
         for (stream, rules) in cluster.rumors.iter().enumerate().filter(|(_, r)| r.has_rounds()) {

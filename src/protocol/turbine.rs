@@ -18,7 +18,7 @@ pub use self::config::Config;
 use self::config::{Emission, Order};
 pub use self::liar::Shreds;
 pub use self::message::{Message, Timer};
-use self::tree::ShredKey;
+use self::tree::{ShredKey, Trees};
 use super::block::{Block, BlockId, Shape, ShredAt};
 use super::blockstore::{Blockstore, Expired, Path, Received, Tally};
 use super::cluster::Cluster;
@@ -320,6 +320,19 @@ impl Turbine {
         Some(received)
     }
 
+    /// Reads what [`Self::receive`] will read first; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch(
+        trees: Option<&Trees>,
+        store: &Blockstore,
+        me: NodeId,
+        (body, block, at): (BodyId, &Block, ShredAt),
+    ) -> u64 {
+        let tree = trees.map_or(0, |trees| trees.touch(&Facts::of(block).key(at), me));
+        tree ^ store.touch(body, at)
+    }
+
     /// The leader's announcement of a block that the node has heard of came: it tells how many
     /// shreds there are.
     pub fn on_proposal(&self, store: &mut Blockstore, body: BodyId) {
@@ -435,7 +448,7 @@ impl Turbine {
         }
         let later = self.config.forward_received && self.config.order != Order::ChunkMajor;
         let repaired =
-            |at: &ShredAt| store.unsettled(body).is_some_and(|part| part.is_repaired(&shape, *at));
+            |at: &ShredAt| store.unsettled(body).is_some_and(|part| part.is_repaired(*at));
         // What repair brought is not passed on in any order.
         let shreds: Vec<ShredAt> = if later {
             let all = (0..shape.shreds()).map(|ordinal| shape.at(ordinal));

@@ -58,6 +58,9 @@ pub const SCENARIOS: &[Shipped] = shipped!["":
     "safety-violation",
     "lossy-cluster",
     "chaos",
+    "mainnet-dissemination",
+    "mainnet",
+    "w3",
 ];
 
 /// All shipped experiments: scenarios with a `[sweep]`.

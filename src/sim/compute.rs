@@ -154,7 +154,7 @@ mod tests {
     /// notes the time.
     struct Worker(Option<Time>);
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq)]
     struct Done;
 
     impl Payload<()> for Done {

@@ -2,7 +2,7 @@
 
 use super::network::link::Passage;
 use super::network::{Arrival, Verdict};
-use super::protocol::{Payload, Protocol};
+use super::protocol::{Effect, Payload, Protocol};
 use super::{Injection, Simulation, Waiting};
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
@@ -71,19 +71,64 @@ where
     const EVENT_IS_SMALL: () =
         assert!(size_of::<Event<P::Message, P::Timer>>() <= 24, "an event has at most 24 bytes");
 
-    #[inline(always)]
-    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: P::Message, depart: Time) {
+    /// Sends the messages of a handler that stand in a row; all of the effects are such.
+    #[inline]
+    pub(super) fn send_row(
+        &mut self,
+        from: NodeId,
+        row: &[Effect<P::Message, P::Timer>],
+        depart: Time,
+    ) {
         let () = Self::EVENT_IS_SMALL;
-        debug_assert!(from != to, "a node does not send to itself");
-        let passage = self.passage(from, to, &message, depart);
-        self.observer.on_fact(self.now, &Fact::Sent(transit(&passage)));
-        match self.network.hand_over(self.now, &passage) {
-            Verdict::Drop(reason) => self.lose(&passage, reason),
+        let mut passages = std::mem::take(&mut self.passages);
+        self.describe(from, row, depart, &mut passages);
+        self.network.prepare(from, &passages);
+        for (place, (effect, passage)) in row.iter().zip(&passages).enumerate() {
+            if let Effect::Send { message, .. } = effect {
+                self.send(passage, *message, place);
+            }
+        }
+        passages.clear();
+        self.passages = passages;
+    }
+
+    /// Draws up what the network must know of each message. The same message often goes to many.
+    #[inline]
+    fn describe(
+        &mut self,
+        from: NodeId,
+        row: &[Effect<P::Message, P::Timer>],
+        depart: Time,
+        into: &mut Vec<Passage>,
+    ) {
+        let mut before: Option<(P::Message, Passage, Option<u64>)> = None;
+        for effect in row {
+            let Effect::Send { to, message } = *effect else { continue };
+            debug_assert!(from != to, "a node does not send to itself");
+            let (mut passage, own) = match before {
+                Some((same, passage, own)) if same == message => (passage, own),
+                _ => {
+                    let own = message.serial(&self.outbox.bodies);
+                    (self.passage(from, to, &message, depart), own)
+                }
+            };
+            passage.to = to;
+            passage.serial = self.network.serial(from, passage.kind, own);
+            into.push(passage);
+            before = Some((message, passage, own));
+        }
+    }
+
+    #[inline(always)]
+    fn send(&mut self, passage: &Passage, message: P::Message, place: usize) {
+        self.observer.on_fact(self.now, &Fact::Sent(transit(passage)));
+        match self.network.hand_over(self.now, passage, place) {
+            Verdict::Drop(reason) => self.lose(passage, reason),
             Verdict::Pass(first, second) => {
-                self.fly(&passage, message, first);
+                self.fly(passage, message, first);
                 if let Some(second) = second {
-                    self.observer.on_fact(self.now, &Fact::Duplicated(transit(&passage)));
-                    self.fly(&passage, message, second);
+                    self.observer.on_fact(self.now, &Fact::Duplicated(transit(passage)));
+                    self.fly(passage, message, second);
                 }
             }
         }
@@ -96,19 +141,12 @@ where
         self.network.wire_size(message.size(&self.outbox.bodies))
     }
 
+    /// What the network and the digest must know of a message, but its serial.
     #[inline]
-    fn passage(&mut self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
-        let kind = message.kind();
-        let bodies = &self.outbox.bodies;
-        Passage {
-            at,
-            from,
-            to,
-            kind,
-            size: self.wire_size(message),
-            content: message.content(bodies),
-            serial: self.network.serial(from, kind, message.serial(bodies)),
-        }
+    fn passage(&self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
+        let (kind, size) = (message.kind(), self.wire_size(message));
+        let content = message.content(&self.outbox.bodies);
+        Passage { at, from, to, kind, size, content, serial: 0 }
     }
 
     #[inline(always)]
@@ -259,12 +297,9 @@ where
     #[inline]
     pub(super) fn end(&mut self, envelope: Envelope<P::Message>, reason: Option<DropReason>) {
         let Envelope { from, to, message, flight, .. } = envelope;
-        let size = self.wire_size(&message);
+        let passage = self.passage(from, to, &message, self.now);
         self.in_flight -= 1;
-        self.in_flight_bytes -= u64::from(size);
-        let kind = message.kind();
-        let content = message.content(&self.outbox.bodies);
-        let passage = Passage { at: self.now, from, to, kind, size, content, serial: 0 };
+        self.in_flight_bytes -= u64::from(passage.size);
         if let Some(reason) = reason {
             self.lose(&passage, reason);
         } else {
@@ -272,7 +307,7 @@ where
             let fact = Fact::Delivered { message: transit(&passage), flight };
             self.observer.on_fact(self.now, &fact);
             self.call(to, |logic, cluster, ctx| logic.on_message(cluster, ctx, from, message));
-            let depart = self.work(to, Some(size));
+            let depart = self.work(to, Some(passage.size));
             self.drain(to, depart);
         }
         if let Some(body) = message.body() {

@@ -96,6 +96,7 @@ pub struct Network {
     last_arrival: BTreeMap<(NodeId, NodeId), Time>,
     bursts: BurstStates,
     weather: Weathers,
+    forecast: Forecast,
     rules: Rules,
     /// Two bits for each node: [`UP`] and [`NARROW`]. Read for every message.
     conditions: NodeMap<u8>,
@@ -106,6 +107,40 @@ pub struct Network {
 const UP: u8 = 1;
 /// The node has a downlink of finite rate.
 const NARROW: u8 = 2;
+
+/// What the messages of one handler meet, worked out before they are handed over one by one.
+struct Forecast {
+    /// Whether any link has independent loss, and whether any has jitter.
+    rains: bool,
+    jitters: bool,
+    row: Vec<(NodeId, u8, u64)>,
+    loss: Vec<u64>,
+    jitter: Vec<u64>,
+}
+
+impl Forecast {
+    fn new(links: &LinkTable) -> Self {
+        let any = |asks: fn(&Profile) -> bool| links.profiles().iter().any(asks);
+        Self {
+            rains: any(|profile| matches!(profile.loss, Loss::Independent(_))),
+            jitters: any(|profile| profile.jitter.is_some()),
+            row: Vec::new(),
+            loss: Vec::new(),
+            jitter: Vec::new(),
+        }
+    }
+
+    fn make(&mut self, weather: &Weathers, from: NodeId, passages: &[Passage]) {
+        self.row.clear();
+        self.row.extend(passages.iter().map(|it| (it.to, it.kind as u8, it.serial)));
+        if self.rains {
+            weather.loss.draw_row(from, &self.row, &mut self.loss);
+        }
+        if self.jitters {
+            weather.jitter.draw_row(from, &self.row, &mut self.jitter);
+        }
+    }
+}
 
 /// One independent weather for each thing that can happen to a message.
 #[derive(Clone, Copy)]
@@ -144,6 +179,7 @@ impl Network {
             edge_pipes: plan.edges.iter().map(|edge| pipe(edge.pipe)).collect(),
             uplinks: NodeMap::build(nodes, |node| pipe(plan.uplinks[node])),
             downlinks: NodeMap::build(nodes, |node| pipe(plan.downlinks[node])),
+            forecast: Forecast::new(&plan.links),
             links: plan.links,
             edges: plan.edges,
             header: plan.header,
@@ -175,11 +211,20 @@ impl Network {
         })
     }
 
-    /// A node hands a message over: size limit, uplink, faults, link, arrival. The passage begins
-    /// when the node's work is done, which may be after `now`.
+    /// A node is about to hand over these messages.
+    #[inline]
+    pub fn prepare(&mut self, from: NodeId, passages: &[Passage]) {
+        if self.forecast.rains || self.forecast.jitters {
+            self.forecast.make(&self.weather, from, passages);
+        }
+    }
+
+    /// A node hands a message over, the one at that place among those of [`Self::prepare`]: size
+    /// limit, uplink, faults, link, arrival. The passage begins when the node's work is done, which
+    /// may be after `now`.
     #[inline(always)]
-    pub fn hand_over(&mut self, now: Time, passage: &Passage) -> Verdict {
-        match self.follow(now, passage) {
+    pub fn hand_over(&mut self, now: Time, passage: &Passage, place: usize) -> Verdict {
+        match self.follow(now, passage, place) {
             Ok((first, second)) => Verdict::Pass(first, second),
             Err(reason) => Verdict::Drop(reason),
         }
@@ -190,6 +235,7 @@ impl Network {
         &mut self,
         now: Time,
         passage: &Passage,
+        place: usize,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
         let (start, from, to) = (passage.at, passage.from, passage.to);
         if passage.size - self.header.min(passage.size) > self.message_limit {
@@ -217,7 +263,7 @@ impl Network {
         if let Some(pipe) = edge.and_then(|place| self.edge_pipes[place].as_mut()) {
             ruling.depart = pipe.pass(ruling.depart, passage.size).ok_or(DropReason::LinkFull)?;
         }
-        let arrivals = self.fly(passage, edge, &ruling)?;
+        let arrivals = self.fly((passage, place), edge, &ruling)?;
         if !self.backlogs.is_idle() {
             for arrival in [Some(arrivals.0), arrivals.1].into_iter().flatten() {
                 self.backlogs.note(now, from, sent, (arrival.at, from, to));
@@ -230,7 +276,7 @@ impl Network {
     #[inline(always)]
     fn fly(
         &mut self,
-        passage: &Passage,
+        (passage, place): (&Passage, usize),
         edge: Option<usize>,
         ruling: &rule::Ruling,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
@@ -238,7 +284,15 @@ impl Network {
         let kind = passage.kind as u8;
         let weather = &self.weather;
         let profile = self.links.profile(from, to);
-        if lost(&profile.loss, &mut self.bursts, weather, passage) {
+        let lost = match &profile.loss {
+            Loss::None => false,
+            Loss::Independent(chance) => chance.hit(self.forecast.loss[place]),
+            Loss::GilbertElliott(model) => {
+                self.bursts.lose(model, weather.loss_state, weather.loss, passage)
+            }
+            Loss::Function(function) => function(passage),
+        };
+        if lost {
             return Err(DropReason::Loss);
         }
         let own = edge.and_then(|place| self.edges[place].latency);
@@ -247,8 +301,9 @@ impl Network {
         let depart = ruling.depart.saturating_add(base).saturating_add(extra);
         let arrive = |copy: u64| {
             let serial = serial ^ copy << 55;
-            let jitter = profile.jitter.as_ref().map_or(Span::ZERO, |jitter| {
-                jitter.draw(weather.jitter.draw(from, to, kind, serial))
+            let jitter = profile.jitter.as_ref().map_or(Span::ZERO, |jitter| match copy {
+                0 => jitter.draw(self.forecast.jitter[place]),
+                _ => jitter.draw(weather.jitter.draw(from, to, kind, serial)),
             });
             let corrupt = !profile.corrupt.is_never()
                 && profile.corrupt.hit(weather.corruption.draw(from, to, kind, serial));
@@ -373,21 +428,6 @@ impl Network {
     pub fn busy(&self, now: Time, node: NodeId) -> [Option<Span>; 2] {
         [&self.uplinks[node], &self.downlinks[node]]
             .map(|pipe| pipe.as_ref().map(|pipe| pipe.busy_until(now)))
-    }
-}
-
-#[inline]
-fn lost(loss: &Loss, bursts: &mut BurstStates, weather: &Weathers, passage: &Passage) -> bool {
-    let Passage { from, to, serial, .. } = *passage;
-    match loss {
-        Loss::None => false,
-        Loss::Independent(chance) => {
-            chance.hit(weather.loss.draw(from, to, passage.kind as u8, serial))
-        }
-        Loss::GilbertElliott(model) => {
-            bursts.lose(model, weather.loss_state, weather.loss, passage)
-        }
-        Loss::Function(function) => function(passage),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::fact::{Fact, MessageKind, Status};
 
 /// What the kernel must know of a message. Messages are small and copied; anything long goes into
 /// a body.
-pub trait Payload<B>: Copy {
+pub trait Payload<B>: Copy + PartialEq {
     /// What it is about.
     fn kind(&self) -> MessageKind;
     /// Bytes of payload; the network adds its header.
@@ -55,6 +55,19 @@ pub trait Protocol: Sized {
         from: NodeId,
         message: Self::Message,
     );
+    /// Reads what [`Self::on_message`] will read first and gives back anything that depends on it. It
+    /// is asked for some messages ahead, so that the core fetches from memory what several of them
+    /// need at a time. The answer means nothing and may be wrong.
+    #[inline]
+    fn touch(
+        &self,
+        _cluster: &Self::Cluster,
+        _bodies: &Bodies<Self::Body>,
+        _me: NodeId,
+        _message: &Self::Message,
+    ) -> u64 {
+        0
+    }
     /// An alarm went off.
     fn on_timer(&mut self, cluster: &mut Self::Cluster, ctx: &mut Outbox<Self>, timer: Self::Timer);
     /// The workload hands something in.

@@ -85,6 +85,10 @@ pub struct EventQueue<E> {
 }
 
 impl<E: Copy> EventQueue<E> {
+    /// How many events [`Self::ahead`] shows: as many reads from memory as a core has under way at
+    /// a time.
+    const AHEAD: usize = 16;
+
     /// A queue of nothing, with the clock at zero.
     #[must_use]
     pub fn new() -> Self {
@@ -192,6 +196,16 @@ impl<E: Copy> EventQueue<E> {
         self.popped = at;
         self.len -= 1;
         Some((at, event))
+    }
+
+    /// The events that are taken next, at most [`Self::AHEAD`] of them: all at once whenever the last
+    /// of those given before has been taken, else none. Events scheduled meanwhile are not among
+    /// them, so this is good for preparing only.
+    #[inline]
+    pub(super) fn ahead(&self) -> impl Iterator<Item = &E> {
+        let count = if self.next.is_multiple_of(Self::AHEAD) { Self::AHEAD } else { 0 };
+        let keys = self.order.iter().skip(self.next).take(count);
+        keys.map(|&key| &self.pool.get(key as u32).event)
     }
 
     /// All events still to come, in no particular order.

@@ -11,12 +11,10 @@ use headwater::sim::network::link::{Latency, Passage, Profile};
 use headwater::sim::protocol::{Local, Mail, Memory, Outbox, Payload, Protocol};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
-use crate::Measured;
-use crate::mix::{Sm64, mix64};
+use crate::measured::Measured;
+use crate::work::{self, PEERS, RUMORS};
 
-const RUMORS: u64 = 100;
-
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Rumor(u32);
 
 impl Payload<()> for Rumor {
@@ -38,7 +36,7 @@ impl Payload<()> for Rumor {
 }
 
 struct Node {
-    peers: [NodeId; 8],
+    peers: [NodeId; PEERS],
     seen: u128,
     first_receipts: u64,
     sum: u64,
@@ -65,6 +63,10 @@ impl Protocol for Node {
         if (self.seen >> rumor.0) & 1 == 0 {
             self.learn(ctx, rumor);
         }
+    }
+    #[inline]
+    fn touch(&self, (): &(), _: &Bodies<()>, _: NodeId, _: &Rumor) -> u64 {
+        self.seen as u64 ^ u64::from(self.peers[0].number())
     }
     fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, (): &mut (), ctx: &mut Outbox<Self>, rumor: Rumor) {
@@ -94,37 +96,21 @@ impl Observer for Count {
 }
 
 fn latency(passage: &Passage) -> Span {
-    let (src, dst) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
-    let h = mix64(mix64(42 ^ passage.content << 32 ^ src) ^ dst);
-    Span::from_nanos(10_000_000 + (((h >> 32) * 190_000_000) >> 32))
-}
-
-fn peers(nodes: u64) -> Vec<[NodeId; 8]> {
-    let mut stream = Sm64(42 ^ 0x5E_ED0F_6A4F);
-    let draw = |node: u64| {
-        let mut peers = Vec::new();
-        while peers.len() < 8 {
-            let peer = stream.below(nodes);
-            if peer != node && !peers.contains(&peer) {
-                peers.push(peer);
-            }
-        }
-        std::array::from_fn(|i| NodeId::new(peers[i] as u32))
-    };
-    (0..nodes).map(draw).collect()
+    let (from, to) = (u64::from(passage.from.number()), u64::from(passage.to.number()));
+    Span::from_nanos(work::latency(passage.content, from, to))
 }
 
 pub(crate) fn run(nodes: u64) -> Measured {
-    let (deliveries, firsts, check) = match nodes {
-        1_000 => (799_200, 99_900, 517_517_534_658_211),
-        _ => (7_998_400, 999_800, 5_255_910_668_140_632),
-    };
-    let states =
-        peers(nodes).into_iter().map(|peers| Node { peers, seen: 0, first_receipts: 0, sum: 0 });
-    let workload = (0..RUMORS).map(move |rumor| Injection {
-        at: Time::ZERO + Span::from_millis(100 * rumor),
-        node: NodeId::new((mix64(42 ^ 0x0419_0000_0000 ^ rumor) % nodes) as u32),
-        input: Rumor(rumor as u32),
+    let states = work::peers(nodes).into_iter().map(|peers| Node {
+        peers: peers.map(NodeId::new),
+        seen: 0,
+        first_receipts: 0,
+        sum: 0,
+    });
+    let workload = (0..RUMORS).map(move |rumor| {
+        let (at, node) = work::appearance(rumor, nodes);
+        let node = NodeId::new(node as u32);
+        Injection { at: Time::ZERO + Span::from_nanos(at), node, input: Rumor(rumor as u32) }
     });
     let network = NetworkPlan::uniform(nodes as usize, Profile::plain(Latency::Function(latency)));
     let plan = SimulationPlan::new(Seed(42), network);
@@ -136,6 +122,9 @@ pub(crate) fn run(nodes: u64) -> Measured {
     let all = NodeId::all(nodes as usize).map(|node| simulation.node(node));
     let (sum, first) =
         all.fold((0_u64, 0), |(s, f), node| (s.wrapping_add(node.sum), f + node.first_receipts));
-    assert_eq!((simulation.observer().0, first, sum), (deliveries, firsts, check), "work of W2");
-    Measured { units: deliveries, seconds, virtual_seconds: 0.0 }
+    let (deliveries, check) = work::spread(nodes);
+    assert_eq!((simulation.observer().0, sum), (deliveries, check), "work of W2");
+    // Every first receipt and every appearance is sent on to all peers, and nothing is lost.
+    assert_eq!(first * PEERS as u64, deliveries, "first receipts of W2");
+    Measured::of(deliveries, seconds)
 }

@@ -10,7 +10,7 @@ use headwater::run::{Go, run};
 use headwater::scenario::reader::Source;
 use headwater::scenario::shipped;
 
-use crate::Measured;
+use crate::measured::Measured;
 
 fn scenario(nodes: u64) -> String {
     format!(
@@ -48,5 +48,5 @@ pub(crate) fn run_scenario(nodes: u64) -> Measured {
     // Every node but those that nobody knows is reached, and sends to eight: e^-8 is 0.03 %.
     let all = nodes * 8 * 100;
     assert!(delivered.abs_diff(all) < all / 500, "{delivered} of {all} deliveries");
-    Measured { units: delivered, seconds, virtual_seconds: 0.0 }
+    Measured::of(delivered, seconds)
 }

@@ -81,7 +81,9 @@ pub(super) fn files(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut waiting: Vec<PathBuf> = vec![root().join(folder)];
     while let Some(path) = waiting.pop() {
-        if path.is_dir() {
+        if path.ends_with("engines/target") {
+            // What a build of the package of other engines leaves behind.
+        } else if path.is_dir() {
             let entries = fs::read_dir(&path).expect("a folder that can be read");
             waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
         } else if path.is_file() {

@@ -57,6 +57,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         (slots.unpropagated, "leader's last block not far enough"),
         (slots.overtaken, "chain came past before the leader could begin"),
         (slots.silent, "leader silent"),
+        (slots.nothing_rooted, "leader without memory has rooted nothing yet"),
         (slots.unexplained, "no reason known"),
     ];
     let told: Vec<String> = reasons

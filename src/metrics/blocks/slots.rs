@@ -33,7 +33,8 @@ const REASON: &str = "Why no block was made. `passed`: the leader's chain had re
                       `has_shreds`: the leader had shreds of a block of that slot; `leader_down`: \
                       the leader was down when the slot was to begin, with `slots.start = \"poh\"` \
                       reckoned from the latest block of a slot before; `unpropagated`: the leader's block \
-                      before had not reached enough of the stake; `silent`: the leader is so \
+                      before had not reached enough of the stake; `nothing_rooted`: it had lost its \
+                      memory and rooted nothing new since; `silent`: the leader is so \
                       against the rules; `overtaken`: before the leader could begin (it waits out \
                       ticks and the grace of the leader before) its chain came to that slot or a \
                       later one. Empty otherwise.";
@@ -58,6 +59,8 @@ pub struct SlotsSummary {
     pub has_shreds: u64,
     /// Skipped because the leader's block before had not reached enough of the stake.
     pub unpropagated: u64,
+    /// Skipped because the leader had lost its memory and rooted nothing new since.
+    pub nothing_rooted: u64,
     /// Skipped because the leader was down when the slot was to begin.
     pub leader_down: u64,
     /// Skipped because the leader is silent against the rules.
@@ -273,6 +276,7 @@ impl SlotsSummary {
                 (Some(Decline::HasShreds), _) => self.has_shreds += 1,
                 (Some(Decline::Unpropagated), _) => self.unpropagated += 1,
                 (Some(Decline::Silent), _) => self.silent += 1,
+                (Some(Decline::NothingRooted), _) => self.nothing_rooted += 1,
                 (None, true) => self.leader_down += 1,
                 (None, false) if record.overtaken => self.overtaken += 1,
                 (None, false) => self.unexplained += 1,
@@ -344,6 +348,7 @@ mod tests {
             passed: 0,
             has_shreds: 1,
             unpropagated: 0,
+            nothing_rooted: 0,
             leader_down: 1,
             silent: 0,
             overtaken: 1,

@@ -11,10 +11,12 @@ pub(crate) const SET_WORDS: usize = 4;
 /// What a node holds of one block that is not settled.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Bits of received (or recovered) shreds, [`Shape::words`] words per set.
-    seen: Vec<u64>,
-    /// When each set was first heard of; [`Time::MAX`] for never.
-    since: Vec<Time>,
+    /// One record per set, side by side because a shred needs both: when it was first heard of, in
+    /// nanoseconds, `u64::MAX` for never; and the bits of its received (or recovered) shreds,
+    /// [`Shape::words`] words.
+    sets: Vec<u64>,
+    /// Words of a record.
+    stride: usize,
     /// Bits of the shreds that came as answers to repair requests; empty before the first.
     repaired: Vec<u64>,
     first: Time,
@@ -94,8 +96,8 @@ impl Received {
 impl Part {
     pub(super) const fn new() -> Self {
         Self {
-            seen: Vec::new(),
-            since: Vec::new(),
+            sets: Vec::new(),
+            stride: 1,
             repaired: Vec::new(),
             first: Time::ZERO,
             held: 0,
@@ -112,10 +114,10 @@ impl Part {
     /// Starts anew for a block, in the storage of an earlier one.
     pub(super) fn begin(&mut self, now: Time, shape: &Shape) {
         let sets = shape.sets() as usize;
-        self.seen.clear();
-        self.seen.resize(sets * shape.words(), 0);
-        self.since.clear();
-        self.since.resize(sets, Time::MAX);
+        self.stride = 1 + shape.words();
+        self.sets.clear();
+        self.sets.resize(sets * self.stride, 0);
+        self.sets.iter_mut().step_by(self.stride).for_each(|since| *since = u64::MAX);
         self.repaired.clear();
         self.first = now;
         self.held = 0;
@@ -137,9 +139,8 @@ impl Part {
         path: Path,
         recovers: bool,
     ) -> Received {
-        let words = shape.words();
-        let set = usize::from(at.set);
-        let bits = &mut self.seen[set * words..(set + 1) * words];
+        let record = &mut self.sets[usize::from(at.set) * self.stride..][..self.stride];
+        let bits = &mut record[1..];
         let (word, bit) = (usize::from(at.place) / 64, 1_u64 << (at.place % 64));
         if bits[word] & bit != 0 {
             self.tally.duplicate += 1;
@@ -153,14 +154,14 @@ impl Part {
                 self.tally.turbine += 1;
                 self.tally.hops = self.tally.hops.max(hops);
             }
-            Path::Repair => self.note_repaired(set * words + word, bit),
+            Path::Repair => self.note_repaired(at, bit),
         }
         self.last = now;
         let mut received = Received { fresh: true, ..Received::DUPLICATE };
         if before == 0 {
             received.opens_set = self.hear_of(now, at.set);
         }
-        received.since = self.since[set];
+        received.since = self.since(at.set);
         let before_end = self.data_end;
         if !shape.is_coding(at) {
             self.data_end = before_end.max(shape.index(at) + 1);
@@ -179,15 +180,15 @@ impl Part {
 
     /// Counts a repaired shred and remembers which one it is.
     #[cold]
-    fn note_repaired(&mut self, word: usize, bit: u64) {
+    fn note_repaired(&mut self, at: ShredAt, bit: u64) {
         self.tally.repaired += 1;
-        self.repaired.resize(self.seen.len(), 0);
+        self.repaired.resize(self.sets.len(), 0);
+        let word = self.word_of(at);
         self.repaired[word] |= bit;
     }
 
     fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
-        let words = shape.words();
-        let bits = &mut self.seen[usize::from(set) * words..][..words];
+        let bits = &mut self.sets[usize::from(set) * self.stride..][1..self.stride];
         let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
         let lacks_data = |(place, word): (usize, &u64)| {
             let data = mask(data.saturating_sub(place * 64));
@@ -215,13 +216,30 @@ impl Part {
         received.whole = self.decoded == shape.sets();
     }
 
+    /// Reads what a shred will need; the answer means nothing.
+    #[inline]
+    pub(super) fn touch(&self, at: ShredAt) -> u64 {
+        let record = self.sets.get(usize::from(at.set) * self.stride);
+        u64::from(self.tally.turbine) ^ record.copied().unwrap_or(0)
+    }
+
+    /// The bits of a set.
+    fn bits(&self, set: u16) -> &[u64] {
+        &self.sets[usize::from(set) * self.stride..][1..self.stride]
+    }
+
+    /// Where the bit of a shred stands.
+    fn word_of(&self, at: ShredAt) -> usize {
+        usize::from(at.set) * self.stride + 1 + usize::from(at.place) / 64
+    }
+
     /// Notes when a set was first heard of; skipped ones count from the same moment (Agave 4.4,
     /// `core/src/repair/repair_service.rs`).
     fn hear_of(&mut self, now: Time, set: u16) -> bool {
         let set = u32::from(set);
         let fresh = set >= self.known_sets;
         while self.known_sets <= set {
-            self.since[self.known_sets as usize] = now;
+            self.sets[self.known_sets as usize * self.stride] = now.as_nanos();
             self.known_sets += 1;
         }
         fresh
@@ -260,7 +278,7 @@ impl Part {
     /// When a set was first heard of; [`Time::MAX`] for never.
     #[must_use]
     pub fn since(&self, set: u16) -> Time {
-        self.since[usize::from(set)]
+        Time::from_nanos(self.sets[usize::from(set) * self.stride])
     }
 
     /// When a set was first heard of; for one beyond the newest set, of which a node may know from
@@ -268,7 +286,7 @@ impl Part {
     #[must_use]
     pub fn observed(&self, set: u16) -> Time {
         let newest = self.known_sets.checked_sub(1);
-        newest.map_or(self.first, |newest| self.since[newest.min(set.into()) as usize])
+        newest.map_or(self.first, |newest| self.since(newest.min(set.into()) as u16))
     }
 
     /// Whether the node knows which shred is the last: it has it, or decoded the last set, or was
@@ -286,23 +304,19 @@ impl Part {
     /// Whether the node has a shred of the block, received or recovered.
     #[must_use]
     pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
-        let word = usize::from(at.set) * shape.words() + usize::from(at.place) / 64;
-        self.seen[word] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
+        self.sets[self.word_of(at)] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
     }
 
     /// Whether a set can be decoded.
     #[must_use]
     pub fn is_decoded(&self, shape: &Shape, set: u16) -> bool {
-        let words = shape.words();
-        let bits = &self.seen[usize::from(set) * words..][..words];
-        bits.iter().map(|word| word.count_ones()).sum::<u32>() >= shape.needed(set)
+        self.bits(set).iter().map(|word| word.count_ones()).sum::<u32>() >= shape.needed(set)
     }
 
     /// The data shreds of a set that the node lacks, in increasing order.
     pub fn missing(&self, shape: &Shape, set: u16) -> impl Iterator<Item = ShredAt> + use<> {
-        let words = shape.words();
         let mut bits = [0; SET_WORDS];
-        bits[..words].copy_from_slice(&self.seen[usize::from(set) * words..][..words]);
+        bits[..self.stride - 1].copy_from_slice(self.bits(set));
         let needed = if self.is_decoded(shape, set) { 0 } else { shape.needed(set) };
         (0..needed as u8)
             .filter(move |place| bits[usize::from(place / 64)] >> (place % 64) & 1 == 0)
@@ -323,9 +337,8 @@ impl Part {
 
     /// Whether a shred came as the answer to a repair request.
     #[must_use]
-    pub fn is_repaired(&self, shape: &Shape, at: ShredAt) -> bool {
-        let word = usize::from(at.set) * shape.words() + usize::from(at.place) / 64;
-        self.repaired.get(word).is_some_and(|bits| bits >> (at.place % 64) & 1 == 1)
+    pub fn is_repaired(&self, at: ShredAt) -> bool {
+        self.repaired.get(self.word_of(at)).is_some_and(|bits| bits >> (at.place % 64) & 1 == 1)
     }
 }
 

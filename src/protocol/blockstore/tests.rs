@@ -180,8 +180,8 @@ fn the_end_of_a_block_is_known_by_its_last_shred_or_its_last_set_or_the_proposal
     let received = bench.take(body, &block, last, Path::Repair);
     let part = bench.store.part(body).expect("incomplete");
     assert!(received.first_data && received.extends && received.opens_set);
-    assert!(part.is_repaired(&block.shape, last) && part.tally().repaired == 1);
-    assert!(!part.is_repaired(&block.shape, block.shape.data_at(0)));
+    assert!(part.is_repaired(last) && part.tally().repaired == 1);
+    assert!(!part.is_repaired(block.shape.data_at(0)));
 }
 
 #[test]

@@ -84,6 +84,18 @@ impl Chain {
         best
     }
 
+    /// The block with the most blocks below it among those that stand on a block or are it,
+    /// candidates or not: of equals the one with more stake behind it, then the earlier slot, then
+    /// the smaller name.
+    #[must_use]
+    pub fn deepest(&self, from: BlockId) -> BlockId {
+        let ends = self.tips().into_iter().filter(|tip| self.leads_to(from, tip.id));
+        let rank = |tip: &Link| {
+            (tip.height, self.weight(tip.id), std::cmp::Reverse((tip.next_slot, tip.id)))
+        };
+        ends.max_by_key(rank).map_or(from, |tip| tip.id)
+    }
+
     fn children(&self, of: BlockId) -> impl Iterator<Item = &Knot> {
         let first = self.connected.get(&of).and_then(|knot| knot.child);
         let first = first.and_then(|id| self.connected.get(&id));

@@ -61,6 +61,7 @@ impl Consensus {
             Choice::Stay(head, reason) => {
                 self.stuck = reason == Abstention::Switch;
                 self.abstain(ctx, &link, reason);
+                self.speak_up(desk, ctx);
                 self.refresh(desk, ctx);
                 head
             }
@@ -101,10 +102,13 @@ impl Consensus {
         if self.may_switch(desk, ctx, &last, &heaviest) {
             return Choice::Candidate(heaviest, Fork::Other);
         }
-        if !desk.chain.is_candidate(last.id) {
-            return Choice::Stay(heaviest.id, Abstention::Switch);
-        }
-        let own = desk.chain.heaviest(last.id);
+        // A fork that is no candidate is built on all the same: it may be the one that others have
+        // chosen, and only a block upon it can hold the votes that say so.
+        let own = if desk.chain.is_candidate(last.id) {
+            desk.chain.heaviest(last.id)
+        } else {
+            desk.chain.deepest(last.id)
+        };
         let Some(tip) = desk.chain.link(own).copied() else {
             return Choice::Stay(own, Abstention::Switch);
         };
@@ -191,27 +195,55 @@ impl Consensus {
     /// Votes. A node without stake keeps a tower too, by which it follows the others and roots, but
     /// nobody hears of it.
     fn cast(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link, fork: Fork) {
-        let (me, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
+        let (slot, block) = (candidate.slot(), candidate.id);
         let rooted = self.tower.vote(slot).filter(|_| self.config.style == Style::Tower);
         self.voted = Some((slot, block));
         self.told = None;
         let on_path = |rooted: Slot| desk.chain.path(block).find(move |it| it.slot() == rooted);
         let rooted = rooted.and_then(on_path).map(|link| link.id);
         let root = rooted.and_then(|id| desk.chain.link(id)).unwrap_or(desk.chain.root()).slot();
-        let votes = may_vote(desk, ctx, candidate);
-        let mut ballot = || desk.cluster.ballots.cast(me, (slot, block), root, &self.tower);
-        let vote = votes.then(&mut ballot).flatten();
-        if vote.is_some() {
-            let switched = fork == Fork::Other;
-            ctx.observe(Fact::VoteCast { node: me, slot, block: block.0, switched });
-            desk.cluster.prices.charge(ctx, Work::Sign(1));
-        }
+        let vote = self.ballot(desk, ctx, candidate, (root, fork));
         if let Some(rooted) = rooted {
             self.root_at(desk, ctx, rooted);
         }
         if let Some(vote) = vote {
             self.hear(desk, ctx, vote);
             self.send(desk, ctx, &vote, candidate.height);
+        }
+    }
+
+    /// Puts the last vote of the tower into words, unless the node keeps it to itself.
+    fn ballot(
+        &self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        candidate: &Link,
+        (root, fork): (Slot, Fork),
+    ) -> Option<Vote> {
+        if self.is_waiting() || !may_vote(desk, ctx, candidate) {
+            return None;
+        }
+        let (node, slot, block) = (ctx.me(), candidate.slot(), candidate.id);
+        let vote = desk.cluster.ballots.cast(node, (slot, block), root, &self.tower)?;
+        let switched = fork == Fork::Other;
+        ctx.observe(Fact::VoteCast { node, slot, block: block.0, switched });
+        desk.cluster.prices.charge(ctx, Work::Sign(1));
+        Some(vote)
+    }
+
+    /// Says what its last vote was if nobody has heard of it, as with a node that kept its votes
+    /// back: what binds it has to count for its fork.
+    fn speak_up(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) {
+        let Some((slot, block)) = self.voted else { return };
+        let heard = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id).slot);
+        let Some(link) = desk.chain.link(block).copied() else { return };
+        if heard.is_some_and(|heard| heard >= slot) {
+            return;
+        }
+        let root = desk.chain.root().slot();
+        if let Some(vote) = self.ballot(desk, ctx, &link, (root, Fork::Same)) {
+            self.hear(desk, ctx, vote);
+            self.send(desk, ctx, &vote, link.height);
         }
     }
 

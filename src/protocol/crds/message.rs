@@ -24,11 +24,13 @@ pub enum Message {
 
 const _: () = assert!(size_of::<Message>() <= 8 && align_of::<Message>() <= 4);
 
-/// An alarm: the next round of the main loop. A crash voids it, so it is never stale.
+/// An alarm. A crash voids it, so it is never stale.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timer {
-    /// The next round.
+    /// The next round of the main loop.
     Round,
+    /// A batch of received values is complete.
+    Batch,
 }
 
 /// Names of values.

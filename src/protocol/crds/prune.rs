@@ -71,6 +71,12 @@ impl Received {
         due
     }
 
+    /// Reads the record of an origin; the answer means nothing.
+    #[inline]
+    pub(super) fn touch(&self, origin: NodeId) -> u32 {
+        self.blocks.get(origin.index()).map_or(0, |block| block.upserts)
+    }
+
     /// Gives a relayer a point or none; one that is new is added while fewer than `cap` are known.
     fn score(&mut self, origin: NodeId, relayer: NodeId, point: u32, cap: u32) {
         let (mut at, mut known) = (origin.index(), 0);
@@ -138,13 +144,22 @@ impl Received {
     ) {
         ranked.clear();
         self.take(origin, |relayer, score| ranked.push((score, stakes[relayer], relayer)));
-        // Stable: among equals the one that came first is kept.
-        ranked.sort_by_key(|(score, stake, _)| std::cmp::Reverse((*score, *stake)));
         let least = stakes[me].min(stakes[origin]);
-        let kept = kept(ranked.iter().map(|(_, stake, _)| *stake), least, config);
-        let rest = ranked[kept..].iter().map(|(_, _, relayer)| *relayer);
-        rest.filter(|relayer| *relayer != origin).for_each(prune);
+        pruned(ranked, least, config).filter(|relayer| *relayer != origin).for_each(prune);
     }
+}
+
+/// Those of some relayers, given with score and stake in the order in which they came first, that
+/// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and origin.
+pub(super) fn pruned(
+    ranked: &mut [Ranked],
+    least: u64,
+    config: &Config,
+) -> impl Iterator<Item = NodeId> {
+    // Stable: among equals the one that came first is kept.
+    ranked.sort_by_key(|(score, stake, _)| std::cmp::Reverse((*score, *stake)));
+    let kept = kept(ranked.iter().map(|(_, stake, _)| *stake), least, config);
+    ranked[kept..].iter().map(|(_, _, relayer)| *relayer)
 }
 
 /// How many of the relayers with these stakes, the best first, are kept: the first few, and further

@@ -24,6 +24,8 @@ struct Done {
 impl Bed {
     fn new(stakes: &[u64], config: Config) -> Self {
         let stakes = NodeMap::from_vec(stakes.to_vec());
+        // What a handler pushes on is looked at after that handler.
+        let config = Config { batch: Span::ZERO, ..config };
         Self {
             peers: Peers::listed(NodeId::all(stakes.len()).collect()),
             shared: Shared::new(config, Phase::Aligned, &stakes, 8),

@@ -149,6 +149,15 @@ impl SlotsConfig {
         Slot::new(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
+    /// The highest slot that can have begun anywhere by now: the one that it would be if no leader
+    /// had ever been waited for.
+    #[must_use]
+    pub fn newest_slot(&self, now: Time) -> Slot {
+        let (first, begins) = self.first();
+        let passed = now.since(begins).as_nanos() / self.length().as_nanos().max(1);
+        first.plus(u32::try_from(passed).unwrap_or(u32::MAX))
+    }
+
     /// Checks what can be checked without knowing the nodes.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ impl Leading {
         let (node, head) = (ctx.me(), *self.chain.head());
         let window = self.slots.schedule().window();
         // A liar that tells different nodes different things does not wait for all of them.
+        let forgetful = desk.consensus.as_ref().is_some_and(|consensus| consensus.is_waiting());
         let waits = desk.liar.as_ref().is_none_or(|liar| !liar.votes_twice(ctx.now()));
         let leads_again = !waits
             || desk.consensus.as_mut().is_none_or(|consensus| {
@@ -32,6 +33,8 @@ impl Leading {
             });
         let declined = if head.next_slot > slot {
             Some(Decline::Passed)
+        } else if forgetful {
+            Some(Decline::NothingRooted)
         } else if desk.store.of_slot(slot).is_some() {
             Some(Decline::HasShreds)
         } else if !leads_again {

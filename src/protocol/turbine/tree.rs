@@ -278,6 +278,13 @@ impl Trees {
         }
     }
 
+    /// Reads what passing a shred on will need; the answer means nothing.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self, key: &ShredKey, me: NodeId) -> u64 {
+        self.memo.look_up(key).map_or(0, |row| self.memo.touch(row, me))
+    }
+
     /// From whom a node gets the shred; `None` for the leader and nodes that are not in the tree.
     pub fn parent(&mut self, key: &ShredKey, me: NodeId) -> Option<NodeId> {
         self.view.place(key.leader, me)?;

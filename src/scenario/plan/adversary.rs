@@ -51,6 +51,36 @@ pub(super) fn resolve(
     (0..).zip(listed).map(resolve).collect()
 }
 
+/// What an adversary would need in a scenario that has none of it, and how to get that.
+pub(super) fn lacking(
+    scenario: &Scenario,
+    config: &AdversaryConfig,
+) -> Option<(&'static str, &'static str)> {
+    let lacks = |lacks: bool, what, hint| lacks.then_some((what, hint));
+    match config {
+        AdversaryConfig::LieInGossip { .. } => {
+            let off = scenario.gossip.style == gossip::Style::Off;
+            lacks(off, "gossip, and there is none", "set gossip.style")
+        }
+        AdversaryConfig::FloodPeers { .. } => {
+            let off = !scenario.discovery.rules.enabled;
+            lacks(off, "peer discovery, and there is none", "set discovery.enabled")
+        }
+        _ if scenario.blocks.content == Content::Off => {
+            lacks(true, "blocks, and there are none", "set blocks.content")
+        }
+        AdversaryConfig::DoubleVote { .. } | AdversaryConfig::WithholdVotes { .. } => {
+            let off = scenario.consensus.style == Style::Off;
+            lacks(off, "votes, and nobody votes", "set consensus.style")
+        }
+        AdversaryConfig::Spam { .. } => {
+            let none = scenario.blocks.content != Content::Transactions;
+            lacks(none, "transactions in blocks", "set blocks.content = \"transactions\"")
+        }
+        _ => None,
+    }
+}
+
 struct Resolver<'a> {
     scenario: &'a Scenario,
     population: &'a Population,
@@ -102,37 +132,9 @@ impl Resolver<'_> {
 
     /// Refuses lies about what there is none of.
     fn check(&self) -> Result<(), ScenarioError> {
-        let refuse = |lacks: &str, hint: &str| {
-            let message = format!("\"{}\" needs {lacks}", self.config.does());
-            Err(ScenarioError::new(self.key("does"), message).hint(hint))
-        };
-        let scenario = self.scenario;
-        match self.config {
-            AdversaryConfig::LieInGossip { .. } => {
-                if scenario.gossip.style == gossip::Style::Off {
-                    return refuse("gossip, and there is none", "set gossip.style");
-                }
-                Ok(())
-            }
-            AdversaryConfig::FloodPeers { .. } => {
-                if !scenario.discovery.rules.enabled {
-                    return refuse("peer discovery, and there is none", "set discovery.enabled");
-                }
-                Ok(())
-            }
-            _ if scenario.blocks.content == Content::Off => {
-                refuse("blocks, and there are none", "set blocks.content")
-            }
-            AdversaryConfig::DoubleVote { .. } | AdversaryConfig::WithholdVotes { .. }
-                if scenario.consensus.style == Style::Off =>
-            {
-                refuse("votes, and nobody votes", "set consensus.style")
-            }
-            AdversaryConfig::Spam { .. } if scenario.blocks.content != Content::Transactions => {
-                refuse("transactions in blocks", "set blocks.content = \"transactions\"")
-            }
-            _ => Ok(()),
-        }
+        let Some((lacks, hint)) = lacking(self.scenario, self.config) else { return Ok(()) };
+        let message = format!("\"{}\" needs {lacks}", self.config.does());
+        Err(ScenarioError::new(self.key("does"), message).hint(hint))
     }
 
     fn rounds(&self, every: Span) -> Result<Span, ScenarioError> {
@@ -222,7 +224,8 @@ impl Plan {
         liars
     }
 
-    /// All others.
+    /// All others: who is honest until it loses its memory in a crash, which all observers that
+    /// judge honest nodes hear of and heed (`Fact::NodeDown`).
     #[must_use]
     pub fn honest(&self) -> NodeSet {
         let mut honest = NodeSet::full(self.population.count());

@@ -1,5 +1,9 @@
-//! Scenario layer: `[chaos]` resolved: faults drawn from the seed and written into the list of the
-//! scenario, where everybody can read them and run them again.
+//! Scenario layer: `[chaos]` resolved: faults and adversaries drawn from the seed and written into
+//! the lists of the scenario, where everybody can read them and run them again.
+
+mod lies;
+#[cfg(test)]
+mod tests;
 
 use super::limits::at_most_an_hour;
 use crate::base::distribution::DistributionOrSpan;
@@ -14,8 +18,8 @@ use crate::scenario::schema::Scenario;
 use crate::scenario::schema::chaos::{ChaosConfig, ChaosKind};
 use crate::scenario::schema::fault::{FaultConfig, MemoryConfig};
 
-/// The scenario with the faults of its chaos at the end of its list and without `[chaos]`, and a
-/// note if some found no room.
+/// The scenario with the faults and adversaries of its chaos at the end of their lists and without
+/// `[chaos]`, and a note if some found no room.
 pub(super) fn drawn(
     scenario: &Scenario,
     population: &Population,
@@ -26,17 +30,24 @@ pub(super) fn drawn(
     let until = config.until.or(scenario.heal_at).unwrap_or(scenario.duration);
     check(scenario, config, until)?;
     let mut disaster = Disaster { config, population, until, away: Vec::new() };
+    lies::check(scenario, config)?;
+    for number in 0..config.adversaries {
+        let mut rng = Rng::of_node(seed, Purpose::ChaosAdversaries, NodeId::new(number));
+        drawn.adversaries.extend(disaster.adversary(&mut rng));
+    }
     for number in 0..config.count {
         // Each fault has a stream of its own: one more moves none of those before it.
         let mut rng = Rng::of_node(seed, Purpose::Chaos, NodeId::new(number));
         drawn.faults.extend((0..ATTEMPTS).find_map(|_| disaster.fault(&mut rng)));
     }
-    let left_out = config.count as usize - (drawn.faults.len() - scenario.faults.len());
+    let all = config.count + config.adversaries;
+    let listed = |it: &Scenario| it.faults.len() + it.adversaries.len();
+    let left_out = all as usize - (listed(&drawn) - listed(scenario));
     let note = (left_out > 0).then(|| {
-        let (count, share) = (config.count, config.most_stake);
+        let share = config.most_stake;
         format!(
-            "chaos: {left_out} of {count} faults found no node left to take away without passing \
-             {share} of the stake"
+            "chaos: {left_out} of {all} faults and adversaries found no node left to take away \
+             without passing {share} of the stake"
         )
     });
     Ok((drawn, note))
@@ -117,20 +128,26 @@ impl Disaster<'_> {
         let (to, both_ways) = (Selector::All, true);
         Some(match kind {
             ChaosKind::Crash => {
-                let nodes = self.taken_away(rng, at, lasting)?;
+                let nodes = self.away_for(rng, at, lasting)?;
                 let memory = MemoryConfig::Kept;
                 FaultConfig::Crash { at, lasting, until, may_miss, nodes, memory }
             }
             ChaosKind::Pause => {
-                let nodes = self.taken_away(rng, at, lasting)?;
+                let nodes = self.away_for(rng, at, lasting)?;
                 FaultConfig::Pause { at, lasting, until, may_miss, nodes }
             }
+            ChaosKind::Amnesia => {
+                let most = self.population.count().div_ceil(3);
+                let nodes = self.taken_away(rng, (at, Span::MAX), most)?;
+                let memory = MemoryConfig::Lost;
+                FaultConfig::Crash { at, lasting, until, may_miss, nodes, memory }
+            }
             ChaosKind::Mute => {
-                let nodes = self.taken_away(rng, at, lasting)?;
+                let nodes = self.away_for(rng, at, lasting)?;
                 FaultConfig::Mute { at, lasting, until, may_miss, nodes }
             }
             ChaosKind::Deaf => {
-                let nodes = self.taken_away(rng, at, lasting)?;
+                let nodes = self.away_for(rng, at, lasting)?;
                 FaultConfig::Deaf { at, lasting, until, may_miss, nodes }
             }
             ChaosKind::Partition => {
@@ -182,12 +199,22 @@ impl Disaster<'_> {
         Selector::of(nodes.into_iter().collect::<NodeSet>().iter())
     }
 
-    /// Up to a third of the nodes, whose stake together with that of all who are away at some
-    /// moment of the window stays within the limit.
-    fn taken_away(&mut self, rng: &mut Rng, at: Span, lasting: Option<Span>) -> Option<Selector> {
-        let nodes = self.shuffled(rng);
-        let wanted = rng.index(nodes.len().div_ceil(3)) + 1;
+    /// Up to a third of the nodes, who are away for some time.
+    fn away_for(&mut self, rng: &mut Rng, at: Span, lasting: Option<Span>) -> Option<Selector> {
         let end = at.saturating_add(lasting.unwrap_or_default());
+        self.taken_away(rng, (at, end), self.population.count().div_ceil(3))
+    }
+
+    /// One node or more, up to `most`, whose stake together with that of all who are away at some
+    /// moment of the window stays within the limit.
+    fn taken_away(
+        &mut self,
+        rng: &mut Rng,
+        (at, end): (Span, Span),
+        most: usize,
+    ) -> Option<Selector> {
+        let nodes = self.shuffled(rng);
+        let wanted = rng.index(most) + 1;
         let overlapping = self.away.iter().filter(|(from, until, _)| *from < end && at < *until);
         let mut away: NodeSet = overlapping.flat_map(|(.., nodes)| nodes.iter()).collect();
         let stakes = &self.population.stakes;
@@ -247,98 +274,4 @@ fn chance(rng: &mut Rng, most: Chance) -> Chance {
     const PERCENT: u32 = 10_000_000;
     let percent = rng.below(u64::from(most.ppb() / PERCENT).max(1)) as u32 + 1;
     Chance::from_ppb((percent * PERCENT).min(most.ppb())).unwrap_or(most)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::base::id::NodeSet;
-    use crate::base::time::{Span, Time};
-    use crate::scenario::plan::Plan;
-    use crate::scenario::reader::{Override, Source};
-    use crate::scenario::schema::chaos::ChaosKind;
-    use crate::scenario::schema::fault::FaultConfig;
-    use crate::scenario::shipped;
-    use crate::sim::fault::FaultAction;
-    use crate::sim::network::rule::RuleEffect;
-
-    const CHAOS: &str = "duration = '60s'\nheal_at = '40s'\nnodes.count = 20\n\
-                         nodes.stake = { kind = 'zipf-mandelbrot', exponent = 1.0 }\n\
-                         [[faults]]\nkind = 'loss'\nat = '1s'\nprobability = '1%'\n[chaos]\n";
-
-    fn plan(keys: &str, sets: &[&str]) -> Plan {
-        let source = Source::embedded("s", &format!("{CHAOS}{keys}"));
-        let sets: Vec<Override> =
-            sets.iter().map(|set| Override::parse(set).expect("a set")).collect();
-        shipped::plan(&source, &sets).expect("a plan")
-    }
-
-    #[test]
-    fn what_was_drawn_is_written_down_and_reads_back_as_the_same_plan() {
-        let drawn = plan("count = 30", &[]);
-        assert_eq!((drawn.faults.len(), drawn.scenario.faults.len()), (31, 31));
-        let text = drawn.resolved();
-        assert!(!text.contains("[chaos]"), "{text}");
-        let again = shipped::plan(&Source::embedded("s", &text), &[]).expect("a plan");
-        assert_eq!((again.key(), again.resolved()), (drawn.key(), text));
-        assert_ne!(plan("count = 30", &["seed=2"]).scenario.faults, drawn.scenario.faults);
-    }
-
-    #[test]
-    fn one_more_fault_moves_none_of_those_before_it() {
-        let (few, more) = (plan("count = 9", &[]).scenario, plan("count = 10", &[]).scenario);
-        assert_eq!(few.faults, more.faults[..10]);
-        assert_eq!(more.faults.len(), 11);
-    }
-
-    #[test]
-    fn every_kind_is_drawn_and_everything_is_over_when_all_heals() {
-        let heal_at = Time::ZERO + Span::from_secs(40);
-        let least = Time::ZERO + Span::from_secs(7);
-        for kind in ChaosKind::ALL {
-            let name = serde_json::to_string(&kind).expect("a name");
-            let plan = plan(&format!("kinds = [{name}]\ncount = 12\nfrom = '7s'"), &[]);
-            // The one that is listed would last to the end of the run.
-            assert_eq!(plan.faults[0].end, Some(heal_at));
-            assert!(plan.faults.len() > 1, "{name}");
-            for (fault, config) in plan.faults.iter().zip(&plan.scenario.faults).skip(1) {
-                let end = fault.end.expect("an end");
-                let lasts = end - fault.begin;
-                assert!(fault.begin >= least && end <= heal_at, "{fault:?}");
-                assert!(lasts >= Span::from_secs(1) && lasts <= Span::from_secs(10), "{fault:?}");
-                let one_way = matches!(config, FaultConfig::Partition { one_way: true, .. });
-                let expected = if one_way { "one-way" } else { config.kind() };
-                assert_eq!(name, format!("\"{expected}\""));
-            }
-        }
-    }
-
-    #[test]
-    fn never_more_stake_is_away_than_is_allowed() {
-        let plan = plan("count = 200\nkinds = ['crash', 'pause', 'mute', 'deaf']", &[]);
-        // With 200 faults of some 5 s in 40 s, not all find room.
-        assert!(plan.notes.iter().any(|note| note.starts_with("chaos: ")), "{:?}", plan.notes);
-        let away = |action: &FaultAction| match action {
-            FaultAction::Crash { nodes, .. } | FaultAction::Pause(nodes) => nodes.clone(),
-            FaultAction::Rule(spec) => match &spec.effect {
-                RuleEffect::Mute(nodes) | RuleEffect::Deaf(nodes) => nodes.clone(),
-                _ => NodeSet::default(),
-            },
-            _ => NodeSet::default(),
-        };
-        let stakes = &plan.population.stakes;
-        let total: u64 = stakes.values().sum();
-        let mut highest = 0;
-        for second in 0..40 {
-            let now = Time::ZERO + Span::from_secs(second);
-            let in_force =
-                |begin: Time, end: Option<Time>| begin <= now && end.is_none_or(|end| end > now);
-            let faults = plan.simulation.faults.iter().filter(|it| in_force(it.begin, it.end));
-            let gone: NodeSet =
-                faults.flat_map(|it| away(&it.action).iter().collect::<Vec<_>>()).collect();
-            let stake: u64 = gone.iter().map(|node| stakes[node]).sum();
-            assert!(stake * 100 <= total * 33, "{stake} of {total} at {now}");
-            highest = highest.max(stake);
-        }
-        assert!(highest * 100 > total * 20, "the limit is made use of: {highest} of {total}");
-    }
 }

@@ -28,11 +28,15 @@ pub enum ChaosKind {
     Mute,
     /// Some nodes ignore all messages.
     Deaf,
+    /// Nodes crash and come back with nothing but their identity. What they promised before binds
+    /// nobody any more, so it is drawn only if it is listed, and their stake counts as taken away
+    /// from then on.
+    Amnesia,
 }
 
 impl ChaosKind {
-    /// All kinds.
-    pub const ALL: [Self; 9] = [
+    /// Those that are drawn unless others are listed: all that leave honest nodes honest.
+    pub const USUAL: [Self; 9] = [
         Self::Crash,
         Self::Pause,
         Self::Partition,
@@ -45,8 +49,49 @@ impl ChaosKind {
     ];
 }
 
-/// Faults that are drawn from the seed (`[chaos]`). They join the list of `[[faults]]`: `headwater
-/// show` prints them, and the manifest of a run has them, as if they had been written there.
+/// What adversaries of chaos may do: entries of `[[adversaries]]` with random nodes, moments and
+/// strengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChaosLie {
+    /// They make two blocks for every slot that they lead.
+    Equivocate,
+    /// They keep shreds to themselves.
+    WithholdShreds,
+    /// They send shreds late.
+    DelayShreds,
+    /// They spread false entries of validators.
+    LieInGossip,
+    /// They make blocks that nobody accepts.
+    InvalidBlocks,
+    /// They make blocks with a false proof of history.
+    BadPoh,
+    /// They vote on every fork.
+    DoubleVote,
+    /// They neither vote nor lead.
+    Silent,
+    /// They lead and do not vote.
+    WithholdVotes,
+}
+
+impl ChaosLie {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Equivocate,
+        Self::WithholdShreds,
+        Self::DelayShreds,
+        Self::LieInGossip,
+        Self::InvalidBlocks,
+        Self::BadPoh,
+        Self::DoubleVote,
+        Self::Silent,
+        Self::WithholdVotes,
+    ];
+}
+
+/// Faults and adversaries that are drawn from the seed (`[chaos]`). They join the lists of
+/// `[[faults]]` and `[[adversaries]]`: `headwater show` prints them, and the manifest of a run has
+/// them, as if they had been written there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChaosConfig {
@@ -55,6 +100,11 @@ pub struct ChaosConfig {
     /// How many faults.
     #[schemars(range(min = 0, max = 1_000))]
     pub count: u32,
+    /// How many adversaries are drawn, beside the faults. Each begins at a moment of its own.
+    #[schemars(range(min = 0, max = 256))]
+    pub adversaries: u32,
+    /// What adversaries do, all equally often.
+    pub does: Vec<ChaosLie>,
     /// When the first may begin.
     pub from: Span,
     /// When all of them are over; without it at `heal_at`, or else at the end of the run.
@@ -64,8 +114,9 @@ pub struct ChaosConfig {
     pub shortest: Span,
     /// How long a fault lasts at most.
     pub longest: Span,
-    /// Most stake that crash, pause, mute and deaf take away at a time, all of them together. A
-    /// fault that finds no node left within it is not drawn.
+    /// Most stake that crash, pause, mute and deaf take away at a time, all of them together, with
+    /// that of all adversaries and of those who lose their memory. A fault or an adversary that
+    /// finds no node left within it is not drawn.
     pub most_stake: Chance,
     /// Highest probability of loss and of duplication.
     pub most_loss: Chance,
@@ -76,8 +127,10 @@ pub struct ChaosConfig {
 impl Default for ChaosConfig {
     fn default() -> Self {
         Self {
-            kinds: ChaosKind::ALL.to_vec(),
+            kinds: ChaosKind::USUAL.to_vec(),
             count: 8,
+            adversaries: 0,
+            does: ChaosLie::ALL.to_vec(),
             from: Span::ZERO,
             until: None,
             shortest: Span::from_secs(1),

@@ -71,6 +71,17 @@ impl Profile {
             in_order: false,
         }
     }
+    /// How long a message typically takes: means of latency and jitter. Zero for a latency that is a
+    /// function of the message.
+    #[must_use]
+    pub fn typical(&self) -> Span {
+        let base = match &self.latency {
+            Latency::Constant(span) => *span,
+            Latency::PerLink(drawn) | Latency::PerMessage(drawn) => drawn.mean(),
+            Latency::Function(_) => Span::ZERO,
+        };
+        base.saturating_add(self.jitter.as_ref().map_or(Span::ZERO, Distribution::mean))
+    }
 }
 
 /// The profile of every directed pair of nodes.
@@ -113,6 +124,12 @@ impl LinkTable {
             "profiles exist"
         );
         Self { class_of, classes, profile_of, profiles }
+    }
+
+    /// All profiles.
+    #[must_use]
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
     }
 
     /// The profile of a directed pair.

@@ -76,3 +76,23 @@ fn a_dumped_fork_takes_its_votes_along_and_leaves_the_others() {
     bench.block((13, 12, 5), &choice);
     assert_eq!((bench.head, bench.chain.weight(BlockId(1))), (13, 83));
 }
+
+#[test]
+fn a_fork_with_two_blocks_for_a_slot_is_built_on_until_blocks_upon_it_tell_who_chose_it() {
+    let mut bench = Bench::new(&[10, 43, 37, 10], |_| {});
+    bench.block((1, 0, 1), &[]);
+    bench.block((2, 1, 2), &[]);
+    let other = bench.vote(2, &[1, 3], 3);
+    bench.block((3, 1, 3), &[]);
+    bench.block((4, 3, 4), &[other]);
+    assert_eq!((bench.cast(), bench.head), (vec![1, 2], 2), "37 of 100 let nobody switch");
+    bench.prove(2);
+    bench.block((5, 2, 5), &[]);
+    assert_eq!((bench.head, bench.cast()), (5, vec![]));
+    // Of 53 that stand behind block 2, its own vote and that of node 1 for a block upon it, no
+    // block has more than 43 of its own; and by slot 16 both lockouts are over.
+    let votes = [bench.vote(0, &[1, 2], 2), bench.vote(1, &[1, 5], 5)];
+    bench.block((16, 5, 16), &votes);
+    assert_eq!(bench.confirmed(Level::Duplicate), [2]);
+    assert_eq!((bench.head, bench.cast()), (16, vec![16]));
+}

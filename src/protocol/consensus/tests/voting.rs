@@ -205,3 +205,20 @@ fn in_the_classroom_every_new_end_of_the_chain_gets_a_vote_and_the_heavier_fork_
     // 30 against 10; and then it votes for that one too, which the classroom allows.
     assert_eq!((bench.cast(), bench.head), (vec![3], 3));
 }
+
+#[test]
+fn a_node_without_memory_is_silent_until_it_roots_what_it_cannot_have_voted_for() {
+    let mut bench = Bench::new(&[10, 90], |config| config.threshold_depth = 0);
+    bench.consensus.on_crash(Memory::Lost, Slot::new(3));
+    bench.line(0, 1..=34);
+    // It follows the others and roots 1 to 3, but may have voted up to 3.
+    assert_eq!((bench.cast(), bench.rooted(), bench.sent.len()), (vec![], vec![1, 2, 3], 0));
+    assert!(bench.consensus.is_waiting());
+    // Slot 35 roots 4, and the next vote is heard.
+    bench.line(34, 35..=36);
+    assert_eq!((bench.cast(), bench.consensus.is_waiting()), (vec![36], false));
+    // With its memory it goes on where it was.
+    bench.consensus.on_crash(Memory::Kept, Slot::new(90));
+    bench.line(36, 37..=37);
+    assert_eq!(bench.cast(), [37]);
+}

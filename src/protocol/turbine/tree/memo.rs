@@ -60,6 +60,8 @@ pub(super) struct Memo {
     nodes: usize,
     orders: Packed,
     inner: Vec<u64>,
+    /// What was found last: the same shred is asked for several times in a row.
+    last: Option<(ShredKey, Row)>,
 }
 
 impl Memo {
@@ -69,7 +71,7 @@ impl Memo {
         let narrow = nodes <= usize::from(u16::MAX);
         let bytes = nodes.max(1) * if narrow { 4 } else { 8 };
         let rows = (MOST_BYTES / bytes).clamp(WAYS, MOST_ROWS);
-        let sets = if remember { rows / WAYS } else { 0 };
+        let sets = if remember { 1 << (rows / WAYS).ilog2() } else { 0 };
         let rows = (sets * WAYS).max(1);
         let values = rows * nodes;
         // Zeroed memory of this size is not touched before it is used.
@@ -82,12 +84,26 @@ impl Memo {
                 false => Packed::Wide(Table::new(values)),
             },
             inner: vec![0; rows * nodes.div_ceil(64)],
+            last: None,
         }
     }
 
     /// The row of a shred whose tree is remembered.
     #[inline]
-    pub(super) fn find(&self, key: &ShredKey) -> Option<Row> {
+    pub(super) fn find(&mut self, key: &ShredKey) -> Option<Row> {
+        if let Some((known, row)) = &self.last
+            && known == key
+        {
+            return Some(*row);
+        }
+        let row = self.look_up(key)?;
+        self.last = Some((*key, row));
+        Some(row)
+    }
+
+    /// The same, as if it were not asked.
+    #[inline]
+    pub(super) fn look_up(&self, key: &ShredKey) -> Option<Row> {
         if self.keys.is_empty() {
             return None;
         }
@@ -98,6 +114,8 @@ impl Memo {
 
     /// Remembers a tree: the nodes in its order, of which the first `inner` have children.
     pub(super) fn insert(&mut self, key: &ShredKey, order: &[NodeId], inner: usize) -> Row {
+        // The row may have been that of the shred found last.
+        self.last = None;
         let row = self.claim(key);
         let base = row * self.nodes;
         match &mut self.orders {
@@ -128,11 +146,11 @@ impl Memo {
     /// Neighbours in a slot go to neighbouring sets, so that a slot fills all sets evenly.
     #[inline]
     fn set_of(&self, key: &ShredKey) -> usize {
-        let sets = self.keys.len() as u64;
+        let sets = self.keys.len() as u64; // a power of two
         let kind = if key.coding { sets / 2 } else { 0 };
         // At most 2^32 * 2^31 and two small numbers: no overflow.
         let start = u64::from(key.slot.number()) * 0x1E37_79B9;
-        ((start + u64::from(key.index) + kind) % sets) as usize
+        ((start + u64::from(key.index) + kind) & (sets - 1)) as usize
     }
 
     /// The node at a place of the order.
@@ -154,6 +172,13 @@ impl Memo {
             Packed::Wide(table) => table.places[at] as usize,
         };
         place.checked_sub(1)
+    }
+
+    /// Reads what is known of a node; the answer means nothing. Without a branch, which would wait
+    /// for what it depends on.
+    #[inline]
+    pub(super) fn touch(&self, Row(row): Row, node: NodeId) -> u64 {
+        self.inner[row * self.nodes.div_ceil(64) + node.index() / 64]
     }
 
     /// Whether a node has children.
@@ -183,7 +208,7 @@ mod tests {
         }
         // 2,048 data and as many coding shreds: each kind goes twice around the 1,024 sets of four,
         // so that a slot fills the table exactly.
-        let known = |slot| shreds(slot).filter(|shred| memo.find(shred).is_some()).count();
+        let known = |slot| shreds(slot).filter(|shred| memo.look_up(shred).is_some()).count();
         assert_eq!([known(0), known(2), known(3)], [0, 0, 4_096]);
         let row = memo.find(&key(3, 9, false)).expect("just inserted");
         assert_eq!([0, 1].map(|place| memo.node(row, place)), order);
