@@ -266,13 +266,8 @@ pub enum Decline {
 
 impl Decline {
     /// All reasons in the order of their numbers.
-    pub const ALL: [Self; 5] = [
-        Self::Passed,
-        Self::HasShreds,
-        Self::Unpropagated,
-        Self::Silent,
-        Self::NothingRooted,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Passed, Self::HasShreds, Self::Unpropagated, Self::Silent, Self::NothingRooted];
 
     /// The name in tables.
     #[must_use]
