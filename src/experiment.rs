@@ -35,7 +35,7 @@ use crate::scenario::schema::Scenario;
 use crate::scenario::schema::sweep::{Seeds, SweepConfig};
 use crate::scenario::shipped;
 
-pub use self::across::{ACROSS_FILE, across, across_by};
+pub use self::across::{ACROSS_FILE, across, across_by, of_runs};
 pub use self::axis::Axis;
 pub use self::schedule::Precision;
 pub use self::tables::{POINTS_FILE, RUNS_FILE};

@@ -186,10 +186,20 @@ fn overrides_are_refused_with_the_text_they_came_in() {
             "--set nodes: \"=\" and a value are missing; expected KEY=VALUE such as \
              gossip.fanout=8",
         ),
+        (
+            "nodes.stake.amount=18446744073709551615",
+            "--set nodes.stake.amount=18446744073709551615: 18446744073709551615 is above the \
+             maximum 9223372036854775807; expected KEY=VALUE such as gossip.fanout=8",
+        ),
         ("=5", "--set =5: a part of the key is empty; expected KEY=VALUE such as gossip.fanout=8"),
     ] {
         assert_eq!(refusal_of_sets(&[sets]), expected);
     }
+    let table = refusal_of_sets(&["nodes.stake={ kind = equal }"]);
+    assert!(
+        table.starts_with("--set nodes.stake={ kind = equal }: the value is no TOML: "),
+        "{table}"
+    );
 }
 
 #[test]

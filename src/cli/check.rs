@@ -22,7 +22,7 @@ use crate::scenario::reader::Override;
 
 #[derive(Args, Debug)]
 pub(super) struct CheckArguments {
-    /// Scenario files, names of shipped scenarios, folders of results or sweeps, or folders of these
+    /// Scenario files, names of shipped scenarios, folders of results or sweeps, folders of these
     /// [default: all shipped scenarios].
     #[arg(value_name = "PATH")]
     paths: Vec<String>,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::rerun::{self, parting_words, plan_of};
 use super::{EXIT_OK, Failure, complain, print};
 use crate::expect::value::{Exact, written};
+use crate::experiment::definition::Definition;
 use crate::metrics::catalogue::{Figure, Found, figures, look_up};
 use crate::results::ResultsError;
 use crate::results::manifest::Manifest;
@@ -58,7 +59,8 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Failure> {
 
 /// The result in a folder, or those in the folders in it, sorted by name.
 fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
-    if path.join(Manifest::FILE).is_file() || !path.is_dir() {
+    let is_one = [Manifest::FILE, Definition::FILE].iter().any(|file| path.join(file).is_file());
+    if is_one || !path.is_dir() {
         return Ok(vec![read_one(path)?]);
     }
     let failed = |error| Failure::io("read", path, &error);

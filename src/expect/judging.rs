@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::bounds::{Bounds, cell_words};
 use super::invariant::INVARIANTS;
 use super::metric::{Rows, integer};
@@ -11,7 +13,7 @@ use super::statistic::{Statistic, Taken, Values};
 use super::value::{Exact, SHARE, written};
 use super::{Coming, Expectation, Judged, Mark, Outcome, Ruling, Verdict, What};
 use crate::metrics::catalogue::{Figure, Found};
-use crate::metrics::table::{Cell, Unit};
+use crate::metrics::table::{Cell, MemorySink, Unit};
 use crate::results::ResultsError;
 
 /// How something was judged, what was expected and what was found.
@@ -63,6 +65,26 @@ pub fn judge(expectations: &[Expectation], record: &Record<'_>) -> Result<Verdic
         _ => gravest,
     };
     Ok(Verdict { outcome, stopped, judged, warnings })
+}
+
+/// Judges one expectation on numbers of a summary alone; `None` if it is about rows of tables, an
+/// invariant, or points of a sweep.
+#[must_use]
+pub fn judge_figure(expectation: &Expectation, summary: &Value) -> Option<Judged> {
+    if !matches!(expectation.what, What::Figure { .. } | What::SometimesFigure { .. }) {
+        return None;
+    }
+    let record = Record { summary, tables: &MemorySink::new() };
+    let (ruling, expected, found) = opinion(&expectation.what, &record).ok()?;
+    Some(Judged {
+        place: Some(expectation.place),
+        kind: expectation.kind(),
+        label: expectation.label.clone(),
+        ruling,
+        expected,
+        found,
+        breach: expectation.breach,
+    })
 }
 
 fn ruling_of(failures: &[String]) -> (Ruling, String) {

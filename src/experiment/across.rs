@@ -1,12 +1,15 @@
 //! Experiment layer: what a scenario expects across the points of its sweep, judged on records
 //! alone, and `across.csv`, in which that is kept beside the other tables.
 
+use serde_json::Value;
+
 use super::ExperimentError;
 use super::definition::Definition;
+use super::record::Record;
 use super::schedule::Records;
 use super::tables::Table;
 use crate::expect::across::{SweepRun, judge};
-use crate::expect::{EXPECTATIONS, Expectation, Judged};
+use crate::expect::{EXPECTATIONS, Expectation, Judged, Outcome, judge_figure};
 use crate::scenario::plan;
 use crate::scenario::reader::Source;
 use crate::scenario::shipped;
@@ -49,6 +52,45 @@ pub fn across_by(
         })
         .collect();
     judge(expectations, &runs)
+}
+
+/// Judges what is expected of every run, as far as its record can tell: expectations on numbers of
+/// the summary. For each expectation, what came of it in the first run in which it did not hold, or
+/// how many held; others than those are not judged here.
+#[must_use]
+pub fn of_runs(
+    expectations: &[Expectation],
+    definition: &Definition,
+    records: &Records,
+) -> Vec<Judged> {
+    let runs: Vec<(&Record, Value)> =
+        records.values().filter(|it| it.complete).map(|it| (it, it.summary())).collect();
+    let judged = expectations.iter().filter_map(|expectation| {
+        let (mut first, mut broken, mut last) = (None, 0, None);
+        for (record, summary) in &runs {
+            let judged = judge_figure(expectation, summary)?;
+            if judged.outcome() == Outcome::Pass {
+                last = Some(judged);
+            } else {
+                broken += 1;
+                first.get_or_insert((record, judged));
+            }
+        }
+        let all = runs.len();
+        Some(match first {
+            None => Judged { found: format!("{all} runs"), ..last? },
+            Some((record, judged)) => {
+                let axes = definition.axes.iter().zip(&record.axes);
+                let axes: String =
+                    axes.map(|(axis, label)| format!("{} = {label}, ", axis.key)).collect();
+                let (seed, found) = (record.seed, &judged.found);
+                let found =
+                    format!("{found} ({axes}seed {seed}; the first of {broken} of {all} runs)");
+                Judged { found, ..judged }
+            }
+        })
+    });
+    judged.collect()
 }
 
 /// A row per expectation, with the columns of `expectations.csv` of a run; `None` without any.

@@ -120,6 +120,27 @@ impl Record {
         Ok(record)
     }
 
+    /// The numbers of the summary, in its form; entries of lists are left out.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        let mut summary = Value::Object(serde_json::Map::new());
+        for Metric { name, value, .. } in self.metrics.iter().filter(|it| !it.name.contains('[')) {
+            let mut here = &mut summary;
+            for step in name.split('.') {
+                if !here.is_object() {
+                    *here = Value::Object(serde_json::Map::new());
+                }
+                here = &mut here[step];
+            }
+            let number = |value: i128| {
+                let signed = i64::try_from(value).map(Value::from);
+                signed.or_else(|_| u64::try_from(value).map(Value::from)).unwrap_or(Value::Null)
+            };
+            *here = value.map_or(Value::Null, number);
+        }
+        summary
+    }
+
     /// A key figure; `None` if the run has no such figure.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {

@@ -153,6 +153,21 @@ fn what_is_expected_across_points_is_judged_again_without_a_run() {
     let said = desk.call("check ring --expect other.toml");
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     assert!(said.out.contains("failed: expect[0] (loss costs messages)"), "{}", said.out);
+    // Also what is expected of every run, as far as it is about numbers of the summary.
+    let bound = "[[expect]]\nname = \"few are lost\"\nkind = \"bound\"\n\
+                 metric = \"messages.dropped\"\nper = \"messages.sent\"\nat_most = ";
+    let row = "[[expect]]\nkind = \"always\"\nmetric = \"rumors.reached\"\nat_least = 1\n";
+    desk.write("bounds.toml", &format!("{bound}\"30%\"\n{row}"));
+    let said = desk.call("check ring --expect bounds.toml");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    let why = "(few are lost): expected at most 30%, found ";
+    let run = "(network.loss = 50%, seed 1; the first of 3 of 9 runs)";
+    assert!(said.out.contains(why) && said.out.contains(run), "{}", said.out);
+    assert!(said.out.contains("1 of 2 expectations need the tables of runs"), "{}", said.out);
+    desk.write("bounds.toml", &format!("{bound}\"90%\"\n"));
+    let said = desk.call("check ring --expect bounds.toml --verbose");
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("expected at most 90%, found 9 runs"), "{}", said.out);
     assert_eq!(desk.files("ring"), before, "judging changes nothing");
     // A hole is told, and what is damaged is named.
     let name = desk.names("ring/records").swap_remove(0);

@@ -260,14 +260,8 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
             "the axes network.loss and nodes.count go together, but have 3 values and 2",
         ),
         ("sweep tiny.toml --jobs 0", "invalid value '0' for '--jobs"),
-        ("sweep tiny.toml --jobs 100000000000", "invalid value '100000000000' for '--jobs"),
         ("sweep tiny.toml --max-events 0", "limits.events: 0 is below the minimum 1"),
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
-        ("sweep tiny.toml --max-wall-time 0s", "--max-wall-time 0s: expected more than 0s"),
-        (
-            "sweep tiny.toml --axis network.loss=1% --axis network={latency='1ms'}",
-            "the axes network.loss and network: the one sets the other",
-        ),
         ("sweep tiny.toml -o ..", "choose another folder"),
         ("merge -o here tiny.toml", "cannot read the folder tiny.toml"),
         ("compare nowhere --by network.loss", "cannot read the folder nowhere"),
@@ -278,6 +272,23 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
         assert!(said.err.contains(why), "{arguments}: {}", said.err);
     }
     assert_eq!(desk.names("."), ["empty.toml", "seeds.toml", "tiny.toml"]);
+}
+
+#[test]
+fn absurd_numbers_of_threads_budgets_and_axes_within_axes_are_refused() {
+    let desk = desk();
+    for (arguments, why) in [
+        ("--jobs 100000000000", "invalid value '100000000000' for '--jobs"),
+        ("--max-wall-time 0s", "--max-wall-time 0s: expected more than 0s"),
+        (
+            "--axis network.loss=1% --axis network={latency='1ms'}",
+            "the axes network.loss and network: the one sets the other",
+        ),
+    ] {
+        let err = desk.fails(2, &format!("sweep tiny.toml {arguments}"));
+        assert!(err.contains(why), "{err}");
+    }
+    assert_eq!(desk.names("."), ["tiny.toml"]);
 }
 
 #[test]

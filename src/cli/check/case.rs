@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::cli::budget::Guard;
 use crate::cli::record::{Asked, Stopwatch};
 use crate::cli::verdict::exit_code;
-use crate::cli::{EXIT_INTERRUPTED, EXIT_OK, Failure, gravest, interrupt};
+use crate::cli::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Failure, gravest, interrupt};
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
 use crate::experiment::definition::Definition;
 use crate::experiment::store::{self, Found};
-use crate::experiment::{across, across_by, merge};
+use crate::experiment::{across_by, merge, of_runs};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
 use crate::results::ResultsError;
@@ -194,23 +194,32 @@ impl Case {
 }
 
 impl Case {
-    /// What is expected across the points of a sweep is judged by its records; what became of its
-    /// runs stands in these.
+    /// What is expected of numbers of the summary, and across points, is judged by the records;
+    /// what else became of the runs stands in these.
     fn judge_sweep(&self, folder: &Path, by: Option<&str>) -> Result<Checked, Failure> {
         let stopwatch = Stopwatch::start();
         let definition = Definition::of_folder(folder)?;
         let Found { records, damaged, .. } = store::load(folder, &definition)?;
         merge::complete(&definition, &records, &damaged)?;
-        let (judged, places) = match by {
-            Some(name) => {
-                let (asked, places) = asked_by(&shipped::find(name)?)?;
-                (across_by(&asked, &definition, &records), places)
+        let (asked, places) = match by {
+            Some(name) => asked_by(&shipped::find(name)?)?,
+            None => {
+                let file = folder.join(Definition::FILE).display().to_string();
+                (asked_by(&Source::embedded(&file, &definition.resolved))?.0, Vec::new())
             }
-            None => (across(&definition, &records)?, Vec::new()),
         };
-        let failed: Vec<_> =
-            records.values().filter(|record| record.exit_code != EXIT_OK).collect();
+        let mut judged = of_runs(&asked, &definition, &records);
+        judged.extend(across_by(&asked, &definition, &records));
+        judged.sort_by_key(|judged| judged.place);
+        // What a run broke of its own expectations is another matter if it is judged by others.
+        let counts = |code: u8| code != EXIT_OK && (by.is_none() || code != EXIT_FAILED);
+        let failed: Vec<_> = records.values().filter(|record| counts(record.exit_code)).collect();
         let mut messages = Vec::new();
+        let rest = asked.len() - judged.len();
+        if rest > 0 {
+            messages
+                .push(format!("{rest} of {} expectations need the tables of runs", asked.len()));
+        }
         if let Some(first) = failed.first() {
             let (count, all, verdict) = (failed.len(), records.len(), &first.verdict);
             messages.push(format!("{count} of {all} runs when they were made, first: {verdict}"));

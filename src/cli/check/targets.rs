@@ -117,7 +117,7 @@ impl Found<'_> {
         self.cases.extend(cases);
     }
 
-    /// A result folder or that of a sweep, or all scenarios and results in a folder and those in it.
+    /// A result folder or that of a sweep, or all scenarios and results in a folder and below.
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Failure> {
         /// Folders in folders; a link to a parent would have no end.
         const DEEPEST: usize = 16;

@@ -152,7 +152,7 @@ impl Slots {
         self.heads[node.index()] = now;
         let end = self.scheduled.min(self.records.len()).min(now as usize + 1);
         for record in self.records.get_mut(seen as usize + 1..end).unwrap_or_default() {
-            record.overtaken = record.leader == Some(node) && record.blocks == 0;
+            record.overtaken |= record.leader == Some(node) && record.blocks == 0;
         }
     }
 

@@ -20,9 +20,12 @@ impl Override {
     /// `network.loss=2%` needs no quotes.
     ///
     /// # Errors
-    /// If there is no `=` or the key cannot be read.
+    /// If there is no `=`, or key or value cannot be read.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let (steps, value) = split(text)?;
+        if let Some(why) = unreadable(value) {
+            return Err(malformed(&one_line(text, 80), &why));
+        }
         Self::checked(steps, Self::value_of(value), text.to_owned())
     }
 
@@ -148,6 +151,23 @@ fn split(text: &str) -> Result<(Vec<Step>, &str), ScenarioError> {
         Some(value) => Ok((steps, value.trim())),
         None => Err(malformed(text, "\"=\" and a value are missing")),
     }
+}
+
+/// What is wrong with a value that is meant as TOML and is none: an integer beyond 64 bits, a list
+/// or a table with a mistake in it.
+fn unreadable(value: &str) -> Option<String> {
+    if let Ok(number) = value.replace('_', "").parse::<i128>() {
+        return match i64::try_from(number) {
+            Err(_) if number > 0 => Some(format!("{number} is above the maximum {}", i64::MAX)),
+            Err(_) => Some(format!("{number} is below the minimum {}", i64::MIN)),
+            Ok(_) => None,
+        };
+    }
+    if !value.starts_with(['{', '[']) {
+        return None;
+    }
+    let error = value.parse::<toml::Value>().err()?;
+    Some(format!("the value is no TOML: {}", one_line(error.message(), 120)))
 }
 
 fn no_entry(index: usize, length: usize) -> String {
