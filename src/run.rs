@@ -191,11 +191,13 @@ pub fn simulation<O: Observer>(plan: &Plan, observer: O) -> Simulation<Validator
 fn watch(plan: &Plan) -> Option<Watch> {
     let blocks = plan.validators.blocks.as_ref().filter(|_| plan.scenario.invariants.watch)?;
     let nodes = plan.population.count();
-    let stakes = plan.population.stakes.iter();
+    let later = later_stakes(plan).map(|(_, stakes)| stakes);
+    let always: Vec<_> = std::iter::once(&plan.population.stakes).chain(later).collect();
+    let votes = |node: &NodeId| always.iter().all(|stakes| stakes[*node] > 0);
     Some(Watch::new(WatchPlan {
         nodes,
         honest: plan.honest(),
-        voters: stakes.filter(|(_, stake)| **stake > 0).map(|(node, _)| node).collect(),
+        voters: NodeId::all(nodes).filter(votes).collect(),
         lockouts: blocks.consensus.style == consensus::Style::Tower,
     }))
 }
