@@ -141,8 +141,8 @@ impl Crds {
     }
 
     /// Brings the gossip of all nodes, in their order, to the state that it settles into, if the
-    /// settings say that the cluster has run before. `latency` is how long a message typically takes
-    /// between two of them.
+    /// settings say that the cluster has run before. `latency` is how long a message typically
+    /// takes between two of them.
     pub fn settle(
         nodes: &mut [&mut Self],
         shared: &mut Shared,

@@ -55,9 +55,9 @@ pub trait Protocol: Sized {
         from: NodeId,
         message: Self::Message,
     );
-    /// Reads what [`Self::on_message`] will read first and gives back anything that depends on it. It
-    /// is asked for some messages ahead, so that the core fetches from memory what several of them
-    /// need at a time. The answer means nothing and may be wrong.
+    /// Reads what [`Self::on_message`] will read first and gives back anything that depends on it.
+    /// It is asked for some messages ahead, so that the core fetches from memory what several of
+    /// them need at a time. The answer means nothing and may be wrong.
     #[inline]
     fn touch(
         &self,

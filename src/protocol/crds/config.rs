@@ -56,8 +56,9 @@ pub struct Config {
     /// Whether nodes begin as in a cluster that has run before: with the contact infos of all, full
     /// active sets, and all prunes that follow if values take the fastest ways. In a cold start all
     /// peers push all values to a node until it has 20 of an origin, about nine times as many
-    /// messages as needed; one push of a contact info misses about one node in a hundred, and pulls, which
-    /// ask for an eighth of all values every half second, take 10 to 20 s to bring the last.
+    /// messages as needed; one push of a contact info misses about one node in a hundred, and
+    /// pulls, which ask for an eighth of all values every half second, take 10 to 20 s to bring the
+    /// last.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub warm: bool,
     /// From so many validators on, epoch slots and lowest slots of nodes without stake are not

@@ -150,7 +150,8 @@ impl Received {
 }
 
 /// Those of some relayers, given with score and stake in the order in which they came first, that
-/// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and origin.
+/// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and
+/// origin.
 pub(super) fn pruned(
     ranked: &mut [Ranked],
     least: u64,

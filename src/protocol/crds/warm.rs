@@ -1,5 +1,5 @@
-//! Protocol layer: the state that Solana's gossip settles into, worked out at once for a cluster that
-//! begins as if it had run before: full active sets, and prunes.
+//! Protocol layer: the state that Solana's gossip settles into, worked out at once for a cluster
+//! that begins as if it had run before: full active sets, and prunes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -64,7 +64,7 @@ impl Ways {
         self.came.iter_mut().for_each(Vec::clear);
         self.first[origin.index()] = 0;
         self.next.push(Reverse((0, origin)));
-        // In the end most peers of a set have pruned the origin, and all of the rest get its values.
+        // In the end most peers of a set have pruned the origin; all of the rest get its values.
         let size = shared.config.active_set as usize;
         let Self { first, came, next, .. } = self;
         while let Some(Reverse((at, from))) = next.pop() {

@@ -71,8 +71,9 @@ impl Profile {
             in_order: false,
         }
     }
-    /// How long a message typically takes: means of latency and jitter. Zero for a latency that is a
-    /// function of the message.
+
+    /// How long a message typically takes: means of latency and jitter. Zero for a latency that is
+    /// a function of the message.
     fn typical(&self) -> Span {
         let base = match &self.latency {
             Latency::Constant(span) => *span,
