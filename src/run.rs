@@ -368,6 +368,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         votes: plan.validators.blocks.as_ref().is_some_and(Blocks::votes),
         patience: patience(plan),
+        heal_at: plan.scenario.heal_at.map(|after| Time::ZERO + after),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
         slot_times: slot_times(&plan.scenario.slots),

@@ -4,6 +4,7 @@
 use headwater::base::id::{NodeId, NodeSet};
 use headwater::base::time::{Span, Time};
 use headwater::fact::{Audit, Census, Deaf, Fact, Observer, World};
+use headwater::metrics::ConsensusVerdict;
 use headwater::metrics::invariant::{Invariant, Violation, Watch, WatchPlan};
 use headwater::metrics::table::MemorySink;
 use headwater::run::{Ending, Finished, Go, build, run};
@@ -179,4 +180,30 @@ fn a_node_that_lost_its_memory_is_not_held_to_what_it_forgot() {
     let finished = finished(&plan);
     let lied = |node: &NodeId| node.number() < 5;
     assert!(finished.violation.is_none_or(|violation| !violation.nodes.iter().any(lied)));
+}
+
+#[test]
+fn invariants_ask_nodes_that_do_not_vote_for_no_votes() {
+    // Without a cut: one node without stake, or one that has stake in the first epoch only. They
+    // follow the roots of the blocks, without 31 votes of their own upon them.
+    let stake = "nodes.epochs=[{epoch=1,stake={kind='list',amounts=[9,9,9,9,9,9,9,9,9,0]}}]";
+    for changes in [&["nodes.observers=1"][..], &["slots.slots_per_epoch=32", stake]] {
+        let whole = [&["faults=[]", "duration=40s"], changes].concat();
+        let finished = finished(&halves(&whole));
+        assert_eq!(finished.ending, Ending::Complete, "{changes:?}");
+        let roots = finished.summary.consensus.expect("votes").roots;
+        assert!(roots.lowest_slot.is_some_and(|slot| slot > 32), "{changes:?}: {roots:?}");
+    }
+}
+
+#[test]
+fn invariants_that_nothing_was_judged_by_make_a_run_with_heal_at_invalid() {
+    // 64 quiet slots and 256 that the votes before the threshold check can lock a minority out for
+    // are 128 s: 39 s of 40 are too late to judge anything, 200 s of 400 are not.
+    let judged = |settings: &[&str]| {
+        let whole = [&["faults[0].at=5s"], settings].concat();
+        ran_plan(&halves(&whole)).0.summary.consensus.expect("votes").verdict
+    };
+    assert_eq!(judged(&["duration=40s", "heal_at=39s"]), ConsensusVerdict::NotJudged);
+    assert_eq!(judged(&["duration=400s", "heal_at=200s"]), ConsensusVerdict::Pass);
 }

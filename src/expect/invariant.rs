@@ -28,6 +28,8 @@ type Judge = fn(&Record<'_>) -> Result<Finding, ResultsError>;
 pub(super) struct Finding {
     pub(super) failures: Vec<String>,
     pub(super) warnings: Vec<String>,
+    /// There was nothing to judge it by.
+    pub(super) unjudged: bool,
 }
 
 /// All invariants, the gravest first.
@@ -79,6 +81,12 @@ pub const INVARIANTS: &[Invariant] = &[
         doc: "Some block became whole at a node that is not its leader.",
         breach: Outcome::NoProgress,
         judge: blocks,
+    },
+    Invariant {
+        name: "judged",
+        doc: "A run with heal_at goes on for long enough after it to judge agreement and liveness.",
+        breach: Outcome::Invalid,
+        judge: judged,
     },
     Invariant {
         name: "agreement",
@@ -200,15 +208,35 @@ fn agreement(record: &Record<'_>) -> Result<Finding, ResultsError> {
         Some("diverged") => {
             format!("at the end nodes build on forks that parted at {}", time(of("since_ns")))
         }
-        _ => return Ok(Finding::default()),
+        _ => return Ok(Finding { unjudged: unjudged(record), ..Finding::default() }),
     };
     Ok(Finding::unless(false, failure))
+}
+
+/// Whether the cluster was kept from getting on until the end, or nearly.
+fn unjudged(record: &Record<'_>) -> bool {
+    record.consensus() == Some("not_judged")
+}
+
+fn judged(record: &Record<'_>) -> Result<Finding, ResultsError> {
+    let heal = match record.figure("consensus.heal_at_ns") {
+        Found::Number(heal) => Time::from_nanos(u64::try_from(heal).unwrap_or(u64::MAX)),
+        Found::Never | Found::Absent => return Ok(Finding::default()),
+    };
+    let end = Time::from_nanos(record.end());
+    let what = format!(
+        "the run ends at {end}: too early after heal_at = {heal}, or with a third of the stake down \
+         or lying"
+    );
+    Ok(Finding::unless(!unjudged(record), what))
 }
 
 fn liveness(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let since = Time::from_nanos(record.of_verdict("since_ns"));
     let stands_still = record.consensus() == Some("no_progress");
-    Ok(Finding::unless(!stands_still, format!("nothing new was confirmed since {since}")))
+    let finding =
+        Finding::unless(!stands_still, format!("nothing new was confirmed since {since}"));
+    Ok(Finding { unjudged: unjudged(record), ..finding })
 }
 
 /// Blocks that are made in vain are a warning: a scenario may be about that.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::bounds::{Bounds, cell_words};
-use super::invariant::INVARIANTS;
+use super::invariant::{Finding, INVARIANTS};
 use super::metric::{Rows, integer};
 use super::record::{Record, share_of};
 use super::setting::{Empty, ShareOf};
@@ -42,11 +42,12 @@ pub fn judge(expectations: &[Expectation], record: &Record<'_>) -> Result<Verdic
     };
     for invariant in INVARIANTS {
         let finding = invariant.judge(record)?;
-        warnings.extend(finding.warnings);
         if is_named(invariant.name) {
+            warnings.extend(finding.warnings);
             continue;
         }
-        let (ruling, found) = ruling_of(&finding.failures);
+        let (ruling, found) = ruling_of(&finding);
+        warnings.extend(finding.warnings);
         judged.push(Judged {
             place: None,
             kind: "always",
@@ -87,11 +88,11 @@ pub fn judge_figure(expectation: &Expectation, summary: &Value) -> Option<Judged
     })
 }
 
-fn ruling_of(failures: &[String]) -> (Ruling, String) {
-    if failures.is_empty() {
-        (Ruling::Held, "it holds".into())
-    } else {
-        (Ruling::Broken, failures.join("; "))
+fn ruling_of(finding: &Finding) -> (Ruling, String) {
+    match finding.failures.join("; ") {
+        broken if !broken.is_empty() => (Ruling::Broken, broken),
+        _ if finding.unjudged => (Ruling::Held, "not judged".into()),
+        _ => (Ruling::Held, "it holds".into()),
     }
 }
 
@@ -120,7 +121,7 @@ fn opinion(what: &What, record: &Record<'_>) -> Result<Opinion, ResultsError> {
         What::Eventually(coming) => eventually(coming, record),
         What::Always { rows, bounds } => always(rows, bounds, record),
         What::Invariant(invariant) => {
-            let (ruling, found) = ruling_of(&invariant.judge(record)?.failures);
+            let (ruling, found) = ruling_of(&invariant.judge(record)?);
             Ok((ruling, invariant.doc.into(), found))
         }
         What::SometimesFigure { figure, bounds } => {

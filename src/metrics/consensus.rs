@@ -59,6 +59,9 @@ pub struct ConsensusSummary {
     /// Records of heads and of landed votes for which there was no room: times on losing forks and
     /// votes landed in the winning chain leave them out.
     pub unfollowed: u64,
+    /// When everything that goes wrong ends, if the scenario says so: after it the cluster is
+    /// judged.
+    pub heal_at_ns: Option<u64>,
 }
 
 /// Where a node stands.
@@ -93,6 +96,7 @@ pub(super) struct Consensus {
     /// The highest slot of a block that an honest validator took as confirmed.
     confirmed: Option<Slot>,
     patience: Option<Span>,
+    heal_at: Option<Time>,
 }
 
 impl Consensus {
@@ -116,6 +120,7 @@ impl Consensus {
             progressed: Time::ZERO,
             confirmed: None,
             patience: plan.patience,
+            heal_at: plan.heal_at,
             stakes,
         }
     }
@@ -301,6 +306,7 @@ impl Consensus {
             confirmed_slot: self.confirmed.map(Slot::number),
             heals,
             unfollowed: self.held.dropped(),
+            heal_at_ns: self.heal_at.map(Time::as_nanos),
         }
     }
 

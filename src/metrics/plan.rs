@@ -49,6 +49,8 @@ pub struct RecorderPlan {
     /// How long a cluster that votes may go without a newly confirmed block, or stay split, and
     /// still be well; `None` if there is no telling.
     pub patience: Option<Span>,
+    /// When everything that goes wrong ends, if the scenario says so.
+    pub heal_at: Option<Time>,
     /// Which arrivals of blocks get a row in `block_arrivals.csv`.
     pub block_arrivals: ArrivalRows,
     /// Who is to lead each slot from the first on; `None` for a slot that nobody is to lead, such
@@ -88,6 +90,7 @@ impl RecorderPlan {
             block_window: Self::BLOCK_WINDOW,
             votes: false,
             patience: None,
+            heal_at: None,
             block_arrivals: ArrivalRows::Auto,
             leaders: Vec::new(),
             slot_times: SlotTimes::UNKNOWN,

@@ -2,7 +2,8 @@
 
 use super::{count, many, time};
 use crate::metrics::{
-    ConfirmationSummary, ConsensusSummary, ForksSummary, Reunion, RootsSummary, VotesSummary,
+    ConfirmationSummary, ConsensusSummary, ConsensusVerdict, ForksSummary, Reunion, RootsSummary,
+    VotesSummary,
 };
 
 /// The paragraph on consensus.
@@ -14,6 +15,9 @@ pub(super) fn in_words(of: &ConsensusSummary) -> String {
     text += &withheld(&of.votes);
     for heal in &of.heals {
         text += &reunion(heal);
+    }
+    if of.verdict == ConsensusVerdict::NotJudged {
+        text += "    not judged: it ends too soon after its start or a fault, or too much stake is away\n";
     }
     if of.unfollowed > 0 {
         text += &format!("    {} too many to be followed\n", many(of.unfollowed, "head", "heads"));
@@ -122,6 +126,7 @@ mod tests {
             roots: RootsSummary::default(),
             confirmed_slot: None,
             heals: Vec::new(),
+            heal_at_ns: None,
             unfollowed: 0,
         }
     }
