@@ -169,8 +169,8 @@ fn solana_gossip_of_a_cluster_that_ran_before_has_pruned_what_comes_late() {
 
 #[test]
 fn solana_gossip_collects_what_comes_within_a_batch() {
-    // Links take 40 ms. What takes two hops waits in the middle for the end of the batch, unless the
-    // main loop there comes in between: as that runs every 2 s, the median does not see it.
+    // Links take 40 ms. What takes two hops waits in the middle for the end of the batch, unless
+    // the main loop there comes in between: as that runs every 2 s, the median does not see it.
     let keys = ["interval=2s", "pull_interval=2s", "warm=true"];
     let keys = keys.map(|key| format!("gossip.solana.{key}"));
     let second_hop = |batch: &str| {

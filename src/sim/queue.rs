@@ -198,8 +198,8 @@ impl<E: Copy> EventQueue<E> {
         Some((at, event))
     }
 
-    /// The events that are taken next, at most [`Self::AHEAD`] of them: all at once whenever the last
-    /// of those given before has been taken, else none. Events scheduled meanwhile are not among
+    /// The events that are taken next, at most [`Self::AHEAD`] of them: all at once whenever the
+    /// last of those given before has been taken, else none. Events scheduled meanwhile are not among
     /// them, so this is good for preparing only.
     #[inline]
     pub(super) fn ahead(&self) -> impl Iterator<Item = &E> {

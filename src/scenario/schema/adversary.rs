@@ -84,8 +84,9 @@ macro_rules! adversaries {
 adversaries! {
     /// In every slot that they lead they make two blocks: one goes down the tree, the other
     /// straight to some of the nodes. If votes are split evenly before there is a proof, neither
-    /// may ever be confirmed by the 52 % that decide: the rule is made for 10 % of the stake or less
-    /// (Agave, `DUPLICATE_LIVENESS_THRESHOLD`). With more the cluster stays safe, but forks may stay.
+    /// may ever be confirmed by the 52 % that decide: the rule is made for 10 % of the stake or
+    /// less (Agave, `DUPLICATE_LIVENESS_THRESHOLD`). With more the cluster stays safe, but forks
+    /// may stay.
     Equivocate "equivocate" {
         /// Who gets the second block.
         #[serde(default = "half")]
