@@ -199,8 +199,8 @@ impl<E: Copy> EventQueue<E> {
     }
 
     /// The events that are taken next, at most [`Self::AHEAD`] of them: all at once whenever the
-    /// last of those given before has been taken, else none. Events scheduled meanwhile are not among
-    /// them, so this is good for preparing only.
+    /// last of those given before has been taken, else none. Events scheduled meanwhile are not
+    /// among them, so this is good for preparing only.
     #[inline]
     pub(super) fn ahead(&self) -> impl Iterator<Item = &E> {
         let count = if self.next.is_multiple_of(Self::AHEAD) { Self::AHEAD } else { 0 };
