@@ -315,11 +315,11 @@ impl Protocol for Validator {
     }
 
     #[inline]
-    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, me: NodeId, of: &Message) -> u64 {
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message) -> u64 {
         match *of {
-            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
-                let shred = (block, Block::unwrap(bodies.body(block)), at);
-                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, me, shred))
+            Message::Turbine(turbine::Message::Shred { block, at, position, .. }) => {
+                let (of, shred) = (|| Block::unwrap(bodies.body(block)), (block, at, position));
+                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, of, shred))
             }
             Message::Crds(message) => {
                 self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
@@ -594,6 +594,13 @@ impl Payload<Body> for Message {
             Self::Forward(message) => Some(message.body),
             Self::Vote(_) | Self::Forged(_) => None,
             Self::Repair(message) => message.body(),
+        }
+    }
+    #[inline]
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Turbine(message), Self::Turbine(other)) => message.is_alike(other),
+            _ => self == other,
         }
     }
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {

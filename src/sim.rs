@@ -270,8 +270,8 @@ where
         let mut read = 0;
         for event in self.queue.ahead() {
             if let Event::Mail(envelope) = event {
-                let (to, bodies) = (envelope.to, &self.outbox.bodies);
-                read ^= self.nodes[to].touch(&self.cluster, bodies, to, &envelope.message);
+                let (node, bodies) = (&self.nodes[envelope.to], &self.outbox.bodies);
+                read ^= node.touch(&self.cluster, bodies, &envelope.message);
             }
         }
         std::hint::black_box(read);

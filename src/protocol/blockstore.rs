@@ -10,6 +10,7 @@ use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::sim::body::BodyId;
 
+use self::part::SET_WORDS;
 pub use self::part::{Part, Received, Tally};
 
 /// How a shred came.
@@ -32,17 +33,20 @@ pub struct Limits {
     pub history: usize,
 }
 
-/// What a node holds of all blocks.
+/// What a node holds of all blocks. What every shred needs of it stands first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Blockstore {
-    limits: Limits,
-    /// Whether shreds that were recovered count as received, because they are passed on.
-    recovers: bool,
     /// Newest last.
     entries: Vec<Entry>,
     parts: Vec<Part>,
-    free: Vec<u32>,
+    /// Whether shreds that were recovered count as received, because they are passed on.
+    recovers: bool,
     partial: usize,
+    free: Vec<u32>,
+    /// Bits of the shreds that decoding a set gave last.
+    recovered: [u64; SET_WORDS],
+    limits: Limits,
 }
 
 /// A block of which a node has a shred at least.
@@ -79,12 +83,13 @@ impl Blockstore {
     #[must_use]
     pub const fn new(limits: Limits, recovers: bool) -> Self {
         Self {
-            limits,
-            recovers,
             entries: Vec::new(),
             parts: Vec::new(),
-            free: Vec::new(),
+            recovers,
             partial: 0,
+            free: Vec::new(),
+            recovered: [0; SET_WORDS],
+            limits,
         }
     }
 
@@ -190,8 +195,9 @@ impl Blockstore {
             return Some(Received::DUPLICATE);
         }
         let part = &mut self.parts[entry.part as usize];
-        let received = part.receive(now, &block.shape, at, path, self.recovers);
-        if received.decodes && !block.restores(at.set, &received.recovered) {
+        let recovered = (&mut self.recovered, self.recovers);
+        let received = part.receive(now, &block.shape, at, path, recovered);
+        if received.decodes && !block.restores(at.set, &self.recovered) {
             self.refuse(place);
             return Some(Received { miscoded: true, ..Received::DUPLICATE });
         }
@@ -204,6 +210,12 @@ impl Blockstore {
             self.recycle(place);
         }
         Some(received)
+    }
+
+    /// Bits of the shreds that decoding gave, after a shred that decoded its set.
+    #[must_use]
+    pub const fn recovered(&self) -> &[u64] {
+        &self.recovered
     }
 
     /// Reads what a shred will need; the answer means nothing.

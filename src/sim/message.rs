@@ -106,7 +106,7 @@ where
             let Effect::Send { to, message } = *effect else { continue };
             debug_assert!(from != to, "a node does not send to itself");
             let (mut passage, own) = match before {
-                Some((same, passage, own)) if same == message => (passage, own),
+                Some((same, passage, own)) if same.is_alike(&message) => (passage, own),
                 _ => {
                     let own = message.serial(&self.outbox.bodies);
                     (self.passage(from, to, &message, depart), own)

@@ -17,7 +17,7 @@ use self::rule::{RuleSpec, Rules, Tally};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::rng::{Purpose, Seed};
 use crate::base::time::{Span, Time};
-use crate::base::weather::Weather;
+use crate::base::weather::{Weather, WeatherRow};
 use crate::fact::{DropReason, MessageKind};
 
 /// The network as the plan states it.
@@ -110,12 +110,14 @@ const NARROW: u8 = 2;
 
 /// What the messages of one handler meet, worked out before they are handed over one by one.
 struct Forecast {
-    /// Whether any link has independent loss, and whether any has jitter.
+    /// Whether any link has independent loss, any has jitter, and any a latency that is drawn once.
     rains: bool,
     jitters: bool,
-    row: Vec<(NodeId, u8, u64)>,
+    stretches: bool,
+    row: WeatherRow,
     loss: Vec<u64>,
     jitter: Vec<u64>,
+    latency: Vec<u64>,
 }
 
 impl Forecast {
@@ -124,20 +126,30 @@ impl Forecast {
         Self {
             rains: any(|profile| matches!(profile.loss, Loss::Independent(_))),
             jitters: any(|profile| profile.jitter.is_some()),
-            row: Vec::new(),
+            stretches: any(|profile| matches!(profile.latency, Latency::PerLink(_))),
+            row: WeatherRow::default(),
             loss: Vec::new(),
             jitter: Vec::new(),
+            latency: Vec::new(),
         }
     }
 
+    /// Whether there is nothing to work out.
+    const fn is_clear(&self) -> bool {
+        !self.rains && !self.jitters && !self.stretches
+    }
+
     fn make(&mut self, weather: &Weathers, from: NodeId, passages: &[Passage]) {
-        self.row.clear();
-        self.row.extend(passages.iter().map(|it| (it.to, it.kind as u8, it.serial)));
+        self.row.begin(from);
+        passages.iter().for_each(|it| self.row.push(it.to, it.kind as u8, it.serial));
         if self.rains {
-            weather.loss.draw_row(from, &self.row, &mut self.loss);
+            weather.loss.draw_row(&self.row, &mut self.loss);
         }
         if self.jitters {
-            weather.jitter.draw_row(from, &self.row, &mut self.jitter);
+            weather.jitter.draw_row(&self.row, &mut self.jitter);
+        }
+        if self.stretches {
+            weather.latency.draw_links(&self.row, &mut self.latency);
         }
     }
 }
@@ -214,7 +226,7 @@ impl Network {
     /// A node is about to hand over these messages.
     #[inline]
     pub fn prepare(&mut self, from: NodeId, passages: &[Passage]) {
-        if self.forecast.rains || self.forecast.jitters {
+        if !self.forecast.is_clear() {
             self.forecast.make(&self.weather, from, passages);
         }
     }
@@ -296,7 +308,14 @@ impl Network {
             return Err(DropReason::Loss);
         }
         let own = edge.and_then(|place| self.edges[place].latency);
-        let base = own.unwrap_or_else(|| latency(&profile.latency, weather, passage));
+        let base = own.unwrap_or_else(|| match &profile.latency {
+            Latency::Constant(span) => *span,
+            Latency::PerLink(distribution) => distribution.draw(self.forecast.latency[place]),
+            Latency::PerMessage(distribution) => {
+                distribution.draw(weather.latency.draw(from, to, kind, serial))
+            }
+            Latency::Function(function) => function(passage),
+        });
         let extra = Span::from_nanos(ruling.delay);
         let depart = ruling.depart.saturating_add(base).saturating_add(extra);
         let arrive = |copy: u64| {
@@ -428,20 +447,5 @@ impl Network {
     pub fn busy(&self, now: Time, node: NodeId) -> [Option<Span>; 2] {
         [&self.uplinks[node], &self.downlinks[node]]
             .map(|pipe| pipe.as_ref().map(|pipe| pipe.busy_until(now)))
-    }
-}
-
-#[inline]
-fn latency(model: &Latency, weather: &Weathers, passage: &Passage) -> Span {
-    let Passage { from, to, serial, .. } = *passage;
-    match model {
-        Latency::Constant(span) => *span,
-        Latency::PerLink(distribution) => {
-            distribution.draw(weather.latency.draw(from, to, u8::MAX, 0))
-        }
-        Latency::PerMessage(distribution) => {
-            distribution.draw(weather.latency.draw(from, to, passage.kind as u8, serial))
-        }
-        Latency::Function(function) => function(passage),
     }
 }

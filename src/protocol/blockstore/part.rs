@@ -8,32 +8,34 @@ use crate::protocol::block::{Shape, ShredAt};
 /// Words of a set: at most 256 shreds.
 pub(crate) const SET_WORDS: usize = 4;
 
-/// What a node holds of one block that is not settled.
+/// What a node holds of one block that is not settled. What every shred needs of it stands first,
+/// on a line of the cache.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Part {
-    /// One record per set, side by side because a shred needs both: when it was first heard of, in
-    /// nanoseconds, `u64::MAX` for never; and the bits of its received (or recovered) shreds,
-    /// [`Shape::words`] words.
-    sets: Vec<u64>,
-    /// Words of a record.
-    stride: usize,
-    /// Bits of the shreds that came as answers to repair requests; empty before the first.
-    repaired: Vec<u64>,
-    first: Time,
+    /// Bits of the received (or recovered) shreds: [`Shape::words`] words per set.
+    bits: Vec<u64>,
+    last: Time,
     /// Bits that are set.
     held: u32,
-    last: Time,
-    /// Sets that can be decoded.
-    decoded: u32,
-    /// One more than the newest set heard of.
-    known_sets: u32,
     /// One more than the number of the last data shred that came or was recovered.
     data_end: u32,
     /// Data shreds that came or were recovered.
     data_held: u32,
+    /// Sets that can be decoded.
+    decoded: u32,
+    tally: Tally,
+    /// Words of a set.
+    words: u8,
     /// Shreds that made it known which one is the last.
     end_known: bool,
-    tally: Tally,
+    /// One more than the newest set heard of.
+    known_sets: u32,
+    first: Time,
+    /// When each set was first heard of, in nanoseconds; `u64::MAX` for never.
+    since: Vec<u64>,
+    /// Bits of the shreds that came as answers to repair requests; empty before the first.
+    repaired: Vec<u64>,
 }
 
 /// Shreds of one block by the way they came.
@@ -71,10 +73,6 @@ pub struct Received {
     /// With it the set was decoded, and gave other bytes than the leader had coded. The block is
     /// refused: all that comes of it counts as a duplicate.
     pub miscoded: bool,
-    /// When its set was first heard of.
-    pub since: Time,
-    /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
-    pub recovered: [u64; SET_WORDS],
 }
 
 impl Received {
@@ -88,48 +86,43 @@ impl Received {
         first_data: false,
         extends: false,
         miscoded: false,
-        since: Time::ZERO,
-        recovered: [0; SET_WORDS],
     };
 }
 
 impl Part {
     pub(super) const fn new() -> Self {
         Self {
-            sets: Vec::new(),
-            stride: 1,
-            repaired: Vec::new(),
-            first: Time::ZERO,
-            held: 0,
+            bits: Vec::new(),
             last: Time::ZERO,
-            decoded: 0,
-            known_sets: 0,
+            held: 0,
             data_end: 0,
             data_held: 0,
-            end_known: false,
+            decoded: 0,
             tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0, hops: 0 },
+            words: 1,
+            end_known: false,
+            known_sets: 0,
+            first: Time::ZERO,
+            since: Vec::new(),
+            repaired: Vec::new(),
         }
     }
 
     /// Starts anew for a block, in the storage of an earlier one.
     pub(super) fn begin(&mut self, now: Time, shape: &Shape) {
-        let sets = shape.sets() as usize;
-        self.stride = 1 + shape.words();
-        self.sets.clear();
-        self.sets.resize(sets * self.stride, 0);
-        self.sets.iter_mut().step_by(self.stride).for_each(|since| *since = u64::MAX);
-        self.repaired.clear();
-        self.first = now;
-        self.held = 0;
-        self.last = now;
-        self.decoded = 0;
-        self.known_sets = 0;
-        self.data_end = 0;
-        self.data_held = 0;
-        self.end_known = false;
-        self.tally = Tally::default();
+        let (sets, words) = (shape.sets() as usize, shape.words());
+        let Self { mut bits, mut since, mut repaired, .. } = std::mem::replace(self, Self::new());
+        bits.clear();
+        bits.resize(sets * words, 0);
+        since.clear();
+        since.resize(sets, u64::MAX);
+        repaired.clear();
+        let words = words as u8;
+        *self = Self { bits, since, repaired, words, first: now, last: now, ..Self::new() };
     }
 
+    /// A shred came. If it decodes its set, `recovered` gets the bits of the shreds that decoding
+    /// gave, and they count as held if the node passes them on.
     #[inline]
     pub(super) fn receive(
         &mut self,
@@ -137,10 +130,10 @@ impl Part {
         shape: &Shape,
         at: ShredAt,
         path: Path,
-        recovers: bool,
+        recovered: (&mut [u64; SET_WORDS], bool),
     ) -> Received {
-        let record = &mut self.sets[usize::from(at.set) * self.stride..][..self.stride];
-        let bits = &mut record[1..];
+        let bits = &mut self.bits[usize::from(at.set) * usize::from(self.words)..];
+        let bits = &mut bits[..usize::from(self.words)];
         let (word, bit) = (usize::from(at.place) / 64, 1_u64 << (at.place % 64));
         if bits[word] & bit != 0 {
             self.tally.duplicate += 1;
@@ -161,15 +154,15 @@ impl Part {
         if before == 0 {
             received.opens_set = self.hear_of(now, at.set);
         }
-        received.since = self.since(at.set);
         let before_end = self.data_end;
-        if !shape.is_coding(at) {
+        let needed = shape.needed(at.set);
+        if u32::from(at.place) < needed {
             self.data_end = before_end.max(shape.index(at) + 1);
             // A decoded set has all of its data already.
-            self.data_held += u32::from(before < shape.needed(at.set));
+            self.data_held += u32::from(before < needed);
         }
-        if before + 1 == shape.needed(at.set) {
-            self.decode(shape, at.set, recovers, &mut received);
+        if before + 1 == needed {
+            self.decode(shape, at.set, recovered, &mut received);
         }
         received.full = self.is_full(shape);
         received.first_data = before_end == 0 && self.data_end > 0;
@@ -182,13 +175,21 @@ impl Part {
     #[cold]
     fn note_repaired(&mut self, at: ShredAt, bit: u64) {
         self.tally.repaired += 1;
-        self.repaired.resize(self.sets.len(), 0);
+        self.repaired.resize(self.bits.len(), 0);
         let word = self.word_of(at);
         self.repaired[word] |= bit;
     }
 
-    fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
-        let bits = &mut self.sets[usize::from(set) * self.stride..][1..self.stride];
+    fn decode(
+        &mut self,
+        shape: &Shape,
+        set: u16,
+        (recovered, recovers): (&mut [u64; SET_WORDS], bool),
+        received: &mut Received,
+    ) {
+        *recovered = [0; SET_WORDS];
+        let words = usize::from(self.words);
+        let bits = &mut self.bits[usize::from(set) * words..][..words];
         let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
         let lacks_data = |(place, word): (usize, &u64)| {
             let data = mask(data.saturating_sub(place * 64));
@@ -201,11 +202,11 @@ impl Part {
                 let all = mask(width.saturating_sub(place * 64));
                 let data = mask(data.saturating_sub(place * 64));
                 self.data_held += (data & !*word).count_ones();
-                received.recovered[place] = all & !*word;
-                self.tally.recovered += received.recovered[place].count_ones();
+                recovered[place] = all & !*word;
+                self.tally.recovered += recovered[place].count_ones();
                 if recovers {
                     *word = all;
-                    self.held += received.recovered[place].count_ones();
+                    self.held += recovered[place].count_ones();
                 }
             }
         }
@@ -219,18 +220,20 @@ impl Part {
     /// Reads what a shred will need; the answer means nothing.
     #[inline]
     pub(super) fn touch(&self, at: ShredAt) -> u64 {
-        let record = self.sets.get(usize::from(at.set) * self.stride);
-        u64::from(self.tally.turbine) ^ record.copied().unwrap_or(0)
+        let word = self.bits.get(self.word_of(at));
+        u64::from(self.tally.turbine) ^ word.copied().unwrap_or(0)
     }
 
     /// The bits of a set.
     fn bits(&self, set: u16) -> &[u64] {
-        &self.sets[usize::from(set) * self.stride..][1..self.stride]
+        let words = usize::from(self.words);
+        &self.bits[usize::from(set) * words..][..words]
     }
 
     /// Where the bit of a shred stands.
+    #[inline]
     fn word_of(&self, at: ShredAt) -> usize {
-        usize::from(at.set) * self.stride + 1 + usize::from(at.place) / 64
+        usize::from(at.set) * usize::from(self.words) + usize::from(at.place) / 64
     }
 
     /// Notes when a set was first heard of; skipped ones count from the same moment (Agave 4.4,
@@ -239,7 +242,7 @@ impl Part {
         let set = u32::from(set);
         let fresh = set >= self.known_sets;
         while self.known_sets <= set {
-            self.sets[self.known_sets as usize * self.stride] = now.as_nanos();
+            self.since[self.known_sets as usize] = now.as_nanos();
             self.known_sets += 1;
         }
         fresh
@@ -278,7 +281,7 @@ impl Part {
     /// When a set was first heard of; [`Time::MAX`] for never.
     #[must_use]
     pub fn since(&self, set: u16) -> Time {
-        Time::from_nanos(self.sets[usize::from(set) * self.stride])
+        Time::from_nanos(self.since[usize::from(set)])
     }
 
     /// When a set was first heard of; for one beyond the newest set, of which a node may know from
@@ -304,7 +307,7 @@ impl Part {
     /// Whether the node has a shred of the block, received or recovered.
     #[must_use]
     pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
-        self.sets[self.word_of(at)] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
+        self.bits[self.word_of(at)] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
     }
 
     /// Whether a set can be decoded.
@@ -316,7 +319,7 @@ impl Part {
     /// The data shreds of a set that the node lacks, in increasing order.
     pub fn missing(&self, shape: &Shape, set: u16) -> impl Iterator<Item = ShredAt> + use<> {
         let mut bits = [0; SET_WORDS];
-        bits[..self.stride - 1].copy_from_slice(self.bits(set));
+        bits[..usize::from(self.words)].copy_from_slice(self.bits(set));
         let needed = if self.is_decoded(shape, set) { 0 } else { shape.needed(set) };
         (0..needed as u8)
             .filter(move |place| bits[usize::from(place / 64)] >> (place % 64) & 1 == 0)

@@ -23,7 +23,7 @@ use super::survey::{Loose, Survey};
 use super::{Settings, View};
 use crate::base::time::{Span, Time};
 use crate::protocol::block::{Block, BlockId};
-use crate::protocol::blockstore::Received;
+use crate::protocol::blockstore::{Part, Received};
 use crate::sim::body::BodyId;
 use crate::sim::protocol::Shelf;
 
@@ -81,13 +81,13 @@ impl Solana {
         &self,
         settings: &Settings,
         view: &View<'_>,
-        (now, parent): (Time, BlockId),
-        body: BodyId,
+        (now, parent): (Time, impl Fn() -> BlockId),
+        (body, set): (BodyId, u16),
         received: &Received,
     ) -> Option<Time> {
         if received.whole || received.first_data {
             // A block without a path to genesis: its parent is missing, or counts as voted on now.
-            if view.chain.link(parent).is_none() {
+            if view.chain.link(parent()).is_none() {
                 return Some(now);
             }
             // What stands on a whole block may have a path to genesis now.
@@ -96,15 +96,14 @@ impl Solana {
             }
         }
         let delay = settings.config.delay;
-        if now.since(received.since) >= delay {
-            // The delay of its set has passed: shreds before it, or the last one, are due at once.
-            let open = || {
-                let part = view.store.part(body);
-                part.is_some_and(|part| !part.is_end_known() && part.is_gapless())
-            };
-            if received.extends || open() {
-                return Some(now);
-            }
+        // Once the delay of its set has passed, shreds before it, or the last one, are due at once.
+        let part = view.store.part(body);
+        let reveals = |part: &Part| {
+            received.extends || !part.is_end_known() && part.is_gapless()
+        };
+        let late = |part: &Part| now.since(part.since(set)) >= delay;
+        if part.is_some_and(|part| reveals(part) && late(part)) {
+            return Some(now);
         }
         if received.extends && self.endless.contains(&body) {
             return Some(now);
