@@ -545,6 +545,7 @@ pub enum Body {
 }
 
 impl Payload<Body> for Message {
+    #[inline]
     fn kind(&self) -> MessageKind {
         match self {
             Self::Discovery(message) => message.kind(),
@@ -558,6 +559,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.kind(),
         }
     }
+    #[inline]
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
         match self {
             Self::Discovery(message) => message.size(bodies),
@@ -571,6 +573,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.size(bodies),
         }
     }
+    #[inline]
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
         match self {
             Self::Discovery(message) => message.content(bodies),
@@ -584,6 +587,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.content(bodies),
         }
     }
+    #[inline]
     fn body(&self) -> Option<BodyId> {
         match self {
             Self::Discovery(message) => message.body(),
@@ -603,6 +607,7 @@ impl Payload<Body> for Message {
             _ => self == other,
         }
     }
+    #[inline]
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
             Self::Discovery(_)

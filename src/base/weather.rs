@@ -39,8 +39,7 @@ impl Weather {
         into.clear();
         let from = [row.from; LANES];
         for ((to, serial), last) in row.to.iter().zip(&row.serial).zip(&row.last) {
-            let [low, high] = philox_row([from, *to, *serial, *last], self.key);
-            into.extend((0..LANES).map(|at| u64::from(high[at]) << 32 | u64::from(low[at])));
+            into.extend_from_slice(&philox_row([from, *to, *serial, *last], self.key));
         }
     }
 
@@ -51,8 +50,7 @@ impl Weather {
         into.clear();
         let (from, last) = ([row.from; LANES], [last_word(LINK_KIND, 0); LANES]);
         for to in &row.to {
-            let [low, high] = philox_row([from, *to, [0; LANES], last], self.key);
-            into.extend((0..LANES).map(|at| u64::from(high[at]) << 32 | u64::from(low[at])));
+            into.extend_from_slice(&philox_row([from, *to, [0; LANES], last], self.key));
         }
     }
 
@@ -146,27 +144,36 @@ const fn last_word(kind: u8, serial: u64) -> u32 {
     (kind as u32) << 24 | (serial >> 32) as u32 & 0x00FF_FFFF
 }
 
-/// How many blocks are worked out side by side: as many 64-bit products as fill the vectors of an
-/// ordinary core.
-const LANES: usize = 8;
+/// How many blocks are worked out side by side: with more of them an ordinary core has too few
+/// vectors.
+const LANES: usize = 4;
 
-/// The first two words of [`philox`] of so many counters.
+/// A word of so many counters. Each stands in the lower half of its own, as the vectors of a core
+/// multiply them; what is left in the upper halves is never read.
+type Lanes = [u64; LANES];
+
+/// The first two words of [`philox`] of so many counters, as one number each.
 #[inline]
-fn philox_row(mut counters: [[u32; LANES]; 4], mut key: [u32; 2]) -> [[u32; LANES]; 2] {
+fn philox_row(counters: [[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
+    let [mut a, mut b, mut c, mut d] = counters.map(|word| word.map(u64::from));
+    let [mut left_key, mut right_key] = key;
     for _ in 0..ROUNDS {
-        let [a, b, c, d] = counters;
-        let left = a.map(|word| MULTIPLIERS[0] * u64::from(word));
-        let right = c.map(|word| MULTIPLIERS[1] * u64::from(word));
-        counters = [
-            std::array::from_fn(|at| (right[at] >> 32) as u32 ^ b[at] ^ key[0]),
-            right.map(|product| product as u32),
-            std::array::from_fn(|at| (left[at] >> 32) as u32 ^ d[at] ^ key[1]),
-            left.map(|product| product as u32),
-        ];
-        key = [key[0].wrapping_add(INCREMENTS[0]), key[1].wrapping_add(INCREMENTS[1])];
+        for at in 0..LANES {
+            let left = MULTIPLIERS[0] * (a[at] & LOW);
+            let right = MULTIPLIERS[1] * (c[at] & LOW);
+            a[at] = right >> 32 ^ b[at] ^ u64::from(left_key);
+            b[at] = right;
+            c[at] = left >> 32 ^ d[at] ^ u64::from(right_key);
+            d[at] = left;
+        }
+        left_key = left_key.wrapping_add(INCREMENTS[0]);
+        right_key = right_key.wrapping_add(INCREMENTS[1]);
     }
-    [counters[0], counters[1]]
+    std::array::from_fn(|at| b[at] << 32 | a[at] & LOW)
 }
+
+/// The lower half of a lane.
+const LOW: u64 = 0xFFFF_FFFF;
 
 #[cfg(test)]
 mod tests {

@@ -72,10 +72,13 @@ struct Taken {
     decisive: bool,
 }
 
-/// One node's parts that have to do with blocks.
+/// One node's parts that have to do with blocks. What every shred needs stands first.
+#[repr(C)]
 pub struct Blocks {
     store: Blockstore,
     turbine: Turbine,
+    /// Repair wants to hear of every shred, and not only of those that are news.
+    counts_shreds: bool,
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,
@@ -99,6 +102,7 @@ impl Blocks {
             store: Blockstore::new(turbine.limits(), turbine.forward_recovered),
             leading: Leading::new(Arc::clone(&slots), blocks, chain),
             turbine: Turbine::new(Arc::clone(turbine)),
+            counts_shreds: settings.repair.config.style == repair::Style::Classroom,
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
             repair: Repair::new(&settings.repair, cluster.seed, me),
@@ -257,7 +261,9 @@ impl Blocks {
         if received.whole {
             self.on_whole(cluster, contacts, ctx, body);
         }
-        if let Some(repair) = &mut self.repair {
+        if (received.is_news() || self.counts_shreds)
+            && let Some(repair) = &mut self.repair
+        {
             let view = view(&self.store, &self.leading, peers);
             repair.on_shred(&view, ctx, (body, at.set), &received, opened);
         }

@@ -37,9 +37,11 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Blockstore {
+    /// Where the parts of the latest blocks are, by the lowest digits of their bodies' numbers.
+    recent: [Option<Recent>; RECENT],
+    parts: Vec<Part>,
     /// Newest last.
     entries: Vec<Entry>,
-    parts: Vec<Part>,
     /// Whether shreds that were recovered count as received, because they are passed on.
     recovers: bool,
     partial: usize,
@@ -47,6 +49,17 @@ pub struct Blockstore {
     /// Bits of the shreds that decoding a set gave last.
     recovered: [u64; SET_WORDS],
     limits: Limits,
+}
+
+/// How many of the latest blocks are found without a search, if they do not share a place.
+const RECENT: usize = 4;
+
+/// A block and the place of its part.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    body: BodyId,
+    /// As in [`Entry`].
+    part: u32,
 }
 
 /// A block of which a node has a shred at least.
@@ -83,8 +96,9 @@ impl Blockstore {
     #[must_use]
     pub const fn new(limits: Limits, recovers: bool) -> Self {
         Self {
-            entries: Vec::new(),
+            recent: [None; RECENT],
             parts: Vec::new(),
+            entries: Vec::new(),
             recovers,
             partial: 0,
             free: Vec::new(),
@@ -163,7 +177,7 @@ impl Blockstore {
     /// Puts in a block of the node's own, all of it at once. The caller holds the body, and calls
     /// [`Blockstore::make_room`] from time to time.
     pub fn insert_own(&mut self, body: BodyId, slot: Slot, id: BlockId) {
-        self.entries.push(Entry { id, body, slot, part: Entry::SETTLED, whole: true });
+        self.push(Entry { id, body, slot, part: Entry::SETTLED, whole: true });
     }
 
     /// Puts in a new block without a shred. The caller holds the body, and has called
@@ -176,7 +190,24 @@ impl Blockstore {
         self.parts[place as usize].begin(now, &block.shape);
         self.partial += 1;
         let (id, slot) = (block.id(), block.slot);
-        self.entries.push(Entry { id, body, slot, part: place, whole: false });
+        self.push(Entry { id, body, slot, part: place, whole: false });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let Entry { body, part, .. } = entry;
+        self.recent[body.number() as usize % RECENT] = Some(Recent { body, part });
+        self.entries.push(entry);
+    }
+
+    /// Takes out the entry at a place.
+    fn remove(&mut self, place: usize) -> Entry {
+        self.recycle(place);
+        let entry = self.entries.remove(place);
+        let recent = &mut self.recent[entry.body.number() as usize % RECENT];
+        if recent.is_some_and(|recent| recent.body == entry.body) {
+            *recent = None;
+        }
+        entry
     }
 
     /// A shred of a known block arrived.
@@ -189,18 +220,35 @@ impl Blockstore {
         at: ShredAt,
         path: Path,
     ) -> Option<Received> {
-        let place = self.find(body)?;
-        let entry = &mut self.entries[place];
-        if entry.part == Entry::SETTLED {
+        let part = match self.recent[body.number() as usize % RECENT] {
+            Some(recent) if recent.body == body => recent.part,
+            _ => self.entries[self.find(body)?].part,
+        };
+        if part == Entry::SETTLED {
             return Some(Received::DUPLICATE);
         }
-        let part = &mut self.parts[entry.part as usize];
-        let recovered = (&mut self.recovered, self.recovers);
-        let received = part.receive(now, &block.shape, at, path, recovered);
+        let (part, recovered) = (&mut self.parts[part as usize], &mut self.recovered);
+        let received = part.receive(now, &block.shape, at, path, (recovered, self.recovers));
+        if received.decodes || received.full {
+            return self.on_progress(body, block, at, received);
+        }
+        Some(received)
+    }
+
+    /// A set was decoded, or all shreds are there.
+    fn on_progress(
+        &mut self,
+        body: BodyId,
+        block: &Block,
+        at: ShredAt,
+        received: Received,
+    ) -> Option<Received> {
+        let place = self.find(body)?;
         if received.decodes && !block.restores(at.set, &self.recovered) {
             self.refuse(place);
             return Some(Received { miscoded: true, ..Received::DUPLICATE });
         }
+        let entry = &mut self.entries[place];
         if received.whole && !entry.whole {
             entry.whole = true;
             self.partial -= 1;
@@ -221,8 +269,9 @@ impl Blockstore {
     /// Reads what a shred will need; the answer means nothing.
     #[inline]
     pub fn touch(&self, body: BodyId, at: ShredAt) -> u64 {
-        let entry = self.entries.iter().rev().find(|entry| entry.body == body);
-        let part = entry.and_then(|entry| self.parts.get(entry.part as usize));
+        // Whether it is the right one does not matter, and to wait for that would take long.
+        let recent = self.recent[body.number() as usize % RECENT];
+        let part = recent.and_then(|recent| self.parts.get(recent.part as usize));
         part.map_or(0, |part| part.touch(at))
     }
 
@@ -266,8 +315,7 @@ impl Blockstore {
     /// Forgets everything; `release` gets every body.
     pub fn clear(&mut self, mut release: impl FnMut(BodyId)) {
         while !self.entries.is_empty() {
-            self.recycle(0);
-            release(self.entries.remove(0).body);
+            release(self.remove(0).body);
         }
         self.partial = 0;
     }
@@ -296,16 +344,14 @@ impl Blockstore {
             };
             let Some(place) = self.entries.iter().position(outdated) else { break };
             let tally = self.parts[self.entries[place].part as usize].tally();
-            self.recycle(place);
             self.partial -= 1;
-            expire(Expired { body: self.entries.remove(place).body, tally }, true);
+            expire(Expired { body: self.remove(place).body, tally }, true);
         }
         self.settle();
         while self.entries.len() - self.partial > self.limits.history {
             let oldest = self.entries.iter().position(|entry| entry.whole);
             let Some(place) = oldest else { break };
-            self.recycle(place);
-            let body = self.entries.remove(place).body;
+            let body = self.remove(place).body;
             expire(Expired { body, tally: Tally::default() }, false);
         }
     }
@@ -331,9 +377,15 @@ impl Blockstore {
     }
 
     fn recycle(&mut self, place: usize) {
-        let part = std::mem::replace(&mut self.entries[place].part, Entry::SETTLED);
-        if part != Entry::SETTLED {
-            self.free.push(part);
+        let entry = &mut self.entries[place];
+        let (body, part) = (entry.body, std::mem::replace(&mut entry.part, Entry::SETTLED));
+        if part == Entry::SETTLED {
+            return;
+        }
+        self.free.push(part);
+        let recent = &mut self.recent[body.number() as usize % RECENT];
+        if recent.is_some_and(|recent| recent.body == body) {
+            *recent = Some(Recent { body, part: Entry::SETTLED });
         }
     }
 

@@ -139,9 +139,9 @@ impl Forecast {
         !self.rains && !self.jitters && !self.stretches
     }
 
-    fn make(&mut self, weather: &Weathers, from: NodeId, passages: &[Passage]) {
-        self.row.begin(from);
-        passages.iter().for_each(|it| self.row.push(it.to, it.kind as u8, it.serial));
+    /// Works out the weather of the row.
+    #[inline]
+    fn make(&mut self, weather: &Weathers) {
         if self.rains {
             weather.loss.draw_row(&self.row, &mut self.loss);
         }
@@ -223,19 +223,32 @@ impl Network {
         })
     }
 
-    /// A node is about to hand over these messages.
+    /// A node is about to hand over messages, each of which is noted first.
     #[inline]
-    pub fn prepare(&mut self, from: NodeId, passages: &[Passage]) {
+    pub fn begin_row(&mut self, from: NodeId) {
+        self.forecast.row.begin(from);
+    }
+
+    /// Notes a message of the row.
+    #[inline]
+    pub fn note(&mut self, to: NodeId, kind: MessageKind, serial: u64) {
         if !self.forecast.is_clear() {
-            self.forecast.make(&self.weather, from, passages);
+            self.forecast.row.push(to, kind as u8, serial);
         }
     }
 
-    /// A node hands a message over, the one at that place among those of [`Self::prepare`]: size
+    /// Works out what the messages of the row meet.
+    #[inline]
+    pub fn forecast(&mut self) {
+        self.forecast.make(&self.weather);
+    }
+
+    /// A node hands a message over, the one at that place in the row: size
     /// limit, uplink, faults, link, arrival. The passage begins when the node's work is done, which
-    /// may be after `now`.
+    /// may be after `now`. It is passed by value, and copied where a function needs it in memory, so
+    /// that most messages have theirs in registers.
     #[inline(always)]
-    pub fn hand_over(&mut self, now: Time, passage: &Passage, place: usize) -> Verdict {
+    pub fn hand_over(&mut self, now: Time, passage: Passage, place: usize) -> Verdict {
         match self.follow(now, passage, place) {
             Ok((first, second)) => Verdict::Pass(first, second),
             Err(reason) => Verdict::Drop(reason),
@@ -246,7 +259,7 @@ impl Network {
     fn follow(
         &mut self,
         now: Time,
-        passage: &Passage,
+        passage: Passage,
         place: usize,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
         let (start, from, to) = (passage.at, passage.from, passage.to);
@@ -266,7 +279,7 @@ impl Network {
             if let Some(reason) = self.rules.stopped(from, to, true) {
                 return Err(reason);
             }
-            ruling = self.rules.judge(passage, sent)?;
+            ruling = self.rules.judge(&{ passage }, sent)?;
         }
         if !self.is_up(to) {
             return Err(DropReason::ReceiverDown);
@@ -288,11 +301,11 @@ impl Network {
     #[inline(always)]
     fn fly(
         &mut self,
-        (passage, place): (&Passage, usize),
+        (passage, place): (Passage, usize),
         edge: Option<usize>,
         ruling: &rule::Ruling,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
-        let Passage { from, to, serial, .. } = *passage;
+        let Passage { from, to, serial, .. } = passage;
         let kind = passage.kind as u8;
         let weather = &self.weather;
         let profile = self.links.profile(from, to);
@@ -300,9 +313,9 @@ impl Network {
             Loss::None => false,
             Loss::Independent(chance) => chance.hit(self.forecast.loss[place]),
             Loss::GilbertElliott(model) => {
-                self.bursts.lose(model, weather.loss_state, weather.loss, passage)
+                self.bursts.lose(model, weather.loss_state, weather.loss, &{ passage })
             }
-            Loss::Function(function) => function(passage),
+            Loss::Function(function) => function(&{ passage }),
         };
         if lost {
             return Err(DropReason::Loss);
@@ -314,7 +327,7 @@ impl Network {
             Latency::PerMessage(distribution) => {
                 distribution.draw(weather.latency.draw(from, to, kind, serial))
             }
-            Latency::Function(function) => function(passage),
+            Latency::Function(function) => function(&{ passage }),
         });
         let extra = Span::from_nanos(ruling.delay);
         let depart = ruling.depart.saturating_add(base).saturating_add(extra);

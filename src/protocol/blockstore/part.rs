@@ -1,6 +1,8 @@
 //! Protocol layer: what a node holds of one block: a bit for each shred, and per FEC set when it
 //! was first heard of.
 
+use smallvec::SmallVec;
+
 use super::Path;
 use crate::base::time::Time;
 use crate::protocol::block::{Shape, ShredAt};
@@ -8,13 +10,14 @@ use crate::protocol::block::{Shape, ShredAt};
 /// Words of a set: at most 256 shreds.
 pub(crate) const SET_WORDS: usize = 4;
 
+/// Words that stand in the part itself: the 2,048 shreds of a slot of Solana's mainnet.
+const NEAR_WORDS: usize = 32;
+
 /// What a node holds of one block that is not settled. What every shred needs of it stands first,
-/// on a line of the cache.
+/// on a line of the cache, and its bits where no pointer has to be followed.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Part {
-    /// Bits of the received (or recovered) shreds: [`Shape::words`] words per set.
-    bits: Vec<u64>,
     last: Time,
     /// Bits that are set.
     held: u32,
@@ -25,12 +28,14 @@ pub struct Part {
     /// Sets that can be decoded.
     decoded: u32,
     tally: Tally,
-    /// Words of a set.
-    words: u8,
+    /// Bits that a set takes up, as a power of two: whole words, or a part of one.
+    set_bits: u8,
     /// Shreds that made it known which one is the last.
     end_known: bool,
     /// One more than the newest set heard of.
     known_sets: u32,
+    /// Bits of the received (or recovered) shreds.
+    bits: SmallVec<[u64; NEAR_WORDS]>,
     first: Time,
     /// When each set was first heard of, in nanoseconds; `u64::MAX` for never.
     since: Vec<u64>,
@@ -70,12 +75,22 @@ pub struct Received {
     pub first_data: bool,
     /// It brings data beyond the last that was there.
     pub extends: bool,
+    /// Nothing is missing before the last data shred that came, and which one is the very last the
+    /// node does not know.
+    pub open: bool,
     /// With it the set was decoded, and gave other bytes than the leader had coded. The block is
     /// refused: all that comes of it counts as a duplicate.
     pub miscoded: bool,
 }
 
 impl Received {
+    /// Whether it changed more than the count of the shreds of its set.
+    #[inline]
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        self.opens_set || self.whole || self.first_data || self.extends || self.open
+    }
+
     /// A shred that the node has.
     pub const DUPLICATE: Self = Self {
         fresh: false,
@@ -85,21 +100,22 @@ impl Received {
         full: false,
         first_data: false,
         extends: false,
+        open: false,
         miscoded: false,
     };
 }
 
 impl Part {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            bits: Vec::new(),
+            bits: SmallVec::new(),
             last: Time::ZERO,
             held: 0,
             data_end: 0,
             data_held: 0,
             decoded: 0,
             tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0, hops: 0 },
-            words: 1,
+            set_bits: 6,
             end_known: false,
             known_sets: 0,
             first: Time::ZERO,
@@ -110,15 +126,15 @@ impl Part {
 
     /// Starts anew for a block, in the storage of an earlier one.
     pub(super) fn begin(&mut self, now: Time, shape: &Shape) {
-        let (sets, words) = (shape.sets() as usize, shape.words());
+        let sets = shape.sets() as usize;
+        let set_bits = shape.set_width().next_power_of_two().ilog2() as u8;
         let Self { mut bits, mut since, mut repaired, .. } = std::mem::replace(self, Self::new());
         bits.clear();
-        bits.resize(sets * words, 0);
+        bits.resize((sets << set_bits).div_ceil(64), 0);
         since.clear();
         since.resize(sets, u64::MAX);
         repaired.clear();
-        let words = words as u8;
-        *self = Self { bits, since, repaired, words, first: now, last: now, ..Self::new() };
+        *self = Self { bits, since, repaired, set_bits, first: now, last: now, ..Self::new() };
     }
 
     /// A shred came. If it decodes its set, `recovered` gets the bits of the shreds that decoding
@@ -132,22 +148,20 @@ impl Part {
         path: Path,
         recovered: (&mut [u64; SET_WORDS], bool),
     ) -> Received {
-        let bits = &mut self.bits[usize::from(at.set) * usize::from(self.words)..];
-        let bits = &mut bits[..usize::from(self.words)];
-        let (word, bit) = (usize::from(at.place) / 64, 1_u64 << (at.place % 64));
-        if bits[word] & bit != 0 {
+        let (word, bit) = self.bit_of(at);
+        if self.bits[word] & bit != 0 {
             self.tally.duplicate += 1;
             return Received::DUPLICATE;
         }
-        let before: u32 = bits.iter().map(|word| word.count_ones()).sum();
-        bits[word] |= bit;
+        let before = self.count(at.set);
+        self.bits[word] |= bit;
         self.held += 1;
         match path {
             Path::Turbine(hops) => {
                 self.tally.turbine += 1;
                 self.tally.hops = self.tally.hops.max(hops);
             }
-            Path::Repair => self.note_repaired(at, bit),
+            Path::Repair => self.note_repaired(at),
         }
         self.last = now;
         let mut received = Received { fresh: true, ..Received::DUPLICATE };
@@ -168,15 +182,16 @@ impl Part {
         received.first_data = before_end == 0 && self.data_end > 0;
         received.extends = self.data_end > before_end;
         self.end_known |= self.data_end == shape.data();
+        received.open = !self.end_known && self.is_gapless();
         received
     }
 
     /// Counts a repaired shred and remembers which one it is.
     #[cold]
-    fn note_repaired(&mut self, at: ShredAt, bit: u64) {
+    fn note_repaired(&mut self, at: ShredAt) {
         self.tally.repaired += 1;
         self.repaired.resize(self.bits.len(), 0);
-        let word = self.word_of(at);
+        let (word, bit) = self.bit_of(at);
         self.repaired[word] |= bit;
     }
 
@@ -188,8 +203,7 @@ impl Part {
         received: &mut Received,
     ) {
         *recovered = [0; SET_WORDS];
-        let words = usize::from(self.words);
-        let bits = &mut self.bits[usize::from(set) * words..][..words];
+        let bits = self.bits(set);
         let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
         let lacks_data = |(place, word): (usize, &u64)| {
             let data = mask(data.saturating_sub(place * 64));
@@ -198,16 +212,17 @@ impl Part {
         // With all data there, nothing is worked out: coding shreds still come by themselves
         // (Agave, `ledger/src/blockstore_meta.rs`: such a set is full, not recoverable).
         if bits.iter().enumerate().any(lacks_data) {
-            for (place, word) in bits.iter_mut().enumerate() {
+            for (place, word) in bits.iter().enumerate() {
                 let all = mask(width.saturating_sub(place * 64));
                 let data = mask(data.saturating_sub(place * 64));
-                self.data_held += (data & !*word).count_ones();
-                recovered[place] = all & !*word;
-                self.tally.recovered += recovered[place].count_ones();
-                if recovers {
-                    *word = all;
-                    self.held += recovered[place].count_ones();
-                }
+                self.data_held += (data & !word).count_ones();
+                recovered[place] = all & !word;
+            }
+            let gained = recovered.iter().map(|word| word.count_ones()).sum::<u32>();
+            self.tally.recovered += gained;
+            if recovers {
+                self.hold(set, recovered);
+                self.held += gained;
             }
         }
         self.decoded += 1;
@@ -217,23 +232,56 @@ impl Part {
         received.whole = self.decoded == shape.sets();
     }
 
-    /// Reads what a shred will need; the answer means nothing.
+    /// Reads what a shred will need; the answer means nothing. Where the bit stands is worked out
+    /// for whole words, so that nothing has to be read first.
     #[inline]
     pub(super) fn touch(&self, at: ShredAt) -> u64 {
-        let word = self.bits.get(self.word_of(at));
-        u64::from(self.tally.turbine) ^ word.copied().unwrap_or(0)
+        let words = match &self.bits {
+            bits if bits.spilled() => 0,
+            bits => bits[usize::from(at.set) % NEAR_WORDS],
+        };
+        u64::from(self.tally.turbine) ^ words
+    }
+
+    /// The word and the bit of a shred.
+    #[inline]
+    fn bit_of(&self, at: ShredAt) -> (usize, u64) {
+        let bit = (usize::from(at.set) << self.set_bits) + usize::from(at.place);
+        (bit / 64, 1 << (bit % 64))
+    }
+
+    /// Shreds of a set that the node has.
+    #[inline]
+    fn count(&self, set: u16) -> u32 {
+        if self.set_bits <= 6 {
+            return self.bits(set)[0].count_ones();
+        }
+        self.bits(set).iter().map(|word| word.count_ones()).sum()
     }
 
     /// The bits of a set.
-    fn bits(&self, set: u16) -> &[u64] {
-        let words = usize::from(self.words);
-        &self.bits[usize::from(set) * words..][..words]
+    #[inline]
+    fn bits(&self, set: u16) -> [u64; SET_WORDS] {
+        let first = usize::from(set) << self.set_bits;
+        let mut bits = [0; SET_WORDS];
+        if self.set_bits <= 6 {
+            bits[0] = self.bits[first / 64] >> (first % 64) & mask(1 << self.set_bits);
+        } else {
+            let words = 1 << (self.set_bits - 6);
+            bits[..words].copy_from_slice(&self.bits[first / 64..][..words]);
+        }
+        bits
     }
 
-    /// Where the bit of a shred stands.
-    #[inline]
-    fn word_of(&self, at: ShredAt) -> usize {
-        usize::from(at.set) * usize::from(self.words) + usize::from(at.place) / 64
+    /// Sets further bits of a set.
+    fn hold(&mut self, set: u16, more: &[u64; SET_WORDS]) {
+        let first = usize::from(set) << self.set_bits;
+        if self.set_bits <= 6 {
+            self.bits[first / 64] |= more[0] << (first % 64);
+        } else {
+            let words = self.bits[first / 64..].iter_mut().zip(more);
+            words.take(1 << (self.set_bits - 6)).for_each(|(word, more)| *word |= more);
+        }
     }
 
     /// Notes when a set was first heard of; skipped ones count from the same moment (Agave 4.4,
@@ -307,19 +355,19 @@ impl Part {
     /// Whether the node has a shred of the block, received or recovered.
     #[must_use]
     pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
-        self.bits[self.word_of(at)] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
+        let (word, bit) = self.bit_of(at);
+        self.bits[word] & bit != 0 || self.is_decoded(shape, at.set)
     }
 
     /// Whether a set can be decoded.
     #[must_use]
     pub fn is_decoded(&self, shape: &Shape, set: u16) -> bool {
-        self.bits(set).iter().map(|word| word.count_ones()).sum::<u32>() >= shape.needed(set)
+        self.count(set) >= shape.needed(set)
     }
 
     /// The data shreds of a set that the node lacks, in increasing order.
     pub fn missing(&self, shape: &Shape, set: u16) -> impl Iterator<Item = ShredAt> + use<> {
-        let mut bits = [0; SET_WORDS];
-        bits[..usize::from(self.words)].copy_from_slice(self.bits(set));
+        let bits = self.bits(set);
         let needed = if self.is_decoded(shape, set) { 0 } else { shape.needed(set) };
         (0..needed as u8)
             .filter(move |place| bits[usize::from(place / 64)] >> (place % 64) & 1 == 0)
@@ -341,7 +389,8 @@ impl Part {
     /// Whether a shred came as the answer to a repair request.
     #[must_use]
     pub fn is_repaired(&self, at: ShredAt) -> bool {
-        self.repaired.get(self.word_of(at)).is_some_and(|bits| bits >> (at.place % 64) & 1 == 1)
+        let (word, bit) = self.bit_of(at);
+        self.repaired.get(word).is_some_and(|bits| bits & bit != 0)
     }
 }
 

@@ -23,7 +23,7 @@ use super::survey::{Loose, Survey};
 use super::{Settings, View};
 use crate::base::time::{Span, Time};
 use crate::protocol::block::{Block, BlockId};
-use crate::protocol::blockstore::{Part, Received};
+use crate::protocol::blockstore::Received;
 use crate::sim::body::BodyId;
 use crate::sim::protocol::Shelf;
 
@@ -97,13 +97,11 @@ impl Solana {
         }
         let delay = settings.config.delay;
         // Once the delay of its set has passed, shreds before it, or the last one, are due at once.
-        let part = view.store.part(body);
-        let reveals = |part: &Part| {
-            received.extends || !part.is_end_known() && part.is_gapless()
-        };
-        let late = |part: &Part| now.since(part.since(set)) >= delay;
-        if part.is_some_and(|part| reveals(part) && late(part)) {
-            return Some(now);
+        if received.extends || received.open {
+            let since = view.store.part(body).map(|part| part.since(set));
+            if since.is_some_and(|since| now.since(since) >= delay) {
+                return Some(now);
+            }
         }
         if received.extends && self.endless.contains(&body) {
             return Some(now);
