@@ -142,7 +142,7 @@ pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: O
     workload: Peekable<W>,
     trace: Trace,
     observer: O,
-    row: Row<P>,
+    row: Row,
     in_flight: u64,
     in_flight_bytes: u64,
     /// Whether the alarm that is being handled was a [`Event::LateTimer`].
@@ -199,7 +199,7 @@ where
             workload: workload.peekable(),
             trace: Trace::new(),
             observer,
-            row: Row::new(),
+            row: Row::default(),
             in_flight: 0,
             in_flight_bytes: 0,
             late: false,

@@ -73,12 +73,12 @@ struct Taken {
 }
 
 /// One node's parts that have to do with blocks. What every shred needs stands first.
-#[repr(C)]
+#[repr(C, align(128))]
 pub struct Blocks {
-    store: Blockstore,
     turbine: Turbine,
     /// Repair wants to hear of every shred, and not only of those that are news.
     counts_shreds: bool,
+    store: Blockstore,
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,

@@ -35,10 +35,10 @@ pub struct Limits {
 
 /// What a node holds of all blocks. What every shred needs of it stands first.
 #[derive(Clone, Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Blockstore {
     /// Where the parts of the latest blocks are, by the lowest digits of their bodies' numbers.
-    recent: [Option<Recent>; RECENT],
+    recent: [Recent; RECENT],
     parts: Vec<Part>,
     /// Newest last.
     entries: Vec<Entry>,
@@ -54,12 +54,16 @@ pub struct Blockstore {
 /// How many of the latest blocks are found without a search, if they do not share a place.
 const RECENT: usize = 4;
 
-/// A block and the place of its part.
+/// The number of a block's body and the place of its part, as in [`Entry`].
 #[derive(Clone, Copy, Debug)]
 struct Recent {
-    body: BodyId,
-    /// As in [`Entry`].
+    body: u32,
     part: u32,
+}
+
+impl Recent {
+    /// No block: there are fewer bodies.
+    const NONE: Self = Self { body: u32::MAX, part: Entry::SETTLED };
 }
 
 /// A block of which a node has a shred at least.
@@ -96,7 +100,7 @@ impl Blockstore {
     #[must_use]
     pub const fn new(limits: Limits, recovers: bool) -> Self {
         Self {
-            recent: [None; RECENT],
+            recent: [Recent::NONE; RECENT],
             parts: Vec::new(),
             entries: Vec::new(),
             recovers,
@@ -195,7 +199,7 @@ impl Blockstore {
 
     fn push(&mut self, entry: Entry) {
         let Entry { body, part, .. } = entry;
-        self.recent[body.number() as usize % RECENT] = Some(Recent { body, part });
+        self.recent[body.number() as usize % RECENT] = Recent { body: body.number(), part };
         self.entries.push(entry);
     }
 
@@ -204,8 +208,8 @@ impl Blockstore {
         self.recycle(place);
         let entry = self.entries.remove(place);
         let recent = &mut self.recent[entry.body.number() as usize % RECENT];
-        if recent.is_some_and(|recent| recent.body == entry.body) {
-            *recent = None;
+        if recent.body == entry.body.number() {
+            *recent = Recent::NONE;
         }
         entry
     }
@@ -220,9 +224,10 @@ impl Blockstore {
         at: ShredAt,
         path: Path,
     ) -> Option<Received> {
-        let part = match self.recent[body.number() as usize % RECENT] {
-            Some(recent) if recent.body == body => recent.part,
-            _ => self.entries[self.find(body)?].part,
+        let recent = self.recent[body.number() as usize % RECENT];
+        let part = match recent.body == body.number() {
+            true => recent.part,
+            false => self.entries[self.find(body)?].part,
         };
         if part == Entry::SETTLED {
             return Some(Received::DUPLICATE);
@@ -271,8 +276,7 @@ impl Blockstore {
     pub fn touch(&self, body: BodyId, at: ShredAt) -> u64 {
         // Whether it is the right one does not matter, and to wait for that would take long.
         let recent = self.recent[body.number() as usize % RECENT];
-        let part = recent.and_then(|recent| self.parts.get(recent.part as usize));
-        part.map_or(0, |part| part.touch(at))
+        self.parts.get(recent.part as usize).map_or(0, |part| part.touch(at))
     }
 
     /// What is counted of a block that is not settled.
@@ -384,8 +388,8 @@ impl Blockstore {
         }
         self.free.push(part);
         let recent = &mut self.recent[body.number() as usize % RECENT];
-        if recent.is_some_and(|recent| recent.body == body) {
-            *recent = Some(Recent { body, part: Entry::SETTLED });
+        if recent.body == body.number() {
+            recent.part = Entry::SETTLED;
         }
     }
 

@@ -45,7 +45,6 @@ pub struct Turbine {
     /// The blocks that the node is sending as their leader: at the end of a slot the last set of
     /// one may leave after the next has begun.
     emitting: Vec<Emitting>,
-    targets: Vec<Branch>,
     /// What the node does to shreds against the rules; `None` if it is honest.
     liar: Option<Box<Shreds>>,
 }
@@ -133,7 +132,7 @@ impl Turbine {
     /// A node that has sent nothing.
     #[must_use]
     pub const fn new(config: Arc<Config>) -> Self {
-        Self { config, emitting: Vec::new(), targets: Vec::new(), liar: None }
+        Self { config, emitting: Vec::new(), liar: None }
     }
 
     /// The same for a node that keeps shreds back or sends them late.
@@ -249,8 +248,8 @@ impl Turbine {
         if self.config.order == Order::ChunkMajor {
             for at in shreds {
                 self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
-                emitting.sent.add(self.targets.len(), facts.shape.size(at));
-                self.dispatch(ctx, emitting.body, at, 1, None);
+                emitting.sent.add(cluster.branches.len(), facts.shape.size(at));
+                self.dispatch(&cluster.branches, ctx, (emitting.body, at), 1);
             }
         } else {
             let body = emitting.body;
@@ -297,7 +296,7 @@ impl Turbine {
             let mut served = false;
             for at in shreds.clone() {
                 self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
-                if let Some(&Branch { to, at: position }) = self.targets.get(rank) {
+                if let Some(&Branch { to, at: position }) = cluster.branches.get(rank) {
                     self.send(ctx, to, Message::Shred { block: body, at, hops, position });
                     sent.add(1, facts.shape.size(at));
                     served = true;
@@ -427,8 +426,9 @@ impl Turbine {
             return;
         }
         self.choose(cluster, peers, &facts, at, (me, position));
-        let limit = (self.config.order == Order::ChildMajor).then_some(1);
-        self.dispatch(ctx, body, at, hops.saturating_add(1), limit);
+        let limit = if self.config.order == Order::ChildMajor { 1 } else { usize::MAX };
+        let branches = &cluster.branches[..cluster.branches.len().min(limit)];
+        self.dispatch(branches, ctx, (body, at), hops.saturating_add(1));
     }
 
     /// A set can be decoded: its other shreds are passed on as if they had been received (Agave:
@@ -493,52 +493,46 @@ impl Turbine {
         }
     }
 
-    /// Whom this node sends a shred to, in order.
+    /// Whom this node sends a shred to, in order: [`Cluster::branches`].
     #[inline]
     fn choose(
-        &mut self,
+        &self,
         cluster: &mut Cluster,
         peers: &Peers,
         facts: &Facts,
         at: ShredAt,
         (me, position): (NodeId, Position),
     ) {
-        let leads = facts.leader == me;
+        let (leads, branches) = (facts.leader == me, &mut cluster.branches);
         match &mut cluster.trees {
-            Some(trees) if leads => trees.roots(&facts.key(at), &mut self.targets),
-            Some(trees) => trees.children(&facts.key(at), me, position, &mut self.targets),
+            Some(trees) if leads => trees.roots(&facts.key(at), branches),
+            Some(trees) => trees.children(&facts.key(at), me, position, branches),
             None => {
                 let ordinal = facts.shape.ordinal(at);
                 let places = tree::round_robin(ordinal, self.config.trees.fanout, peers.len());
-                self.targets.clear();
-                self.targets.extend(places.map(|place| Branch::to(peers.get(place))));
+                branches.clear();
+                branches.extend(places.map(|place| Branch::to(peers.get(place))));
             }
         }
         if leads && self.config.next_leader {
             let next = cluster.schedule.leader(facts.slot.plus(NEXT_LEADER));
-            let served = |node: &NodeId| self.targets.iter().any(|branch| branch.to == *node);
+            let served = |node: &NodeId| branches.iter().any(|branch| branch.to == *node);
             let next = next.filter(|next| *next != me && !served(next));
-            self.targets.extend(next.map(Branch::to));
+            branches.extend(next.map(Branch::to));
         }
     }
 
-    /// Sends a shred to those chosen, or to the first of them only.
+    /// Sends a shred to those chosen.
     #[inline]
     fn dispatch(
         &mut self,
+        branches: &[Branch],
         ctx: &mut impl Ctx,
-        block: BodyId,
-        at: ShredAt,
+        (block, at): (BodyId, ShredAt),
         hops: u8,
-        limit: Option<usize>,
     ) {
-        let targets = &self.targets[..self.targets.len().min(limit.unwrap_or(usize::MAX))];
-        for &Branch { to, at: position } in targets {
-            let message = Message::Shred { block, at, hops, position };
-            match &mut self.liar {
-                None => ctx.send(to, message),
-                Some(liar) => liar.send(ctx, to, message),
-            }
+        for &Branch { to, at: position } in branches {
+            self.send(ctx, to, Message::Shred { block, at, hops, position });
         }
     }
 

@@ -1,11 +1,8 @@
 //! Kernel layer: the messages that a handler sends in a row, described and handed over together.
 //!
 //! What the network must know of a message (kind, size, content) is worked out once for all that
-//! are alike, the weather of the row several messages at a time, and what goes to the queue is
-//! written down first and pushed when the row is done: a core that reads what it has just written
-//! piece by piece has to wait.
+//! are alike, and the weather of the row several messages at a time.
 
-use super::message::Event;
 use super::network::Verdict;
 use super::network::link::Passage;
 use super::protocol::{Effect, Payload, Protocol};
@@ -34,22 +31,10 @@ struct Departing {
 }
 
 /// A row of messages; its storage is used again.
-pub(super) struct Row<P: Protocol> {
+#[derive(Default)]
+pub(super) struct Row {
     common: Vec<Common>,
     messages: Vec<Departing>,
-    flights: Vec<(Time, Event<P::Message, P::Timer>)>,
-}
-
-impl<P: Protocol> Row<P> {
-    pub(super) const fn new() -> Self {
-        Self { common: Vec::new(), messages: Vec::new(), flights: Vec::new() }
-    }
-
-    /// A message flies: it is due at that moment.
-    #[inline(always)]
-    pub(super) fn fly(&mut self, at: Time, event: Event<P::Message, P::Timer>) {
-        self.flights.push((at, event));
-    }
 }
 
 impl<P, W, O> Simulation<P, W, O>
@@ -73,9 +58,6 @@ where
             let Common { kind, size, content, .. } = self.row.common[common as usize];
             let passage = Passage { at: depart, from, to, kind, size, serial, content };
             self.send(passage, message, place);
-        }
-        for (at, event) in self.row.flights.drain(..) {
-            self.queue.push(at, event);
         }
     }
 

@@ -47,6 +47,13 @@ pub(super) enum Event<M, T> {
     Wake(NodeId),
 }
 
+/// What fills the places of the queue that are not used yet.
+impl<M, T> Default for Event<M, T> {
+    fn default() -> Self {
+        Self::Wake(NodeId::new(0))
+    }
+}
+
 impl<M, T> Event<M, T> {
     /// The same after waiting in an inbox.
     fn delayed(mut self, by: Span) -> Self {
@@ -103,7 +110,7 @@ where
             stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
             message: *message,
         };
-        self.row.fly(arrival.at, Event::Mail(envelope));
+        self.queue.push(arrival.at, Event::Mail(envelope));
     }
 
     /// A message reaches the receiver's side.

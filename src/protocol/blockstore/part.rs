@@ -1,8 +1,6 @@
 //! Protocol layer: what a node holds of one block: a bit for each shred, and per FEC set when it
 //! was first heard of.
 
-use smallvec::SmallVec;
-
 use super::Path;
 use crate::base::time::Time;
 use crate::protocol::block::{Shape, ShredAt};
@@ -35,12 +33,39 @@ pub struct Part {
     /// One more than the newest set heard of.
     known_sets: u32,
     /// Bits of the received (or recovered) shreds.
-    bits: SmallVec<[u64; NEAR_WORDS]>,
+    bits: Bits,
     first: Time,
     /// When each set was first heard of, in nanoseconds; `u64::MAX` for never.
     since: Vec<u64>,
     /// Bits of the shreds that came as answers to repair requests; empty before the first.
     repaired: Vec<u64>,
+}
+
+/// Words of bits; the first stand where no pointer has to be followed.
+#[derive(Clone, Default, Debug)]
+#[repr(C)]
+struct Bits {
+    near: [u64; NEAR_WORDS],
+    far: Vec<u64>,
+}
+
+impl Bits {
+    /// So many words of zeros.
+    fn begin(&mut self, words: usize) {
+        self.near = [0; NEAR_WORDS];
+        self.far.clear();
+        self.far.resize(words.saturating_sub(NEAR_WORDS), 0);
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> u64 {
+        if at < NEAR_WORDS { self.near[at] } else { self.far[at - NEAR_WORDS] }
+    }
+
+    #[inline]
+    fn word_mut(&mut self, at: usize) -> &mut u64 {
+        if at < NEAR_WORDS { &mut self.near[at] } else { &mut self.far[at - NEAR_WORDS] }
+    }
 }
 
 /// Shreds of one block by the way they came.
@@ -108,7 +133,7 @@ impl Received {
 impl Part {
     pub(super) fn new() -> Self {
         Self {
-            bits: SmallVec::new(),
+            bits: Bits::default(),
             last: Time::ZERO,
             held: 0,
             data_end: 0,
@@ -129,8 +154,7 @@ impl Part {
         let sets = shape.sets() as usize;
         let set_bits = shape.set_width().next_power_of_two().ilog2() as u8;
         let Self { mut bits, mut since, mut repaired, .. } = std::mem::replace(self, Self::new());
-        bits.clear();
-        bits.resize((sets << set_bits).div_ceil(64), 0);
+        bits.begin((sets << set_bits).div_ceil(64));
         since.clear();
         since.resize(sets, u64::MAX);
         repaired.clear();
@@ -149,12 +173,12 @@ impl Part {
         recovered: (&mut [u64; SET_WORDS], bool),
     ) -> Received {
         let (word, bit) = self.bit_of(at);
-        if self.bits[word] & bit != 0 {
+        if self.bits.word(word) & bit != 0 {
             self.tally.duplicate += 1;
             return Received::DUPLICATE;
         }
         let before = self.count(at.set);
-        self.bits[word] |= bit;
+        *self.bits.word_mut(word) |= bit;
         self.held += 1;
         match path {
             Path::Turbine(hops) => {
@@ -190,8 +214,10 @@ impl Part {
     #[cold]
     fn note_repaired(&mut self, at: ShredAt) {
         self.tally.repaired += 1;
-        self.repaired.resize(self.bits.len(), 0);
         let (word, bit) = self.bit_of(at);
+        if self.repaired.len() <= word {
+            self.repaired.resize(word + 1, 0);
+        }
         self.repaired[word] |= bit;
     }
 
@@ -236,11 +262,7 @@ impl Part {
     /// for whole words, so that nothing has to be read first.
     #[inline]
     pub(super) fn touch(&self, at: ShredAt) -> u64 {
-        let words = match &self.bits {
-            bits if bits.spilled() => 0,
-            bits => bits[usize::from(at.set) % NEAR_WORDS],
-        };
-        u64::from(self.tally.turbine) ^ words
+        u64::from(self.tally.turbine) ^ self.bits.near[usize::from(at.set) % NEAR_WORDS]
     }
 
     /// The word and the bit of a shred.
@@ -265,10 +287,10 @@ impl Part {
         let first = usize::from(set) << self.set_bits;
         let mut bits = [0; SET_WORDS];
         if self.set_bits <= 6 {
-            bits[0] = self.bits[first / 64] >> (first % 64) & mask(1 << self.set_bits);
+            bits[0] = self.bits.word(first / 64) >> (first % 64) & mask(1 << self.set_bits);
         } else {
-            let words = 1 << (self.set_bits - 6);
-            bits[..words].copy_from_slice(&self.bits[first / 64..][..words]);
+            let words = bits.iter_mut().zip(first / 64..).take(1 << (self.set_bits - 6));
+            words.for_each(|(word, at)| *word = self.bits.word(at));
         }
         bits
     }
@@ -277,10 +299,10 @@ impl Part {
     fn hold(&mut self, set: u16, more: &[u64; SET_WORDS]) {
         let first = usize::from(set) << self.set_bits;
         if self.set_bits <= 6 {
-            self.bits[first / 64] |= more[0] << (first % 64);
+            *self.bits.word_mut(first / 64) |= more[0] << (first % 64);
         } else {
-            let words = self.bits[first / 64..].iter_mut().zip(more);
-            words.take(1 << (self.set_bits - 6)).for_each(|(word, more)| *word |= more);
+            let words = more.iter().zip(first / 64..).take(1 << (self.set_bits - 6));
+            words.for_each(|(more, at)| *self.bits.word_mut(at) |= more);
         }
     }
 
@@ -356,7 +378,7 @@ impl Part {
     #[must_use]
     pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
         let (word, bit) = self.bit_of(at);
-        self.bits[word] & bit != 0 || self.is_decoded(shape, at.set)
+        self.bits.word(word) & bit != 0 || self.is_decoded(shape, at.set)
     }
 
     /// Whether a set can be decoded.

@@ -32,6 +32,7 @@ fn cluster(nodes: usize) -> Cluster {
         trees: None,
         ballots: Ballots::default(),
         arrived: Vec::new(),
+        branches: Vec::new(),
         crds: None,
         crypto: Suite::default(),
         prices: Prices::default(),

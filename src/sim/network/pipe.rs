@@ -42,16 +42,18 @@ pub struct Pipe {
     /// The last time without work: from when, until when.
     idle: (Time, Time),
     busy: Span,
-    /// Messages that may still wait; some may have started since it was last looked at.
-    waiting: VecDeque<Run>,
-    waiting_bytes: u64,
-    waiting_messages: u64,
     /// The last serialisation worked out: messages of one size come in rows.
     last: (u32, Span),
+    waiting_bytes: u64,
+    waiting_messages: u64,
+    /// The latest messages that may still wait; some may have started since it was last looked at.
+    tail: Run,
+    /// Those before them.
+    waiting: VecDeque<Run>,
 }
 
 /// Messages of one size that follow each other without a break.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Run {
     /// When the transmission of the first of them starts.
     start: Time,
@@ -62,11 +64,6 @@ struct Run {
 }
 
 impl Run {
-    /// When the last of them is through.
-    fn end(&self) -> Time {
-        self.start_of(self.count)
-    }
-
     /// When the transmission of the one with this place starts.
     fn start_of(&self, place: u32) -> Time {
         let before = self.work.as_nanos().saturating_mul(place.into());
@@ -97,10 +94,11 @@ impl Pipe {
             free: Time::ZERO,
             idle: (Time::ZERO, Time::ZERO),
             busy: Span::ZERO,
-            waiting: VecDeque::new(),
+            last: (0, Span::ZERO),
             waiting_bytes: 0,
             waiting_messages: 0,
-            last: (0, Span::ZERO),
+            tail: Run { start: Time::ZERO, work: Span::ZERO, bytes: 0, count: 0 },
+            waiting: VecDeque::new(),
         }
     }
 
@@ -142,28 +140,38 @@ impl Pipe {
         full(self)
     }
 
-    /// A message waits for its transmission to start.
+    /// A message waits for its transmission to start, which is when all before it are through.
     #[inline]
     fn wait(&mut self, start: Time, bytes: u32) {
         self.waiting_bytes += u64::from(bytes);
         self.waiting_messages += 1;
-        match self.waiting.back_mut() {
-            Some(run) if run.bytes == bytes && run.end() == start && run.count < u32::MAX => {
-                run.count += 1;
-            }
-            _ => self.waiting.push_back(Run { start, work: self.last.1, bytes, count: 1 }),
+        let tail = &mut self.tail;
+        if tail.bytes == bytes && tail.count > 0 && tail.start_of(tail.count) == start {
+            tail.count += 1;
+        } else {
+            self.turn(Run { start, work: self.last.1, bytes, count: 1 });
+        }
+    }
+
+    /// Another run begins.
+    fn turn(&mut self, run: Run) {
+        let before = std::mem::replace(&mut self.tail, run);
+        if before.count > 0 {
+            self.waiting.push_back(before);
         }
     }
 
     /// Lets everything whose transmission has started leave the waiting room.
     fn settle(&mut self, now: Time) {
-        while let Some(run) = self.waiting.front_mut() {
+        loop {
+            let tail = self.waiting.is_empty();
+            let run = self.waiting.front_mut().unwrap_or(&mut self.tail);
             let started = run.started(now);
             self.waiting_bytes -= u64::from(started) * u64::from(run.bytes);
             self.waiting_messages -= u64::from(started);
-            if started < run.count {
-                run.start = run.start_of(started);
-                run.count -= started;
+            run.start = run.start_of(started);
+            run.count -= started;
+            if run.count > 0 || tail {
                 break;
             }
             self.waiting.pop_front();
@@ -177,6 +185,7 @@ impl Pipe {
         self.free = self.free.min(now);
         self.idle = (self.free, self.free);
         self.waiting.clear();
+        self.tail.count = 0;
         (self.waiting_bytes, self.waiting_messages) = (0, 0);
     }
 
