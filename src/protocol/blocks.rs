@@ -76,13 +76,13 @@ struct Taken {
 #[repr(C, align(128))]
 pub struct Blocks {
     turbine: Turbine,
+    repair: Option<Box<Repair>>,
     /// Repair wants to hear of every shred, and not only of those that are news.
     counts_shreds: bool,
     store: Blockstore,
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,
-    repair: Option<Repair>,
     consensus: Option<Consensus>,
     /// What the node does against the rules; `None` if it is honest.
     adversary: Option<Box<Adversary>>,
@@ -105,7 +105,7 @@ impl Blocks {
             counts_shreds: settings.repair.config.style == repair::Style::Classroom,
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
-            repair: Repair::new(&settings.repair, cluster.seed, me),
+            repair: Repair::new(&settings.repair, cluster.seed, me).map(Box::new),
             consensus,
             adversary: None,
         }
