@@ -176,6 +176,7 @@ impl Validator {
         let Some(shared) = &mut cluster.crds else { return };
         let arrivals = shared.take_arrivals();
         let mut votes = std::mem::take(&mut cluster.arrived);
+        let mut proofs = Vec::new();
         for arrival in &arrivals {
             match arrival.value {
                 crds::Value::Rumor { rumor, .. } => self.rumors.heard(rumor),
@@ -186,10 +187,14 @@ impl Validator {
                     let blocks = self.blocks.iter_mut();
                     blocks.for_each(|it| it.on_complete(arrival.origin, (latest, before)));
                 }
+                crds::Value::DuplicateShred { slot, leader, chunk } => {
+                    proofs.push((arrival.origin, (slot, leader), chunk));
+                }
                 crds::Value::ContactInfo | crds::Value::LowestSlot { .. } => {}
             }
         }
         shared.give_back(arrivals);
+        self.hear_proofs(cluster, ctx, &proofs);
         if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
             let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
             blocks.on_votes(cluster, contacts, ctx, &votes);
@@ -214,6 +219,7 @@ impl Validator {
         {
             crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
         }
+        self.publish_proofs(cluster, ctx);
     }
 
     /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
@@ -261,7 +267,7 @@ impl Protocol for Validator {
             Message::Discovery(message) => {
                 return self.on_discovery(ctx, from, message);
             }
-            Message::Forged(_) => self.on_forged(cluster, ctx, from),
+            Message::Forged(message) => self.on_forged(cluster, ctx, from, message),
             Message::Gossip(message) => {
                 if let Some(gossip) = &mut self.gossip {
                     gossip.on_message(&self.peers, ctx, from, message);
@@ -494,7 +500,7 @@ pub enum Message {
     Vote(consensus::Message),
     /// Of repair.
     Repair(repair::Message),
-    /// A false entry of a liar.
+    /// A false entry of a liar, or the check of an address.
     Forged(adversary::Message),
 }
 
@@ -554,7 +560,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.kind(),
             Self::Forward(_) => MessageKind::Transaction,
             Self::Vote(_) => MessageKind::Vote,
-            Self::Forged(_) => adversary::Message::KIND,
+            Self::Forged(message) => message.kind(),
             Self::Repair(message) => message.kind(),
         }
     }
@@ -567,7 +573,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.size(bodies),
             Self::Forward(message) => message.size(bodies),
             Self::Vote(_) => vote::VOTE_BYTES,
-            Self::Forged(message) => message.size.into(),
+            Self::Forged(message) => message.size(),
             Self::Repair(message) => message.size(bodies),
         }
     }
