@@ -47,12 +47,13 @@ use self::gossip::Gossip;
 use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
+use self::turbine::tree::Position;
 use self::vote::VoteId;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
-use crate::sim::protocol::{Alarm, Memory, Outbox, Part, Payload, Protocol};
+use crate::sim::protocol::{Alarm, Label, Memory, Outbox, Part, Payload, Protocol};
 
 /// What nodes do; the same for all of them.
 #[derive(Clone, Debug)]
@@ -321,11 +322,12 @@ impl Protocol for Validator {
     }
 
     #[inline]
-    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, me: NodeId, of: &Message) -> u64 {
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message, label: Label) -> u64 {
         match *of {
             Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
-                let shred = (block, Block::unwrap(bodies.body(block)), at);
-                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, me, shred))
+                let shred = (block, at, Position::of_label(label));
+                let of = || Block::unwrap(bodies.body(block));
+                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, of, shred))
             }
             Message::Crds(message) => {
                 self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
@@ -551,6 +553,7 @@ pub enum Body {
 }
 
 impl Payload<Body> for Message {
+    #[inline]
     fn kind(&self) -> MessageKind {
         match self {
             Self::Discovery(message) => message.kind(),
@@ -564,6 +567,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.kind(),
         }
     }
+    #[inline]
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
         match self {
             Self::Discovery(message) => message.size(bodies),
@@ -577,6 +581,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.size(bodies),
         }
     }
+    #[inline]
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
         match self {
             Self::Discovery(message) => message.content(bodies),
@@ -590,6 +595,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.content(bodies),
         }
     }
+    #[inline]
     fn body(&self) -> Option<BodyId> {
         match self {
             Self::Discovery(message) => message.body(),
@@ -602,6 +608,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.body(),
         }
     }
+    #[inline]
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
             Self::Discovery(_)

@@ -1,22 +1,55 @@
-//! Kernel layer: messages as events: sending, arriving, waiting for a processor, being delivered.
+//! Kernel layer: messages as events: being under way, arriving, waiting for a processor, being
+//! delivered.
 
+use super::network::Arrival;
 use super::network::link::Passage;
-use super::network::{Arrival, Verdict};
-use super::protocol::{Effect, Payload, Protocol};
+use super::protocol::{Label, Payload, Protocol};
 use super::{Injection, Simulation, Waiting};
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
-use crate::fact::{DropReason, Fact, Observer, Transit};
+use crate::fact::{DropReason, Fact, Observer};
 
 /// A message under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Envelope<M> {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
-    flight: FlightCode,
-    stage: Stage,
+    passed: Passed,
+    pub(super) label: Label,
     pub(super) message: M,
+}
+
+/// How long a message has been under way, or will be, and where: a code and a stage in 16 bits,
+/// because they stand in every record of the queue.
+#[derive(Clone, Copy, Debug)]
+struct Passed(u16);
+
+impl Passed {
+    /// Bits of the code; the stage is above them.
+    const CODE_BITS: u32 = 13;
+    const CODES_FIT: () = assert!(FlightCode::COUNT <= 1 << Self::CODE_BITS);
+
+    #[inline]
+    const fn new(flight: FlightCode, stage: Stage) -> Self {
+        let () = Self::CODES_FIT;
+        Self((stage as u16) << Self::CODE_BITS | flight.index() as u16)
+    }
+
+    #[inline]
+    const fn flight(self) -> FlightCode {
+        FlightCode::at(self.0 & ((1 << Self::CODE_BITS) - 1))
+    }
+
+    #[inline]
+    const fn stage(self) -> Stage {
+        match self.0 >> Self::CODE_BITS {
+            0 => Stage::Link,
+            1 => Stage::LinkDamaged,
+            2 => Stage::Downlink,
+            _ => Stage::DownlinkDamaged,
+        }
+    }
 }
 
 /// Where a message under way is.
@@ -46,11 +79,18 @@ pub(super) enum Event<M, T> {
     Wake(NodeId),
 }
 
+/// What fills the places of the queue that are not used yet.
+impl<M, T> Default for Event<M, T> {
+    fn default() -> Self {
+        Self::Wake(NodeId::new(0))
+    }
+}
+
 impl<M, T> Event<M, T> {
     /// The same after waiting in an inbox.
     fn delayed(mut self, by: Span) -> Self {
         match self {
-            Self::Mail(ref mut envelope) => envelope.flight = longer(envelope.flight, by),
+            Self::Mail(ref mut envelope) => envelope.passed = longer(envelope.passed, by),
             // Where a node gets to it much later, no nanosecond matters.
             Self::LateTimer { node, epoch, timer } if !by.is_zero() => {
                 self = Self::Timer { node, epoch, timer };
@@ -71,69 +111,6 @@ where
     const EVENT_IS_SMALL: () =
         assert!(size_of::<Event<P::Message, P::Timer>>() <= 24, "an event has at most 24 bytes");
 
-    /// Sends the messages of a handler that stand in a row; all of the effects are such.
-    #[inline]
-    pub(super) fn send_row(
-        &mut self,
-        from: NodeId,
-        row: &[Effect<P::Message, P::Timer>],
-        depart: Time,
-    ) {
-        let () = Self::EVENT_IS_SMALL;
-        let mut passages = std::mem::take(&mut self.passages);
-        self.describe(from, row, depart, &mut passages);
-        self.network.prepare(from, &passages);
-        for (place, (effect, passage)) in row.iter().zip(&passages).enumerate() {
-            if let Effect::Send { message, .. } = effect {
-                self.send(passage, *message, place);
-            }
-        }
-        passages.clear();
-        self.passages = passages;
-    }
-
-    /// Draws up what the network must know of each message. The same message often goes to many.
-    #[inline]
-    fn describe(
-        &mut self,
-        from: NodeId,
-        row: &[Effect<P::Message, P::Timer>],
-        depart: Time,
-        into: &mut Vec<Passage>,
-    ) {
-        let mut before: Option<(P::Message, Passage, Option<u64>)> = None;
-        for effect in row {
-            let Effect::Send { to, message } = *effect else { continue };
-            debug_assert!(from != to, "a node does not send to itself");
-            let (mut passage, own) = match before {
-                Some((same, passage, own)) if same == message => (passage, own),
-                _ => {
-                    let own = message.serial(&self.outbox.bodies);
-                    (self.passage(from, to, &message, depart), own)
-                }
-            };
-            passage.to = to;
-            passage.serial = self.network.serial(from, passage.kind, own);
-            into.push(passage);
-            before = Some((message, passage, own));
-        }
-    }
-
-    #[inline(always)]
-    fn send(&mut self, passage: &Passage, message: P::Message, place: usize) {
-        self.observer.on_fact(self.now, &Fact::Sent(transit(passage)));
-        match self.network.hand_over(self.now, passage, place) {
-            Verdict::Drop(reason) => self.lose(passage, reason),
-            Verdict::Pass(first, second) => {
-                self.fly(passage, message, first);
-                if let Some(second) = second {
-                    self.observer.on_fact(self.now, &Fact::Duplicated(transit(passage)));
-                    self.fly(passage, message, second);
-                }
-            }
-        }
-    }
-
     /// Bytes of a message on the wire. Not kept in the envelope: that would make every record of
     /// the queue larger.
     #[inline]
@@ -141,7 +118,7 @@ where
         self.network.wire_size(message.size(&self.outbox.bodies))
     }
 
-    /// What the network and the digest must know of a message, but its serial.
+    /// What the digest must know of a message: all of its passage but the serial.
     #[inline]
     fn passage(&self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
         let (kind, size) = (message.kind(), self.wire_size(message));
@@ -149,8 +126,15 @@ where
         Passage { at, from, to, kind, size, content, serial: 0 }
     }
 
+    /// A copy of a message is under way.
     #[inline(always)]
-    fn fly(&mut self, passage: &Passage, message: P::Message, arrival: Arrival) {
+    pub(super) fn fly(
+        &mut self,
+        passage: &Passage,
+        (message, label): (&P::Message, Label),
+        arrival: Arrival,
+    ) {
+        let () = Self::EVENT_IS_SMALL;
         self.in_flight += 1;
         self.in_flight_bytes += u64::from(passage.size);
         if let Some(body) = message.body() {
@@ -159,9 +143,12 @@ where
         let envelope = Envelope {
             from: passage.from,
             to: passage.to,
-            flight: FlightCode::of(arrival.at - self.now),
-            stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
-            message,
+            passed: Passed::new(
+                FlightCode::of(arrival.at - self.now),
+                if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
+            ),
+            label,
+            message: *message,
         };
         self.queue.push(arrival.at, Event::Mail(envelope));
     }
@@ -170,10 +157,11 @@ where
     #[inline(always)]
     pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, .. } = envelope;
-        if envelope.stage == Stage::Link && self.network.is_plain(to) {
+        let stage = envelope.passed.stage();
+        if stage == Stage::Link && self.network.is_plain(to) {
             return self.offer(to, Event::Mail(envelope));
         }
-        let on_link = matches!(envelope.stage, Stage::Link | Stage::LinkDamaged);
+        let on_link = matches!(stage, Stage::Link | Stage::LinkDamaged);
         let refused = if on_link {
             self.network.admit(self.now, from, to)
         } else {
@@ -185,7 +173,7 @@ where
         if on_link && self.network.has_downlink(to) {
             return self.pass_downlink(envelope);
         }
-        if matches!(envelope.stage, Stage::LinkDamaged | Stage::DownlinkDamaged) {
+        if matches!(stage, Stage::LinkDamaged | Stage::DownlinkDamaged) {
             return self.end(envelope, Some(DropReason::Corrupted));
         }
         self.offer(to, Event::Mail(envelope));
@@ -197,11 +185,12 @@ where
         let Some(through) = self.network.receive(self.now, from, to, size) else {
             return self.end(envelope, Some(DropReason::DownlinkFull));
         };
-        envelope.flight = longer(envelope.flight, through - self.now);
-        envelope.stage = match envelope.stage {
+        let stage = match envelope.passed.stage() {
             Stage::Link | Stage::Downlink => Stage::Downlink,
             Stage::LinkDamaged | Stage::DownlinkDamaged => Stage::DownlinkDamaged,
         };
+        let passed = longer(envelope.passed, through - self.now);
+        envelope.passed = Passed::new(passed.flight(), stage);
         self.queue.push(through, Event::Mail(envelope));
     }
 
@@ -296,7 +285,7 @@ where
     /// A message ends: delivered, or dropped for a reason.
     #[inline]
     pub(super) fn end(&mut self, envelope: Envelope<P::Message>, reason: Option<DropReason>) {
-        let Envelope { from, to, message, flight, .. } = envelope;
+        let Envelope { from, to, message, passed, label } = envelope;
         let passage = self.passage(from, to, &message, self.now);
         self.in_flight -= 1;
         self.in_flight_bytes -= u64::from(passage.size);
@@ -304,9 +293,12 @@ where
             self.lose(&passage, reason);
         } else {
             self.trace.outcome(self.now, &passage, None);
-            let fact = Fact::Delivered { message: transit(&passage), flight };
-            self.observer.on_fact(self.now, &fact);
-            self.call(to, |logic, cluster, ctx| logic.on_message(cluster, ctx, from, message));
+            let (message_fact, flight) = (passage.transit(), passed.flight());
+            self.observer.on_fact(self.now, &Fact::Delivered { message: message_fact, flight });
+            self.call(to, |logic, cluster, ctx| {
+                ctx.show_label(label);
+                logic.on_message(cluster, ctx, from, message);
+            });
             let depart = self.work(to, Some(passage.size));
             self.drain(to, depart);
         }
@@ -316,17 +308,17 @@ where
     }
 
     #[inline]
-    fn lose(&mut self, passage: &Passage, reason: DropReason) {
+    pub(super) fn lose(&mut self, passage: &Passage, reason: DropReason) {
         self.trace.outcome(self.now, passage, Some(reason));
-        let fact = Fact::Dropped { message: transit(passage), reason };
+        let fact = Fact::Dropped { message: passage.transit(), reason };
         self.observer.on_fact(self.now, &fact);
     }
 }
 
-const fn transit(passage: &Passage) -> Transit {
-    Transit { from: passage.from, to: passage.to, size: passage.size, kind: passage.kind }
-}
-
-fn longer(flight: FlightCode, by: Span) -> FlightCode {
-    if by.is_zero() { flight } else { FlightCode::of(flight.span().saturating_add(by)) }
+fn longer(passed: Passed, by: Span) -> Passed {
+    if by.is_zero() {
+        return passed;
+    }
+    let flight = FlightCode::of(passed.flight().span().saturating_add(by));
+    Passed::new(flight, passed.stage())
 }

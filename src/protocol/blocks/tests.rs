@@ -38,6 +38,7 @@ fn cluster() -> Cluster {
         rumors: Vec::new(),
         ballots: Ballots::default(),
         arrived: Vec::new(),
+        branches: Vec::new(),
         crds: None,
         crypto,
         prices: Prices { poh: nanos(1_000), hash_kilobyte: nanos(1_000), ..Prices::default() },

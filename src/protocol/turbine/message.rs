@@ -41,6 +41,7 @@ const ORDINAL_BITS: u32 = 17;
 
 impl Message {
     /// What the message is about.
+    #[inline]
     #[must_use]
     pub const fn kind(self) -> MessageKind {
         match self {
@@ -50,6 +51,7 @@ impl Message {
     }
 
     /// The body it refers to.
+    #[inline]
     #[must_use]
     pub const fn body(self) -> BodyId {
         match self {
@@ -60,6 +62,7 @@ impl Message {
     }
 
     /// Payload bytes.
+    #[inline]
     #[must_use]
     pub fn size<B>(self, bodies: &Bodies<B>) -> u32
     where
@@ -74,6 +77,7 @@ impl Message {
     }
 
     /// A number that depends on the content alone.
+    #[inline]
     #[must_use]
     pub fn content<B>(self, bodies: &Bodies<B>) -> u64
     where
@@ -88,6 +92,7 @@ impl Message {
     }
 
     /// The weather serial: a shred passes a link once, unless it says otherwise.
+    #[inline]
     #[must_use]
     pub fn serial<B>(self, bodies: &Bodies<B>) -> Option<u64>
     where
