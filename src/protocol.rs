@@ -22,6 +22,7 @@ pub mod mempool;
 pub mod peers;
 pub mod poh;
 pub mod price;
+mod publish;
 pub mod repair;
 pub mod rumor;
 pub mod schedule;
@@ -203,36 +204,6 @@ impl Validator {
         }
         votes.clear();
         cluster.arrived = votes;
-    }
-
-    /// Puts the node's own votes into Solana's gossip, if it has that.
-    #[inline]
-    fn publish(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        let Some(blocks) = &mut self.blocks else { return };
-        for vote in blocks.take_published() {
-            if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
-                let value = crds::Value::Vote { slot: vote.slot, reference: vote.id.0 };
-                crds.publish(shared, ctx, value);
-            }
-        }
-        if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds)
-            && let Some((latest, before)) = blocks.take_complete()
-        {
-            crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
-        }
-        self.publish_proofs(cluster, ctx);
-    }
-
-    /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
-    fn inject(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, injected: Injected) {
-        self.rumors.on_input(cluster, &self.peers, ctx, injected);
-        let spread = cluster.rumors[usize::from(injected.stream)].style;
-        if let (rumor::Style::Gossip, Some(crds), Some(shared)) =
-            (spread, &mut self.crds, &mut cluster.crds)
-        {
-            let size = u16::try_from(injected.size).unwrap_or(u16::MAX);
-            crds.publish(shared, ctx, crds::Value::Rumor { rumor: injected.rumor, size });
-        }
     }
 }
 

@@ -87,17 +87,6 @@ impl Validator {
         }
     }
 
-    /// Puts what the node has proven of leaders into Solana's gossip, if it has that.
-    pub(super) fn publish_proofs(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        let Some(blocks) = &mut self.blocks else { return };
-        for (slot, leader) in blocks.take_proofs() {
-            let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) else { continue };
-            for chunk in 0..crds::PROOF_CHUNKS {
-                crds.publish(shared, ctx, crds::Value::DuplicateShred { slot, leader, chunk });
-            }
-        }
-    }
-
     /// It is time for a lie.
     pub(super) fn on_noise(
         &mut self,
