@@ -1,5 +1,5 @@
-//! Protocol layer: the wiring of what a node puts into Solana's gossip: votes, the slots that it has,
-//! proofs of two blocks for one slot, rumors.
+//! Protocol layer: the wiring of what a node puts into Solana's gossip: votes, the slots that it
+//! has, proofs of two blocks for one slot, rumors.
 
 use super::cluster::Cluster;
 use super::rumor::Injected;
