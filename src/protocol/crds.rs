@@ -23,7 +23,7 @@ mod warm;
 pub use self::config::Config;
 pub use self::message::{Body, Labels, Message, Request, Timer};
 pub use self::shared::{Arrival, Shared};
-pub use self::value::{Label, Value};
+pub use self::value::{Label, PROOF_CHUNKS, Value};
 
 use self::active_set::ActiveSets;
 use self::prune::Received;
@@ -60,6 +60,8 @@ pub struct Crds {
     waiting: Vec<Label>,
     /// What stands at each vote index: the slot and when the vote was made.
     votes: [Option<(Slot, Time)>; VOTES],
+    /// Parts of proofs that it has made.
+    proofs: u32,
     budget: Option<Budget>,
     /// Validators whose contact info the node has.
     validators: u32,
@@ -96,6 +98,7 @@ impl Crds {
             roster_is_current: false,
             waiting: Vec::new(),
             votes: [None; VOTES],
+            proofs: 0,
             budget: None,
             validators: 0,
             warm: false,
