@@ -72,7 +72,7 @@ impl Ways {
                 continue;
             }
             let of = (origin, shared.classes[origin], from == origin);
-            nodes[from.index()].sets.targets(of, (size, size), &shared.prune_errors, |to| {
+            nodes[from.index()].sets.targets(of, size, &shared.prune_errors, |to| {
                 let arrival = at.saturating_add(latency(from, to).as_nanos());
                 came[to.index()].push((arrival, from));
                 if arrival < first[to.index()] {
