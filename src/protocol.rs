@@ -174,6 +174,9 @@ impl Validator {
     /// Hands what Solana's gossip has brought to the parts that it concerns.
     fn pass_on(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         let Some(shared) = &mut cluster.crds else { return };
+        if !shared.has_arrivals() {
+            return;
+        }
         let arrivals = shared.take_arrivals();
         let mut votes = std::mem::take(&mut cluster.arrived);
         for arrival in &arrivals {

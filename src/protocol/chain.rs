@@ -74,6 +74,8 @@ pub struct Added {
 pub struct Chain {
     /// Those with a path to genesis.
     connected: BTreeMap<BlockId, Knot>,
+    /// Counts how often blocks were added to those or taken out.
+    edition: u32,
     /// Whole ones whose parent is not there yet, oldest first.
     waiting: Vec<Link>,
     head: Link,
@@ -104,6 +106,7 @@ impl Chain {
         };
         Self {
             connected: BTreeMap::from([(genesis, Knot::new(head, None))]),
+            edition: 0,
             waiting: Vec::new(),
             head,
             longest: head,
@@ -137,6 +140,12 @@ impl Chain {
     #[must_use]
     pub fn link(&self, id: BlockId) -> Option<&Link> {
         self.connected.get(&id).map(|knot| &knot.link)
+    }
+
+    /// A number that is another one after every change of which blocks have a path to genesis.
+    #[must_use]
+    pub const fn edition(&self) -> u32 {
+        self.edition
     }
 
     /// Whether the node has a block whole, with or without a path to genesis.
@@ -256,6 +265,7 @@ impl Chain {
         let sibling =
             self.connected.get_mut(&link.parent).and_then(|parent| parent.child.replace(link.id));
         self.connected.insert(link.id, Knot::new(link, sibling));
+        self.edition = self.edition.wrapping_add(1);
     }
 
     /// Makes a block of the tree the one to build on. Returns the former head if it is another one,
@@ -273,7 +283,8 @@ impl Chain {
     pub fn clear(&mut self) -> Vec<BodyId> {
         let connected = self.connected.values().map(|knot| &knot.link);
         let bodies = connected.chain(&self.waiting).filter_map(|link| link.body).collect();
-        *self = Self { weighs: self.weighs, ..Self::new(self.genesis, self.depth) };
+        let edition = self.edition.wrapping_add(1);
+        *self = Self { weighs: self.weighs, edition, ..Self::new(self.genesis, self.depth) };
         bodies
     }
 
@@ -305,6 +316,7 @@ impl Chain {
         let dropped = self.connected.values().map(|knot| knot.link).filter(deep);
         let mut bodies: Vec<BodyId> = dropped.filter_map(|link| link.body).collect();
         self.connected.retain(|_, knot| !deep(&knot.link));
+        self.edition = self.edition.wrapping_add(1);
         let late = self.waiting.extract_if(.., |link| deep(link));
         bodies.extend(late.filter_map(|link| link.body));
         bodies

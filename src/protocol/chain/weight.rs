@@ -219,6 +219,7 @@ impl Chain {
     }
 
     fn drop_subtree(&mut self, block: BlockId, dropped: &mut Vec<BodyId>) {
+        self.edition = self.edition.wrapping_add(1);
         let mut open = vec![block];
         while let Some(id) = open.pop() {
             open.extend(self.children(id).map(|knot| knot.link.id));
@@ -237,6 +238,7 @@ impl Chain {
         {
             dropped.extend(knot.link.body);
             self.connected.remove(&self.oldest);
+            self.edition = self.edition.wrapping_add(1);
             self.oldest = next;
         }
         dropped

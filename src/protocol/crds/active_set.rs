@@ -165,30 +165,58 @@ impl ActiveSets {
         chances: &[u64],
         each: impl FnMut(NodeId),
     ) {
-        let (origin, bits, own) = origin;
-        let Some(entry) = self.entries.get(usize::from(self.entry_of(bits))) else { return };
-        let pruned = if own { 0 } else { self.pruned[origin.index()] };
-        let passes = |peer: &Peer| {
+        self.open(origin, chances).take(fanout).map(|(_, peer)| peer).for_each(each);
+    }
+
+    /// Calls `each` with all peers whose filter does not hold the origin, and their places.
+    pub(super) fn reached(
+        &self,
+        origin: (NodeId, u8, bool),
+        chances: &[u64],
+        mut each: impl FnMut(u8, NodeId),
+    ) {
+        self.open(origin, chances).for_each(|(place, peer)| each(place as u8, peer));
+    }
+
+    /// Places and peers whose filter does not hold the origin, from the oldest.
+    #[inline]
+    fn open<'a>(
+        &'a self,
+        (origin, bits, own): (NodeId, u8, bool),
+        chances: &'a [u64],
+    ) -> impl Iterator<Item = (usize, NodeId)> + 'a {
+        let pruned = if own { 0 } else { self.pruned.get(origin.index()).map_or(0, |it| *it) };
+        let passes = move |peer: &Peer| {
             let errs = || {
                 let chance = chances[peer.held as usize];
                 mix(peer.salt ^ u64::from(origin.number())) < chance
             };
             own || peer.node != origin && !errs()
         };
-        let peers = entry.places_without(pruned).map(|place| entry.peers[place]).filter(passes);
-        peers.take(fanout).map(|peer| peer.node).for_each(each);
+        let entry = self.entries.get(usize::from(self.entry_of(bits)));
+        entry.into_iter().flat_map(move |entry| {
+            let peers = entry.places_without(pruned).map(|place| (place, &entry.peers[place]));
+            peers.filter(move |(_, peer)| passes(peer)).map(|(place, peer)| (place, peer.node))
+        })
+    }
+
+    /// The peers at these places of an origin's set want no more values of it.
+    pub(super) fn prune_all(&mut self, origin: NodeId, origin_bits: u8, places: u16) {
+        let bucket = usize::from(self.entry_of(origin_bits));
+        let Some(entry) = self.entries.get_mut(bucket) else { return };
+        let mask = &mut self.pruned[origin.index()];
+        for place in bits((places & !*mask).into()) {
+            entry.peers[place].held += 1;
+        }
+        *mask |= places;
     }
 
     /// A peer wants no more values of an origin; nothing happens if it is not in that origin's set.
     pub(super) fn prune(&mut self, peer: NodeId, origin: NodeId, origin_bits: u8, size: usize) {
-        let bucket = usize::from(self.entry_of(origin_bits));
-        let Some(entry) = self.entries.get_mut(bucket) else { return };
-        let Some(place) = entry.places(size).find(|place| entry.peers[*place].node == peer) else {
-            return;
-        };
-        let mask = &mut self.pruned[origin.index()];
-        entry.peers[place].held += u32::from(*mask >> place & 1 == 0);
-        *mask |= 1 << place;
+        let Some(entry) = self.entries.get(usize::from(self.entry_of(origin_bits))) else { return };
+        if let Some(place) = entry.places(size).find(|place| entry.peers[*place].node == peer) {
+            self.prune_all(origin, origin_bits, 1 << place);
+        }
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) struct Received {
     free: Vec<u32>,
 }
 
-/// A relayer in a decision: its score, stake and number.
-type Ranked = (u32, u64, NodeId);
+/// A relayer in a decision: its score, its stake, and who it is.
+type Ranked<R = NodeId> = (u32, u64, R);
 
 /// Gives a relayer a point or none if this place is its own, or is free and there is room. True if
 /// it need not be looked for any further.
@@ -190,11 +190,11 @@ impl Received {
 /// Those of some relayers, given with score and stake in the order in which they came first, that
 /// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and
 /// origin.
-pub(super) fn pruned(
-    ranked: &mut [Ranked],
+pub(super) fn pruned<R: Copy>(
+    ranked: &mut [Ranked<R>],
     least: u64,
     config: &Config,
-) -> impl Iterator<Item = NodeId> {
+) -> impl Iterator<Item = R> {
     // Stable: among equals the one that came first is kept.
     ranked.sort_by_key(|(score, stake, _)| std::cmp::Reverse((*score, *stake)));
     let kept = kept(ranked.iter().map(|(_, stake, _)| *stake), least, config);
