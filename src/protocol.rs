@@ -195,8 +195,9 @@ impl Validator {
         shared.give_back(arrivals);
         if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
             let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
-            blocks.on_votes(cluster, contacts, ctx, &votes);
-            self.publish(cluster, ctx);
+            if blocks.on_votes(cluster, contacts, ctx, &votes) {
+                self.publish(cluster, ctx);
+            }
         }
         votes.clear();
         cluster.arrived = votes;

@@ -404,21 +404,22 @@ impl Blocks {
         self.settle(cluster, ctx, head);
     }
 
-    /// Votes came by gossip.
+    /// Votes came by gossip. True if the node has decided anew, and may have something to publish.
     pub fn on_votes(
         &mut self,
         cluster: &mut Cluster,
         contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         votes: &[Vote],
-    ) {
-        let Some(consensus) = &mut self.consensus else { return };
+    ) -> bool {
+        let Some(consensus) = &mut self.consensus else { return false };
         cluster.prices.charge(ctx, Work::Verify(votes.len() as u64));
         let liar = self.adversary.as_deref_mut();
         let mut desk =
             ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_votes(&mut desk, ctx, votes);
         self.settle(cluster, ctx, head);
+        head.is_some()
     }
 
     /// An alarm of votes.

@@ -54,13 +54,13 @@ pub struct Crds {
     store: Store,
     received: Received,
     sets: ActiveSets,
-    roster: Roster,
+    roster: Box<Roster>,
     /// Nobody was learned of since the roster was made.
     roster_is_current: bool,
     /// New values that are not pushed yet, in the order in which they came.
     waiting: Vec<Waiting>,
     /// What stands at each vote index: the slot and when the vote was made.
-    votes: [Option<(Slot, Time)>; VOTES],
+    votes: Box<[Option<(Slot, Time)>; VOTES]>,
     budget: Option<Budget>,
     /// Validators whose contact info the node has.
     validators: u32,
@@ -107,10 +107,10 @@ impl Crds {
             store: Store::new(shared.layout),
             received: Received::default(),
             sets: ActiveSets::new(shared.classes[me]),
-            roster: Roster::empty(),
+            roster: Box::new(Roster::empty()),
             roster_is_current: false,
             waiting: Vec::new(),
-            votes: [None; VOTES],
+            votes: Box::new([None; VOTES]),
             budget: None,
             validators: 0,
             warm: false,
@@ -295,9 +295,7 @@ impl Crds {
     where
         Body: Part<B>,
     {
-        let each = |label: &Label| {
-            u64::from(self.store.version(label.key) ^ self.sets.touch(label.origin))
-        };
+        let each = |label: &Label| u64::from(self.store.touch(label));
         let (Message::Push(body) | Message::Value { value: body, .. }) = message else { return 0 };
         match Body::unwrap(bodies.body(body)) {
             Body::Value(content) => each(&content.label),
@@ -333,7 +331,7 @@ impl Crds {
         self.received.clear();
         self.store.clear_scores();
         self.sets.clear();
-        self.votes = [None; VOTES];
+        *self.votes = [None; VOTES];
         self.budget = None;
         match memory {
             Memory::Kept => self.store.keep_only(|key| shared.layout.is_contact_info(key)),

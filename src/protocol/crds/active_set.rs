@@ -148,12 +148,6 @@ impl ActiveSets {
         full
     }
 
-    /// Reads who has pruned an origin; the answer means nothing.
-    #[inline]
-    pub(super) fn touch(&self, origin: NodeId) -> u32 {
-        self.pruned.get(origin.index()).copied().unwrap_or(0).into()
-    }
-
     /// Calls `each` with the first `fanout` peers, from the oldest, whose filter does not hold the
     /// origin. Own values pass all filters. `chances` says how often a filter errs, by how much it
     /// holds.

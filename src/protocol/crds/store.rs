@@ -1,7 +1,7 @@
 //! Protocol layer: which values one node has: a version per key, and how it came by it.
 
 use super::prune::Scores;
-use super::value::{Label, Layout, MOST_HOPS, MOST_VERSIONS, ROW, Spot};
+use super::value::{Label, Layout, MOST_HOPS, MOST_VERSIONS, Spot};
 use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
 
@@ -24,20 +24,19 @@ const PUSHES: u32 = 0b11;
 const HOPS_AT: u32 = PUSHES.count_ones();
 const VERSION_AT: u32 = 8;
 
-/// What a node has of one origin and who pushes it: all that most pushes need, on one line of the
-/// cache.
+/// Who pushes the values of an origin, and the word of its epoch slots: what all pushes need, in a
+/// quarter of a line of the cache.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(align(16))]
 struct Row {
-    /// The votes, and the epoch slots.
-    words: [u32; ROW],
+    epoch_slots: u32,
     scores: Scores,
 }
 
-const _: () = assert!(size_of::<Row>() == 64);
+const _: () = assert!(size_of::<Row>() == 16);
 
 impl Row {
-    const EMPTY: Self = Self { words: [0; ROW], scores: Scores::EMPTY };
+    const EMPTY: Self = Self { epoch_slots: 0, scores: Scores::EMPTY };
 }
 
 /// The values of a node, one word per key, and the scores of relayers beside them. Takes no memory
@@ -76,7 +75,7 @@ impl Store {
     #[inline]
     fn word(&self, key: u32) -> Option<u32> {
         match self.layout.spot(key) {
-            Spot::Row(origin, place) => self.rows.get(origin).map(|row| row.words[place]),
+            Spot::Row(origin) => self.rows.get(origin).map(|row| row.epoch_slots),
             Spot::Rest(place) => self.rest.get(place).copied(),
         }
     }
@@ -84,7 +83,7 @@ impl Store {
     #[inline]
     fn word_mut(&mut self, key: u32) -> &mut u32 {
         match self.layout.spot(key) {
-            Spot::Row(origin, place) => &mut self.rows[origin].words[place],
+            Spot::Row(origin) => &mut self.rows[origin].epoch_slots,
             Spot::Rest(place) => &mut self.rest[place],
         }
     }
@@ -120,6 +119,13 @@ impl Store {
     pub(super) fn count_push(&mut self, key: u32) {
         let word = self.word_mut(key);
         *word += u32::from(*word & PUSHES < PUSHES);
+    }
+
+    /// Reads what a push of a value will need; the answer means nothing.
+    #[inline]
+    pub(super) fn touch(&self, label: &Label) -> u32 {
+        let row = self.rows.get(label.origin.index());
+        self.word(label.key).unwrap_or(0) ^ row.map_or(0, |row| row.epoch_slots)
     }
 
     /// Who pushes the values of an origin.

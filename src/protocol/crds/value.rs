@@ -147,12 +147,14 @@ impl Layout {
     #[inline]
     pub(super) const fn spot(self, key: u32) -> Spot {
         let Some(at) = key.checked_sub(self.ring) else { return Spot::Rest(key as usize) };
-        let (origin, place) = (at / PLACES, (at % PLACES) as u8);
-        match place {
-            FIRST_VOTE..=EPOCH_SLOTS => Spot::Row(origin as usize, (place - FIRST_VOTE) as usize),
-            LOWEST_SLOT => Spot::Rest((self.ring + self.nodes + origin) as usize),
-            _ => Spot::Rest((self.ring + origin) as usize),
+        let (origin, place) = (at / PLACES, at % PLACES);
+        if place == EPOCH_SLOTS as u32 {
+            return Spot::Row(origin as usize);
         }
+        // Of all origins those of one place stand side by side: nearly everybody's votes are at the
+        // same index at a time.
+        let column = if place < EPOCH_SLOTS as u32 { place } else { place - 1 };
+        Spot::Rest((self.ring + column * self.nodes + origin) as usize)
     }
 
     /// Rows of a node's table: one for each origin.
@@ -162,7 +164,7 @@ impl Layout {
 
     /// Words of a node's table that stand in no row.
     pub(super) const fn rest(self) -> usize {
-        (self.ring + 2 * self.nodes) as usize
+        (self.ring + (PLACES - 1) * self.nodes) as usize
     }
 
     /// Whether a key is that of a contact info.
@@ -183,18 +185,15 @@ impl Layout {
     }
 }
 
-/// Where a node keeps what it has of a key: that which comes all the time, votes and epoch slots, in
-/// one row per origin, rumors and what seldom comes elsewhere.
+/// Where a node keeps what it has of a key: its epoch slots in the row of an origin, with what else
+/// is kept of that, and everything else by columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Spot {
-    /// The row of an origin and the place in it.
-    Row(usize, usize),
+    /// The row of an origin.
+    Row(usize),
     /// A place among the rest.
     Rest(usize),
 }
-
-/// Words of a row.
-pub(super) const ROW: usize = VOTES + 1;
 
 /// Names a value, as it travels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -265,7 +264,7 @@ pub(super) struct Entry {
 
 /// Values that the log holds, the latest of every key not counted: minutes of votes of a thousand
 /// validators. Of older ones only the name is left, so a node that still has one cannot pass it on.
-const LOG: usize = 1 << 19;
+pub(super) const LOG: usize = 1 << 19;
 
 /// The contents of all values, kept once. Nobody finds a value here whose name did not reach it.
 #[derive(Clone, Debug)]
