@@ -319,11 +319,11 @@ impl Protocol for Validator {
     }
 
     #[inline]
-    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, me: NodeId, of: &Message) -> u64 {
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message) -> u64 {
         match *of {
-            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
-                let shred = (block, Block::unwrap(bodies.body(block)), at);
-                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, me, shred))
+            Message::Turbine(turbine::Message::Shred { block, at, position, .. }) => {
+                let (of, shred) = (|| Block::unwrap(bodies.body(block)), (block, at, position));
+                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, of, shred))
             }
             Message::Crds(message) => {
                 self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
@@ -549,6 +549,7 @@ pub enum Body {
 }
 
 impl Payload<Body> for Message {
+    #[inline]
     fn kind(&self) -> MessageKind {
         match self {
             Self::Discovery(message) => message.kind(),
@@ -562,6 +563,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.kind(),
         }
     }
+    #[inline]
     fn size(&self, bodies: &Bodies<Body>) -> u32 {
         match self {
             Self::Discovery(message) => message.size(bodies),
@@ -575,6 +577,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.size(bodies),
         }
     }
+    #[inline]
     fn content(&self, bodies: &Bodies<Body>) -> u64 {
         match self {
             Self::Discovery(message) => message.content(bodies),
@@ -588,6 +591,7 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.content(bodies),
         }
     }
+    #[inline]
     fn body(&self) -> Option<BodyId> {
         match self {
             Self::Discovery(message) => message.body(),
@@ -600,6 +604,14 @@ impl Payload<Body> for Message {
             Self::Repair(message) => message.body(),
         }
     }
+    #[inline]
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Turbine(message), Self::Turbine(other)) => message.is_alike(other),
+            _ => self == other,
+        }
+    }
+    #[inline]
     fn serial(&self, bodies: &Bodies<Body>) -> Option<u64> {
         match self {
             Self::Discovery(_)

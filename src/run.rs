@@ -237,6 +237,7 @@ fn cluster(plan: &Plan) -> Cluster {
         electorate: if votes { electorate } else { electorate.silent() },
         ballots: Ballots::default(),
         arrived: Vec::new(),
+        branches: Vec::new(),
         accounts,
         crypto,
         crds: plan.crds().map(Box::new),

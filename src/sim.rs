@@ -9,6 +9,7 @@ pub mod body;
 mod boundary;
 mod clock;
 pub mod compute;
+mod departure;
 pub mod fault;
 mod message;
 pub mod network;
@@ -21,9 +22,9 @@ use std::iter::Peekable;
 
 use self::clock::Clock;
 use self::compute::{CostTable, Processor};
+use self::departure::Row;
 use self::fault::{Fault, Schedule};
 use self::message::Event;
-use self::network::link::Passage;
 use self::network::{Network, NetworkPlan};
 use self::protocol::{Effect, Outbox, Protocol};
 use self::queue::EventQueue;
@@ -141,8 +142,7 @@ pub struct Simulation<P: Protocol, W: Iterator<Item = Injection<P::Input>>, O: O
     workload: Peekable<W>,
     trace: Trace,
     observer: O,
-    /// The messages that a handler sends in a row.
-    passages: Vec<Passage>,
+    row: Row,
     in_flight: u64,
     in_flight_bytes: u64,
     /// Whether the alarm that is being handled was a [`Event::LateTimer`].
@@ -199,7 +199,7 @@ where
             workload: workload.peekable(),
             trace: Trace::new(),
             observer,
-            passages: Vec::new(),
+            row: Row::default(),
             in_flight: 0,
             in_flight_bytes: 0,
             late: false,
@@ -270,8 +270,8 @@ where
         let mut read = 0;
         for event in self.queue.ahead() {
             if let Event::Mail(envelope) = event {
-                let (to, bodies) = (envelope.to, &self.outbox.bodies);
-                read ^= self.nodes[to].touch(&self.cluster, bodies, to, &envelope.message);
+                let (node, bodies) = (&self.nodes[envelope.to], &self.outbox.bodies);
+                read ^= node.touch(&self.cluster, bodies, &envelope.message);
             }
         }
         std::hint::black_box(read);

@@ -32,27 +32,25 @@ impl Weather {
         self.draw_pair(from, to, kind, serial).0
     }
 
-    /// The same for a row of messages of one sender, given as receiver, kind and serial; several at
-    /// a time, because each alone is a long chain of multiplications. `into` is cleared first.
+    /// The same for all messages of a row; several at a time, because each alone is a long chain of
+    /// multiplications. `into` is cleared first; what stands in it beyond the row means nothing.
     #[inline]
-    pub fn draw_row(self, from: NodeId, row: &[(NodeId, u8, u64)], into: &mut Vec<u64>) {
+    pub fn draw_row(self, row: &WeatherRow, into: &mut Vec<u64>) {
         into.clear();
-        into.resize(row.len(), 0);
-        let (lanes, rest) = row.as_chunks::<LANES>();
-        let (into_lanes, into_rest) = into.as_chunks_mut::<LANES>();
-        for (lane, into) in lanes.iter().zip(into_lanes) {
-            debug_assert!(lane.iter().all(|(_, _, serial)| serial >> SERIAL_BITS == 0));
-            let counters = [
-                [from.number(); LANES],
-                lane.map(|(to, ..)| to.number()),
-                lane.map(|(_, _, serial)| serial as u32),
-                lane.map(|(_, kind, serial)| last_word(kind, serial)),
-            ];
-            let [low, high] = philox_row(counters, self.key);
-            *into = std::array::from_fn(|at| u64::from(high[at]) << 32 | u64::from(low[at]));
+        let from = [row.from; LANES];
+        for ((to, serial), last) in row.to.iter().zip(&row.serial).zip(&row.last) {
+            into.extend_from_slice(&philox_row([from, *to, *serial, *last], self.key));
         }
-        for ((to, kind, serial), into) in rest.iter().zip(into_rest) {
-            *into = self.draw(from, *to, *kind, *serial);
+    }
+
+    /// What every link of a row draws for itself, whatever the message: [`Self::draw`] of
+    /// [`LINK_KIND`] and serial zero.
+    #[inline]
+    pub fn draw_links(self, row: &WeatherRow, into: &mut Vec<u64>) {
+        into.clear();
+        let (from, last) = ([row.from; LANES], [last_word(LINK_KIND, 0); LANES]);
+        for to in &row.to {
+            into.extend_from_slice(&philox_row([from, *to, [0; LANES], last], self.key));
         }
     }
 
@@ -68,6 +66,49 @@ impl Weather {
         (join(block[0], block[1]), join(block[2], block[3]))
     }
 }
+
+/// Messages of one sender whose weather is drawn together.
+#[derive(Clone, Debug, Default)]
+pub struct WeatherRow {
+    from: u32,
+    len: usize,
+    // Words 1 to 3 of the counters, so many messages side by side; the last ones are filled up.
+    to: Vec<[u32; LANES]>,
+    serial: Vec<[u32; LANES]>,
+    last: Vec<[u32; LANES]>,
+}
+
+impl WeatherRow {
+    /// Starts a row of messages of this sender.
+    #[inline]
+    pub fn begin(&mut self, from: NodeId) {
+        self.from = from.number();
+        self.len = 0;
+        self.to.clear();
+        self.serial.clear();
+        self.last.clear();
+    }
+
+    /// Adds a message: its receiver, kind and serial, as for [`Weather::draw`].
+    #[inline]
+    pub fn push(&mut self, to: NodeId, kind: u8, serial: u64) {
+        debug_assert!(serial >> SERIAL_BITS == 0, "a serial has at most 56 bits");
+        let lane = self.len % LANES;
+        if lane == 0 {
+            self.to.push([0; LANES]);
+            self.serial.push([0; LANES]);
+            self.last.push([0; LANES]);
+        }
+        let group = self.len / LANES;
+        self.to[group][lane] = to.number();
+        self.serial[group][lane] = serial as u32;
+        self.last[group][lane] = last_word(kind, serial);
+        self.len += 1;
+    }
+}
+
+/// Takes the place of a message's kind in what a link draws once and for all.
+pub const LINK_KIND: u8 = u8::MAX;
 
 /// Stands for "no node" in the key, so that weather shares its key with no stream of a node and
 /// with none of the cluster.
@@ -103,27 +144,36 @@ const fn last_word(kind: u8, serial: u64) -> u32 {
     (kind as u32) << 24 | (serial >> 32) as u32 & 0x00FF_FFFF
 }
 
-/// How many blocks are worked out side by side: as many 64-bit products as fill the vectors of an
-/// ordinary core.
-const LANES: usize = 8;
+/// How many blocks are worked out side by side: with more of them an ordinary core has too few
+/// vectors.
+const LANES: usize = 4;
 
-/// The first two words of [`philox`] of so many counters.
+/// A word of so many counters. Each stands in the lower half of its own, as the vectors of a core
+/// multiply them; what is left in the upper halves is never read.
+type Lanes = [u64; LANES];
+
+/// The first two words of [`philox`] of so many counters, as one number each.
 #[inline]
-fn philox_row(mut counters: [[u32; LANES]; 4], mut key: [u32; 2]) -> [[u32; LANES]; 2] {
+fn philox_row(counters: [[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
+    let [mut a, mut b, mut c, mut d] = counters.map(|word| word.map(u64::from));
+    let [mut left_key, mut right_key] = key;
     for _ in 0..ROUNDS {
-        let [a, b, c, d] = counters;
-        let left = a.map(|word| MULTIPLIERS[0] * u64::from(word));
-        let right = c.map(|word| MULTIPLIERS[1] * u64::from(word));
-        counters = [
-            std::array::from_fn(|at| (right[at] >> 32) as u32 ^ b[at] ^ key[0]),
-            right.map(|product| product as u32),
-            std::array::from_fn(|at| (left[at] >> 32) as u32 ^ d[at] ^ key[1]),
-            left.map(|product| product as u32),
-        ];
-        key = [key[0].wrapping_add(INCREMENTS[0]), key[1].wrapping_add(INCREMENTS[1])];
+        for at in 0..LANES {
+            let left = MULTIPLIERS[0] * (a[at] & LOW);
+            let right = MULTIPLIERS[1] * (c[at] & LOW);
+            a[at] = right >> 32 ^ b[at] ^ u64::from(left_key);
+            b[at] = right;
+            c[at] = left >> 32 ^ d[at] ^ u64::from(right_key);
+            d[at] = left;
+        }
+        left_key = left_key.wrapping_add(INCREMENTS[0]);
+        right_key = right_key.wrapping_add(INCREMENTS[1]);
     }
-    [counters[0], counters[1]]
+    std::array::from_fn(|at| b[at] << 32 | a[at] & LOW)
 }
+
+/// The lower half of a lane.
+const LOW: u64 = 0xFFFF_FFFF;
 
 #[cfg(test)]
 mod tests {
@@ -165,13 +215,18 @@ mod tests {
             let serial = u64::from(place) << 30 | 1 << 55 | 3;
             (NodeId::new(place * 7), (place % 3) as u8, serial)
         };
-        let (from, row) = (NodeId::new(5), (0..21).map(message).collect::<Vec<_>>());
-        let mut drawn = Vec::new();
-        for length in 0..=row.len() {
-            weather.draw_row(from, &row[..length], &mut drawn);
-            let each = row[..length].iter();
-            let each = each.map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
-            assert_eq!(drawn, each.collect::<Vec<_>>());
+        let (from, messages) = (NodeId::new(5), (0..21).map(message).collect::<Vec<_>>());
+        let (mut row, mut drawn) = (WeatherRow::default(), Vec::new());
+        for length in 0..=messages.len() {
+            row.begin(from);
+            messages[..length].iter().for_each(|(to, kind, serial)| row.push(*to, *kind, *serial));
+            weather.draw_row(&row, &mut drawn);
+            let each = messages[..length].iter();
+            let alone = each.clone().map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
+            assert_eq!(drawn[..length], alone.collect::<Vec<_>>());
+            weather.draw_links(&row, &mut drawn);
+            let alone = each.map(|(to, ..)| weather.draw(from, *to, LINK_KIND, 0));
+            assert_eq!(drawn[..length], alone.collect::<Vec<_>>());
         }
     }
 

@@ -16,7 +16,8 @@ use super::mempool;
 use super::peers::Peers;
 use super::price::Work;
 use super::repair::{self, Repair, View};
-use super::turbine::{self, Turbine};
+use super::turbine::tree::Position;
+use super::turbine::{self, Turbine, Way};
 use super::vote::Vote;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
@@ -71,10 +72,13 @@ struct Taken {
     decisive: bool,
 }
 
-/// One node's parts that have to do with blocks.
+/// One node's parts that have to do with blocks. What every shred needs stands first.
+#[repr(C, align(128))]
 pub struct Blocks {
-    store: Blockstore,
     turbine: Turbine,
+    /// Repair wants to hear of every shred, and not only of those that are news.
+    counts_shreds: bool,
+    store: Blockstore,
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,
@@ -98,6 +102,7 @@ impl Blocks {
             store: Blockstore::new(turbine.limits(), turbine.forward_recovered),
             leading: Leading::new(Arc::clone(&slots), blocks, chain),
             turbine: Turbine::new(Arc::clone(turbine)),
+            counts_shreds: settings.repair.config.style == repair::Style::Classroom,
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
             repair: Repair::new(&settings.repair, cluster.seed, me),
@@ -161,8 +166,13 @@ impl Blocks {
     /// Reads what a shred will need; the answer means nothing.
     #[inline]
     #[must_use]
-    pub fn touch(&self, cluster: &Cluster, me: NodeId, shred: (BodyId, &Block, ShredAt)) -> u64 {
-        Turbine::touch(cluster.trees.as_ref(), &self.store, me, shred)
+    pub fn touch<'a>(
+        &self,
+        cluster: &Cluster,
+        block: impl FnOnce() -> &'a Block,
+        shred: (BodyId, ShredAt, Position),
+    ) -> u64 {
+        Turbine::touch(cluster.trees.as_ref(), &self.store, block, shred)
     }
 
     /// A message of block propagation arrived. True if the node may have something to publish now.
@@ -175,11 +185,13 @@ impl Blocks {
         message: turbine::Message,
     ) -> bool {
         match message {
-            turbine::Message::Shred { block, at, hops } => {
-                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(hops), hops)
+            turbine::Message::Shred { block, at, hops, position } => {
+                let way = Way { path: Path::Turbine(hops), hops, position };
+                self.receive(cluster, contacts, ctx, (block, at), way)
             }
             turbine::Message::Again { block, at } => {
-                self.receive(cluster, contacts, ctx, (block, at), Path::Turbine(0), 0)
+                let way = Way::off_the_tree(Path::Turbine(0));
+                self.receive(cluster, contacts, ctx, (block, at), way)
             }
             turbine::Message::Proposal { block } => {
                 if self.store.knows(block) || self.open(cluster, contacts, ctx, block) {
@@ -213,7 +225,8 @@ impl Blocks {
         let answer = repair.on_message(&view, ctx, from, message, leads, keeps);
         let Some((body, index)) = answer else { return };
         let at = Shelf::<Block>::body(ctx, body).shape.data_at(index.into());
-        let fresh = self.receive(cluster, contacts, ctx, (body, at), Path::Repair, 0).fresh;
+        let way = Way::off_the_tree(Path::Repair);
+        let fresh = self.receive(cluster, contacts, ctx, (body, at), way).fresh;
         let node = ctx.me();
         ctx.observe(Fact::RepairAnswered { node, fresh });
     }
@@ -226,19 +239,18 @@ impl Blocks {
         contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         (body, at): (BodyId, ShredAt),
-        path: Path,
-        hops: u8,
+        way: Way,
     ) -> Taken {
         let peers = contacts.peers;
         let places = (&mut *cluster, &mut self.store, peers);
-        let (received, opened) = match self.turbine.receive(places, ctx, (body, at), path, hops) {
+        let (received, opened) = match self.turbine.receive(places, ctx, (body, at), way) {
             Some(received) => (received, false),
             None if !self.open(cluster, contacts, ctx, body) => {
                 return Taken { fresh: false, decisive: true };
             }
             None => {
                 let places = (&mut *cluster, &mut self.store, peers);
-                let received = self.turbine.receive(places, ctx, (body, at), path, hops);
+                let received = self.turbine.receive(places, ctx, (body, at), way);
                 (received.unwrap_or(Received::DUPLICATE), true)
             }
         };
@@ -249,9 +261,11 @@ impl Blocks {
         if received.whole {
             self.on_whole(cluster, contacts, ctx, body);
         }
-        if let Some(repair) = &mut self.repair {
+        if (received.is_news() || self.counts_shreds)
+            && let Some(repair) = &mut self.repair
+        {
             let view = view(&self.store, &self.leading, peers);
-            repair.on_shred(&view, ctx, body, &received, opened);
+            repair.on_shred(&view, ctx, (body, at.set), &received, opened);
         }
         taken
     }

@@ -10,6 +10,7 @@ use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::sim::body::BodyId;
 
+use self::part::SET_WORDS;
 pub use self::part::{Part, Received, Tally};
 
 /// How a shred came.
@@ -32,17 +33,37 @@ pub struct Limits {
     pub history: usize,
 }
 
-/// What a node holds of all blocks.
+/// What a node holds of all blocks. What every shred needs of it stands first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Blockstore {
-    limits: Limits,
-    /// Whether shreds that were recovered count as received, because they are passed on.
-    recovers: bool,
+    /// Where the parts of the latest blocks are, by the lowest digits of their bodies' numbers.
+    recent: [Recent; RECENT],
+    parts: Vec<Part>,
     /// Newest last.
     entries: Vec<Entry>,
-    parts: Vec<Part>,
-    free: Vec<u32>,
+    /// Whether shreds that were recovered count as received, because they are passed on.
+    recovers: bool,
     partial: usize,
+    free: Vec<u32>,
+    /// Bits of the shreds that decoding a set gave last.
+    recovered: [u64; SET_WORDS],
+    limits: Limits,
+}
+
+/// How many of the latest blocks are found without a search, if they do not share a place.
+const RECENT: usize = 4;
+
+/// The number of a block's body and the place of its part, as in [`Entry`].
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    body: u32,
+    part: u32,
+}
+
+impl Recent {
+    /// No block: there are fewer bodies.
+    const NONE: Self = Self { body: u32::MAX, part: Entry::SETTLED };
 }
 
 /// A block of which a node has a shred at least.
@@ -79,12 +100,14 @@ impl Blockstore {
     #[must_use]
     pub const fn new(limits: Limits, recovers: bool) -> Self {
         Self {
-            limits,
-            recovers,
-            entries: Vec::new(),
+            recent: [Recent::NONE; RECENT],
             parts: Vec::new(),
-            free: Vec::new(),
+            entries: Vec::new(),
+            recovers,
             partial: 0,
+            free: Vec::new(),
+            recovered: [0; SET_WORDS],
+            limits,
         }
     }
 
@@ -158,7 +181,7 @@ impl Blockstore {
     /// Puts in a block of the node's own, all of it at once. The caller holds the body, and calls
     /// [`Blockstore::make_room`] from time to time.
     pub fn insert_own(&mut self, body: BodyId, slot: Slot, id: BlockId) {
-        self.entries.push(Entry { id, body, slot, part: Entry::SETTLED, whole: true });
+        self.push(Entry { id, body, slot, part: Entry::SETTLED, whole: true });
     }
 
     /// Puts in a new block without a shred. The caller holds the body, and has called
@@ -171,7 +194,24 @@ impl Blockstore {
         self.parts[place as usize].begin(now, &block.shape);
         self.partial += 1;
         let (id, slot) = (block.id(), block.slot);
-        self.entries.push(Entry { id, body, slot, part: place, whole: false });
+        self.push(Entry { id, body, slot, part: place, whole: false });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let Entry { body, part, .. } = entry;
+        self.recent[body.number() as usize % RECENT] = Recent { body: body.number(), part };
+        self.entries.push(entry);
+    }
+
+    /// Takes out the entry at a place.
+    fn remove(&mut self, place: usize) -> Entry {
+        self.recycle(place);
+        let entry = self.entries.remove(place);
+        let recent = &mut self.recent[entry.body.number() as usize % RECENT];
+        if recent.body == entry.body.number() {
+            *recent = Recent::NONE;
+        }
+        entry
     }
 
     /// A shred of a known block arrived.
@@ -184,17 +224,36 @@ impl Blockstore {
         at: ShredAt,
         path: Path,
     ) -> Option<Received> {
-        let place = self.find(body)?;
-        let entry = &mut self.entries[place];
-        if entry.part == Entry::SETTLED {
+        let recent = self.recent[body.number() as usize % RECENT];
+        let part = match recent.body == body.number() {
+            true => recent.part,
+            false => self.entries[self.find(body)?].part,
+        };
+        if part == Entry::SETTLED {
             return Some(Received::DUPLICATE);
         }
-        let part = &mut self.parts[entry.part as usize];
-        let received = part.receive(now, &block.shape, at, path, self.recovers);
-        if received.decodes && !block.restores(at.set, &received.recovered) {
+        let (part, recovered) = (&mut self.parts[part as usize], &mut self.recovered);
+        let received = part.receive(now, &block.shape, at, path, (recovered, self.recovers));
+        if received.decodes || received.full {
+            return self.on_progress(body, block, at, received);
+        }
+        Some(received)
+    }
+
+    /// A set was decoded, or all shreds are there.
+    fn on_progress(
+        &mut self,
+        body: BodyId,
+        block: &Block,
+        at: ShredAt,
+        received: Received,
+    ) -> Option<Received> {
+        let place = self.find(body)?;
+        if received.decodes && !block.restores(at.set, &self.recovered) {
             self.refuse(place);
             return Some(Received { miscoded: true, ..Received::DUPLICATE });
         }
+        let entry = &mut self.entries[place];
         if received.whole && !entry.whole {
             entry.whole = true;
             self.partial -= 1;
@@ -206,12 +265,18 @@ impl Blockstore {
         Some(received)
     }
 
+    /// Bits of the shreds that decoding gave, after a shred that decoded its set.
+    #[must_use]
+    pub const fn recovered(&self) -> &[u64] {
+        &self.recovered
+    }
+
     /// Reads what a shred will need; the answer means nothing.
     #[inline]
     pub fn touch(&self, body: BodyId, at: ShredAt) -> u64 {
-        let entry = self.entries.iter().rev().find(|entry| entry.body == body);
-        let part = entry.and_then(|entry| self.parts.get(entry.part as usize));
-        part.map_or(0, |part| part.touch(at))
+        // Whether it is the right one does not matter, and to wait for that would take long.
+        let recent = self.recent[body.number() as usize % RECENT];
+        self.parts.get(recent.part as usize).map_or(0, |part| part.touch(at))
     }
 
     /// What is counted of a block that is not settled.
@@ -254,8 +319,7 @@ impl Blockstore {
     /// Forgets everything; `release` gets every body.
     pub fn clear(&mut self, mut release: impl FnMut(BodyId)) {
         while !self.entries.is_empty() {
-            self.recycle(0);
-            release(self.entries.remove(0).body);
+            release(self.remove(0).body);
         }
         self.partial = 0;
     }
@@ -284,16 +348,14 @@ impl Blockstore {
             };
             let Some(place) = self.entries.iter().position(outdated) else { break };
             let tally = self.parts[self.entries[place].part as usize].tally();
-            self.recycle(place);
             self.partial -= 1;
-            expire(Expired { body: self.entries.remove(place).body, tally }, true);
+            expire(Expired { body: self.remove(place).body, tally }, true);
         }
         self.settle();
         while self.entries.len() - self.partial > self.limits.history {
             let oldest = self.entries.iter().position(|entry| entry.whole);
             let Some(place) = oldest else { break };
-            self.recycle(place);
-            let body = self.entries.remove(place).body;
+            let body = self.remove(place).body;
             expire(Expired { body, tally: Tally::default() }, false);
         }
     }
@@ -319,9 +381,15 @@ impl Blockstore {
     }
 
     fn recycle(&mut self, place: usize) {
-        let part = std::mem::replace(&mut self.entries[place].part, Entry::SETTLED);
-        if part != Entry::SETTLED {
-            self.free.push(part);
+        let entry = &mut self.entries[place];
+        let (body, part) = (entry.body, std::mem::replace(&mut entry.part, Entry::SETTLED));
+        if part == Entry::SETTLED {
+            return;
+        }
+        self.free.push(part);
+        let recent = &mut self.recent[body.number() as usize % RECENT];
+        if recent.body == body.number() {
+            recent.part = Entry::SETTLED;
         }
     }
 

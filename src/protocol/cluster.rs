@@ -8,7 +8,7 @@ use super::ledger::Accounts;
 use super::price::Prices;
 use super::rumor::Rules;
 use super::schedule::Schedule;
-use super::turbine::tree::Trees;
+use super::turbine::tree::{Branch, Trees};
 use super::vote::{Ballots, Vote};
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Seed;
@@ -29,6 +29,8 @@ pub struct Cluster {
     pub schedule: Schedule,
     /// The trees of shreds; `None` if nodes choose among their own peers instead.
     pub trees: Option<Trees>,
+    /// Whom a node is about to send a shred to; kept for its room.
+    pub branches: Vec<Branch>,
     /// The block that all nodes begin with, and the state of the ledger at that.
     pub genesis: Block,
     /// Who the accounts belong to.

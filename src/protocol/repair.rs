@@ -122,7 +122,7 @@ impl Repair {
         &mut self,
         view: &View<'_>,
         ctx: &mut impl Ctx,
-        body: BodyId,
+        (body, set): (BodyId, u16),
         received: &Received,
         opened: bool,
     ) {
@@ -132,8 +132,8 @@ impl Repair {
                 classroom.on_shred(settings, view, now, received, opened)
             }
             Asker::Solana(solana) => {
-                let parent = Shelf::<Block>::body(ctx, body).parent_id();
-                solana.on_shred(settings, view, (now, parent), body, received)
+                let parent = || Shelf::<Block>::body(ctx, body).parent_id();
+                solana.on_shred(settings, view, (now, parent), (body, set), received)
             }
         };
         if let Some(due) = due {

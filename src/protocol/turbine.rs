@@ -18,7 +18,7 @@ pub use self::config::Config;
 use self::config::{Emission, Order};
 pub use self::liar::Shreds;
 pub use self::message::{Message, Timer};
-use self::tree::{ShredKey, Trees};
+use self::tree::{Branch, Position, ShredKey, Trees};
 use super::block::{Block, BlockId, Shape, ShredAt};
 use super::blockstore::{Blockstore, Expired, Path, Received, Tally};
 use super::cluster::Cluster;
@@ -45,7 +45,6 @@ pub struct Turbine {
     /// The blocks that the node is sending as their leader: at the end of a slot the last set of
     /// one may leave after the next has begun.
     emitting: Vec<Emitting>,
-    targets: Vec<NodeId>,
     /// What the node does to shreds against the rules; `None` if it is honest.
     liar: Option<Box<Shreds>>,
 }
@@ -110,11 +109,30 @@ const fn counted(node: NodeId, block: BlockId, tally: Tally) -> Fact {
     Fact::ShredsCounted { node, block: block.0, turbine, recovered, repaired, duplicate, hops }
 }
 
+/// How a shred came to a node, and with it where the node stands in the shred's tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// By what path.
+    pub path: Path,
+    /// Links travelled down the tree.
+    pub hops: u8,
+    /// The node's position, if it came down the tree.
+    pub position: Position,
+}
+
+impl Way {
+    /// By this path, which is not down its tree.
+    #[must_use]
+    pub const fn off_the_tree(path: Path) -> Self {
+        Self { path, hops: 0, position: Position::UNKNOWN }
+    }
+}
+
 impl Turbine {
     /// A node that has sent nothing.
     #[must_use]
     pub const fn new(config: Arc<Config>) -> Self {
-        Self { config, emitting: Vec::new(), targets: Vec::new(), liar: None }
+        Self { config, emitting: Vec::new(), liar: None }
     }
 
     /// The same for a node that keeps shreds back or sends them late.
@@ -229,9 +247,9 @@ impl Turbine {
         let shreds = shreds.filter(|at| kept.is_empty() || !kept.contains(at));
         if self.config.order == Order::ChunkMajor {
             for at in shreds {
-                self.choose(cluster, peers, &facts, at, ctx.me());
-                emitting.sent.add(self.targets.len(), facts.shape.size(at));
-                self.dispatch(ctx, emitting.body, at, 1, None);
+                self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
+                emitting.sent.add(cluster.branches.len(), facts.shape.size(at));
+                self.dispatch(&cluster.branches, ctx, (emitting.body, at), 1);
             }
         } else {
             let body = emitting.body;
@@ -277,9 +295,9 @@ impl Turbine {
         for rank in first.. {
             let mut served = false;
             for at in shreds.clone() {
-                self.choose(cluster, peers, &facts, at, ctx.me());
-                if let Some(&to) = self.targets.get(rank) {
-                    self.send(ctx, to, Message::Shred { block: body, at, hops });
+                self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
+                if let Some(&Branch { to, at: position }) = cluster.branches.get(rank) {
+                    self.send(ctx, to, Message::Shred { block: body, at, hops, position });
                     sent.add(1, facts.shape.size(at));
                     served = true;
                 }
@@ -298,17 +316,17 @@ impl Turbine {
         (cluster, store, peers): (&mut Cluster, &mut Blockstore, &Peers),
         ctx: &mut impl Ctx,
         (body, at): (BodyId, ShredAt),
-        path: Path,
-        hops: u8,
+        way: Way,
     ) -> Option<Received> {
+        let Way { path, hops, .. } = way;
         let received = store.receive(ctx.now(), body, ctx.body(body), at, path)?;
         if received.fresh {
             cluster.prices.charge_shred(ctx);
             if matches!(path, Path::Turbine(_)) && self.config.forward_received {
-                self.pass_on(cluster, peers, ctx, body, at, hops);
+                self.pass_on(cluster, peers, ctx, (body, at), way);
             }
             if received.decodes {
-                self.on_decoded(cluster, peers, ctx, (body, at.set), &received, hops);
+                self.on_decoded(cluster, peers, ctx, (body, at.set), store.recovered(), hops);
             }
             if received.whole {
                 self.on_whole((cluster, store, peers), ctx, body, hops);
@@ -323,13 +341,14 @@ impl Turbine {
     /// Reads what [`Self::receive`] will read first; the answer means nothing.
     #[inline]
     #[must_use]
-    pub fn touch(
+    pub fn touch<'a>(
         trees: Option<&Trees>,
         store: &Blockstore,
-        me: NodeId,
-        (body, block, at): (BodyId, &Block, ShredAt),
+        block: impl FnOnce() -> &'a Block,
+        (body, at, position): (BodyId, ShredAt, Position),
     ) -> u64 {
-        let tree = trees.map_or(0, |trees| trees.touch(&Facts::of(block).key(at), me));
+        let passed = trees.filter(|trees| trees.may_be_inner(position));
+        let tree = passed.map_or(0, |trees| trees.touch(&Facts::of(block()).key(at), position));
         tree ^ store.touch(body, at)
     }
 
@@ -383,17 +402,21 @@ impl Turbine {
         cluster: &mut Cluster,
         peers: &Peers,
         ctx: &mut impl Ctx,
-        body: BodyId,
-        at: ShredAt,
-        hops: u8,
+        (body, at): (BodyId, ShredAt),
+        Way { hops, position, .. }: Way,
     ) {
         if self.config.order == Order::WholeBlock {
+            return;
+        }
+        if let Some(trees) = &mut cluster.trees
+            && !trees.may_be_inner(position)
+        {
             return;
         }
         let me = ctx.me();
         let facts = Facts::of(ctx.body(body));
         if let Some(trees) = &mut cluster.trees
-            && !trees.is_inner(&facts.key(at), me)
+            && !trees.is_inner(&facts.key(at), me, position)
         {
             return;
         }
@@ -402,9 +425,10 @@ impl Turbine {
         {
             return;
         }
-        self.choose(cluster, peers, &facts, at, me);
-        let limit = (self.config.order == Order::ChildMajor).then_some(1);
-        self.dispatch(ctx, body, at, hops.saturating_add(1), limit);
+        self.choose(cluster, peers, &facts, at, (me, position));
+        let limit = if self.config.order == Order::ChildMajor { 1 } else { usize::MAX };
+        let branches = &cluster.branches[..cluster.branches.len().min(limit)];
+        self.dispatch(branches, ctx, (body, at), hops.saturating_add(1));
     }
 
     /// A set can be decoded: its other shreds are passed on as if they had been received (Agave:
@@ -415,7 +439,7 @@ impl Turbine {
         peers: &Peers,
         ctx: &mut impl Ctx,
         (body, set): (BodyId, u16),
-        received: &Received,
+        recovered: &[u64],
         hops: u8,
     ) {
         let shape = ctx.body(body).shape;
@@ -425,8 +449,9 @@ impl Turbine {
         if shape.has_coding() && self.config.forward_received && self.config.forward_recovered {
             for at in shape.set(set) {
                 let place = usize::from(at.place);
-                if received.recovered[place / 64] >> (place % 64) & 1 == 1 {
-                    self.pass_on(cluster, peers, ctx, body, at, hops);
+                if recovered[place / 64] >> (place % 64) & 1 == 1 {
+                    let way = Way { hops, ..Way::off_the_tree(Path::Turbine(hops)) };
+                    self.pass_on(cluster, peers, ctx, (body, at), way);
                 }
             }
         }
@@ -468,49 +493,46 @@ impl Turbine {
         }
     }
 
-    /// Whom this node sends a shred to, in order.
+    /// Whom this node sends a shred to, in order: [`Cluster::branches`].
     #[inline]
     fn choose(
-        &mut self,
+        &self,
         cluster: &mut Cluster,
         peers: &Peers,
         facts: &Facts,
         at: ShredAt,
-        me: NodeId,
+        (me, position): (NodeId, Position),
     ) {
-        let leads = facts.leader == me;
+        let (leads, branches) = (facts.leader == me, &mut cluster.branches);
         match &mut cluster.trees {
-            Some(trees) if leads => trees.roots(&facts.key(at), &mut self.targets),
-            Some(trees) => trees.children(&facts.key(at), me, &mut self.targets),
+            Some(trees) if leads => trees.roots(&facts.key(at), branches),
+            Some(trees) => trees.children(&facts.key(at), me, position, branches),
             None => {
                 let ordinal = facts.shape.ordinal(at);
                 let places = tree::round_robin(ordinal, self.config.trees.fanout, peers.len());
-                self.targets.clear();
-                self.targets.extend(places.map(|place| peers.get(place)));
+                branches.clear();
+                branches.extend(places.map(|place| Branch::to(peers.get(place))));
             }
         }
         if leads && self.config.next_leader {
             let next = cluster.schedule.leader(facts.slot.plus(NEXT_LEADER));
-            let next = next.filter(|next| *next != me && !self.targets.contains(next));
-            self.targets.extend(next);
+            let served = |node: &NodeId| branches.iter().any(|branch| branch.to == *node);
+            let next = next.filter(|next| *next != me && !served(next));
+            branches.extend(next.map(Branch::to));
         }
     }
 
-    /// Sends a shred to those chosen, or to the first of them only.
+    /// Sends a shred to those chosen.
     #[inline]
     fn dispatch(
         &mut self,
+        branches: &[Branch],
         ctx: &mut impl Ctx,
-        block: BodyId,
-        at: ShredAt,
+        (block, at): (BodyId, ShredAt),
         hops: u8,
-        limit: Option<usize>,
     ) {
-        let message = Message::Shred { block, at, hops };
-        let targets = &self.targets[..self.targets.len().min(limit.unwrap_or(usize::MAX))];
-        match &mut self.liar {
-            None => targets.iter().for_each(|&to| ctx.send(to, message)),
-            Some(liar) => targets.iter().for_each(|&to| liar.send(ctx, to, message)),
+        for &Branch { to, at: position } in branches {
+            self.send(ctx, to, Message::Shred { block, at, hops, position });
         }
     }
 
@@ -518,7 +540,8 @@ impl Turbine {
     pub fn send_straight(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
         let shape = ctx.body(block).shape;
         for at in (0..shape.shreds()).map(|ordinal| shape.at(ordinal)) {
-            to.iter().for_each(|to| ctx.send(*to, Message::Shred { block, at, hops: 1 }));
+            let message = Message::Shred { block, at, hops: 1, position: Position::UNKNOWN };
+            to.iter().for_each(|to| ctx.send(*to, message));
         }
     }
 

@@ -5,6 +5,15 @@
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct BodyId(u32);
 
+impl BodyId {
+    /// Its slot in the arena, for tables that find a body again by it.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The arena of all bodies in use, with a count of the messages and nodes that refer to each.
 pub struct Bodies<B> {
     slots: Vec<Slot<B>>,

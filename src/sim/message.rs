@@ -1,13 +1,14 @@
-//! Kernel layer: messages as events: sending, arriving, waiting for a processor, being delivered.
+//! Kernel layer: messages as events: being under way, arriving, waiting for a processor, being
+//! delivered.
 
+use super::network::Arrival;
 use super::network::link::Passage;
-use super::network::{Arrival, Verdict};
-use super::protocol::{Effect, Payload, Protocol};
+use super::protocol::{Payload, Protocol};
 use super::{Injection, Simulation, Waiting};
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
-use crate::fact::{DropReason, Fact, Observer, Transit};
+use crate::fact::{DropReason, Fact, Observer};
 
 /// A message under way.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,13 @@ pub(super) enum Event<M, T> {
     Wake(NodeId),
 }
 
+/// What fills the places of the queue that are not used yet.
+impl<M, T> Default for Event<M, T> {
+    fn default() -> Self {
+        Self::Wake(NodeId::new(0))
+    }
+}
+
 impl<M, T> Event<M, T> {
     /// The same after waiting in an inbox.
     fn delayed(mut self, by: Span) -> Self {
@@ -71,69 +79,6 @@ where
     const EVENT_IS_SMALL: () =
         assert!(size_of::<Event<P::Message, P::Timer>>() <= 24, "an event has at most 24 bytes");
 
-    /// Sends the messages of a handler that stand in a row; all of the effects are such.
-    #[inline]
-    pub(super) fn send_row(
-        &mut self,
-        from: NodeId,
-        row: &[Effect<P::Message, P::Timer>],
-        depart: Time,
-    ) {
-        let () = Self::EVENT_IS_SMALL;
-        let mut passages = std::mem::take(&mut self.passages);
-        self.describe(from, row, depart, &mut passages);
-        self.network.prepare(from, &passages);
-        for (place, (effect, passage)) in row.iter().zip(&passages).enumerate() {
-            if let Effect::Send { message, .. } = effect {
-                self.send(passage, *message, place);
-            }
-        }
-        passages.clear();
-        self.passages = passages;
-    }
-
-    /// Draws up what the network must know of each message. The same message often goes to many.
-    #[inline]
-    fn describe(
-        &mut self,
-        from: NodeId,
-        row: &[Effect<P::Message, P::Timer>],
-        depart: Time,
-        into: &mut Vec<Passage>,
-    ) {
-        let mut before: Option<(P::Message, Passage, Option<u64>)> = None;
-        for effect in row {
-            let Effect::Send { to, message } = *effect else { continue };
-            debug_assert!(from != to, "a node does not send to itself");
-            let (mut passage, own) = match before {
-                Some((same, passage, own)) if same == message => (passage, own),
-                _ => {
-                    let own = message.serial(&self.outbox.bodies);
-                    (self.passage(from, to, &message, depart), own)
-                }
-            };
-            passage.to = to;
-            passage.serial = self.network.serial(from, passage.kind, own);
-            into.push(passage);
-            before = Some((message, passage, own));
-        }
-    }
-
-    #[inline(always)]
-    fn send(&mut self, passage: &Passage, message: P::Message, place: usize) {
-        self.observer.on_fact(self.now, &Fact::Sent(transit(passage)));
-        match self.network.hand_over(self.now, passage, place) {
-            Verdict::Drop(reason) => self.lose(passage, reason),
-            Verdict::Pass(first, second) => {
-                self.fly(passage, message, first);
-                if let Some(second) = second {
-                    self.observer.on_fact(self.now, &Fact::Duplicated(transit(passage)));
-                    self.fly(passage, message, second);
-                }
-            }
-        }
-    }
-
     /// Bytes of a message on the wire. Not kept in the envelope: that would make every record of
     /// the queue larger.
     #[inline]
@@ -141,7 +86,7 @@ where
         self.network.wire_size(message.size(&self.outbox.bodies))
     }
 
-    /// What the network and the digest must know of a message, but its serial.
+    /// What the digest must know of a message: all of its passage but the serial.
     #[inline]
     fn passage(&self, from: NodeId, to: NodeId, message: &P::Message, at: Time) -> Passage {
         let (kind, size) = (message.kind(), self.wire_size(message));
@@ -149,8 +94,10 @@ where
         Passage { at, from, to, kind, size, content, serial: 0 }
     }
 
+    /// A copy of a message is under way.
     #[inline(always)]
-    fn fly(&mut self, passage: &Passage, message: P::Message, arrival: Arrival) {
+    pub(super) fn fly(&mut self, passage: &Passage, message: &P::Message, arrival: Arrival) {
+        let () = Self::EVENT_IS_SMALL;
         self.in_flight += 1;
         self.in_flight_bytes += u64::from(passage.size);
         if let Some(body) = message.body() {
@@ -161,7 +108,7 @@ where
             to: passage.to,
             flight: FlightCode::of(arrival.at - self.now),
             stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
-            message,
+            message: *message,
         };
         self.queue.push(arrival.at, Event::Mail(envelope));
     }
@@ -304,7 +251,7 @@ where
             self.lose(&passage, reason);
         } else {
             self.trace.outcome(self.now, &passage, None);
-            let fact = Fact::Delivered { message: transit(&passage), flight };
+            let fact = Fact::Delivered { message: passage.transit(), flight };
             self.observer.on_fact(self.now, &fact);
             self.call(to, |logic, cluster, ctx| logic.on_message(cluster, ctx, from, message));
             let depart = self.work(to, Some(passage.size));
@@ -316,15 +263,11 @@ where
     }
 
     #[inline]
-    fn lose(&mut self, passage: &Passage, reason: DropReason) {
+    pub(super) fn lose(&mut self, passage: &Passage, reason: DropReason) {
         self.trace.outcome(self.now, passage, Some(reason));
-        let fact = Fact::Dropped { message: transit(passage), reason };
+        let fact = Fact::Dropped { message: passage.transit(), reason };
         self.observer.on_fact(self.now, &fact);
     }
-}
-
-const fn transit(passage: &Passage) -> Transit {
-    Transit { from: passage.from, to: passage.to, size: passage.size, kind: passage.kind }
 }
 
 fn longer(flight: FlightCode, by: Span) -> FlightCode {

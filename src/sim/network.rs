@@ -17,7 +17,7 @@ use self::rule::{RuleSpec, Rules, Tally};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::rng::{Purpose, Seed};
 use crate::base::time::{Span, Time};
-use crate::base::weather::Weather;
+use crate::base::weather::{Weather, WeatherRow};
 use crate::fact::{DropReason, MessageKind};
 
 /// The network as the plan states it.
@@ -110,12 +110,14 @@ const NARROW: u8 = 2;
 
 /// What the messages of one handler meet, worked out before they are handed over one by one.
 struct Forecast {
-    /// Whether any link has independent loss, and whether any has jitter.
+    /// Whether any link has independent loss, any has jitter, and any a latency that is drawn once.
     rains: bool,
     jitters: bool,
-    row: Vec<(NodeId, u8, u64)>,
+    stretches: bool,
+    row: WeatherRow,
     loss: Vec<u64>,
     jitter: Vec<u64>,
+    latency: Vec<u64>,
 }
 
 impl Forecast {
@@ -124,20 +126,30 @@ impl Forecast {
         Self {
             rains: any(|profile| matches!(profile.loss, Loss::Independent(_))),
             jitters: any(|profile| profile.jitter.is_some()),
-            row: Vec::new(),
+            stretches: any(|profile| matches!(profile.latency, Latency::PerLink(_))),
+            row: WeatherRow::default(),
             loss: Vec::new(),
             jitter: Vec::new(),
+            latency: Vec::new(),
         }
     }
 
-    fn make(&mut self, weather: &Weathers, from: NodeId, passages: &[Passage]) {
-        self.row.clear();
-        self.row.extend(passages.iter().map(|it| (it.to, it.kind as u8, it.serial)));
+    /// Whether there is nothing to work out.
+    const fn is_clear(&self) -> bool {
+        !self.rains && !self.jitters && !self.stretches
+    }
+
+    /// Works out the weather of the row.
+    #[inline]
+    fn make(&mut self, weather: &Weathers) {
         if self.rains {
-            weather.loss.draw_row(from, &self.row, &mut self.loss);
+            weather.loss.draw_row(&self.row, &mut self.loss);
         }
         if self.jitters {
-            weather.jitter.draw_row(from, &self.row, &mut self.jitter);
+            weather.jitter.draw_row(&self.row, &mut self.jitter);
+        }
+        if self.stretches {
+            weather.latency.draw_links(&self.row, &mut self.latency);
         }
     }
 }
@@ -211,19 +223,32 @@ impl Network {
         })
     }
 
-    /// A node is about to hand over these messages.
+    /// A node is about to hand over messages, each of which is noted first.
     #[inline]
-    pub fn prepare(&mut self, from: NodeId, passages: &[Passage]) {
-        if self.forecast.rains || self.forecast.jitters {
-            self.forecast.make(&self.weather, from, passages);
+    pub fn begin_row(&mut self, from: NodeId) {
+        self.forecast.row.begin(from);
+    }
+
+    /// Notes a message of the row.
+    #[inline]
+    pub fn note(&mut self, to: NodeId, kind: MessageKind, serial: u64) {
+        if !self.forecast.is_clear() {
+            self.forecast.row.push(to, kind as u8, serial);
         }
     }
 
-    /// A node hands a message over, the one at that place among those of [`Self::prepare`]: size
+    /// Works out what the messages of the row meet.
+    #[inline]
+    pub fn forecast(&mut self) {
+        self.forecast.make(&self.weather);
+    }
+
+    /// A node hands a message over, the one at that place in the row: size
     /// limit, uplink, faults, link, arrival. The passage begins when the node's work is done, which
-    /// may be after `now`.
+    /// may be after `now`. It is passed by value, and copied where a function needs it in memory, so
+    /// that most messages have theirs in registers.
     #[inline(always)]
-    pub fn hand_over(&mut self, now: Time, passage: &Passage, place: usize) -> Verdict {
+    pub fn hand_over(&mut self, now: Time, passage: Passage, place: usize) -> Verdict {
         match self.follow(now, passage, place) {
             Ok((first, second)) => Verdict::Pass(first, second),
             Err(reason) => Verdict::Drop(reason),
@@ -234,7 +259,7 @@ impl Network {
     fn follow(
         &mut self,
         now: Time,
-        passage: &Passage,
+        passage: Passage,
         place: usize,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
         let (start, from, to) = (passage.at, passage.from, passage.to);
@@ -254,7 +279,7 @@ impl Network {
             if let Some(reason) = self.rules.stopped(from, to, true) {
                 return Err(reason);
             }
-            ruling = self.rules.judge(passage, sent)?;
+            ruling = self.rules.judge(&{ passage }, sent)?;
         }
         if !self.is_up(to) {
             return Err(DropReason::ReceiverDown);
@@ -276,11 +301,11 @@ impl Network {
     #[inline(always)]
     fn fly(
         &mut self,
-        (passage, place): (&Passage, usize),
+        (passage, place): (Passage, usize),
         edge: Option<usize>,
         ruling: &rule::Ruling,
     ) -> Result<(Arrival, Option<Arrival>), DropReason> {
-        let Passage { from, to, serial, .. } = *passage;
+        let Passage { from, to, serial, .. } = passage;
         let kind = passage.kind as u8;
         let weather = &self.weather;
         let profile = self.links.profile(from, to);
@@ -288,15 +313,22 @@ impl Network {
             Loss::None => false,
             Loss::Independent(chance) => chance.hit(self.forecast.loss[place]),
             Loss::GilbertElliott(model) => {
-                self.bursts.lose(model, weather.loss_state, weather.loss, passage)
+                self.bursts.lose(model, weather.loss_state, weather.loss, &{ passage })
             }
-            Loss::Function(function) => function(passage),
+            Loss::Function(function) => function(&{ passage }),
         };
         if lost {
             return Err(DropReason::Loss);
         }
         let own = edge.and_then(|place| self.edges[place].latency);
-        let base = own.unwrap_or_else(|| latency(&profile.latency, weather, passage));
+        let base = own.unwrap_or_else(|| match &profile.latency {
+            Latency::Constant(span) => *span,
+            Latency::PerLink(distribution) => distribution.draw(self.forecast.latency[place]),
+            Latency::PerMessage(distribution) => {
+                distribution.draw(weather.latency.draw(from, to, kind, serial))
+            }
+            Latency::Function(function) => function(&{ passage }),
+        });
         let extra = Span::from_nanos(ruling.delay);
         let depart = ruling.depart.saturating_add(base).saturating_add(extra);
         let arrive = |copy: u64| {
@@ -428,20 +460,5 @@ impl Network {
     pub fn busy(&self, now: Time, node: NodeId) -> [Option<Span>; 2] {
         [&self.uplinks[node], &self.downlinks[node]]
             .map(|pipe| pipe.as_ref().map(|pipe| pipe.busy_until(now)))
-    }
-}
-
-#[inline]
-fn latency(model: &Latency, weather: &Weathers, passage: &Passage) -> Span {
-    let Passage { from, to, serial, .. } = *passage;
-    match model {
-        Latency::Constant(span) => *span,
-        Latency::PerLink(distribution) => {
-            distribution.draw(weather.latency.draw(from, to, u8::MAX, 0))
-        }
-        Latency::PerMessage(distribution) => {
-            distribution.draw(weather.latency.draw(from, to, passage.kind as u8, serial))
-        }
-        Latency::Function(function) => function(passage),
     }
 }

@@ -20,6 +20,12 @@ pub trait Payload<B>: Copy + PartialEq {
     /// What tells this message from others of the same kind between the same two nodes, for the
     /// weather; `None` for the sender's counter of that kind.
     fn serial(&self, bodies: &Bodies<B>) -> Option<u64>;
+    /// Whether all of the above is the same for another message; it need not be noticed. A message
+    /// that goes to many is described once.
+    #[inline]
+    fn is_alike(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 /// What a crash leaves of a node.
@@ -63,7 +69,6 @@ pub trait Protocol: Sized {
         &self,
         _cluster: &Self::Cluster,
         _bodies: &Bodies<Self::Body>,
-        _me: NodeId,
         _message: &Self::Message,
     ) -> u64 {
         0

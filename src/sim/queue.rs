@@ -32,7 +32,7 @@ const NEAR: usize = 2 * HALF as usize;
 const FAR: usize = 1 << 10;
 
 /// An event and its time. The event is small and copied, never boxed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Entry<E> {
     at: Time,
     event: E,
@@ -84,7 +84,7 @@ pub struct EventQueue<E> {
     popped: Time,
 }
 
-impl<E: Copy> EventQueue<E> {
+impl<E: Copy + Default> EventQueue<E> {
     /// How many events [`Self::ahead`] shows: as many reads from memory as a core has under way at
     /// a time.
     const AHEAD: usize = 16;
@@ -340,7 +340,7 @@ impl<E: Copy> EventQueue<E> {
     }
 }
 
-impl<E: Copy> Default for EventQueue<E> {
+impl<E: Copy + Default> Default for EventQueue<E> {
     fn default() -> Self {
         Self::new()
     }

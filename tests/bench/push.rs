@@ -65,7 +65,7 @@ impl Protocol for Node {
         }
     }
     #[inline]
-    fn touch(&self, (): &(), _: &Bodies<()>, _: NodeId, _: &Rumor) -> u64 {
+    fn touch(&self, (): &(), _: &Bodies<()>, _: &Rumor) -> u64 {
         self.seen as u64 ^ u64::from(self.peers[0].number())
     }
     fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}

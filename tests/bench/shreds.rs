@@ -48,6 +48,9 @@ impl Payload<()> for Shred {
     fn serial(&self, _: &Bodies<()>) -> Option<u64> {
         Some(self.gid.into())
     }
+    fn is_alike(&self, other: &Self) -> bool {
+        self.gid == other.gid
+    }
 }
 
 /// The tree of each shred, made once, when its leader sends it. A child of the root and all its
@@ -146,7 +149,7 @@ impl Protocol for Node {
         });
     }
     #[inline]
-    fn touch(&self, trees: &Trees, _: &Bodies<()>, _: NodeId, shred: &Shred) -> u64 {
+    fn touch(&self, trees: &Trees, _: &Bodies<()>, shred: &Shred) -> u64 {
         let (number, index) = (shred.gid / SHREDS as u32, shred.gid as usize % SHREDS as usize);
         let slot = &self.slots[number as usize % 4];
         let place = Trees::start(shred.gid) + shred.position.saturating_sub(1) as usize;

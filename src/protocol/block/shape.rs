@@ -155,11 +155,11 @@ impl Shape {
         self.needed(set) + self.set_coding as u32
     }
 
-    /// Words of 64 bits that hold a bit for each shred of a set.
+    /// Shreds of a full set, at most 256.
     #[inline]
     #[must_use]
-    pub const fn words(&self) -> usize {
-        (self.set_data as usize + self.set_coding as usize).div_ceil(64)
+    pub const fn set_width(&self) -> u32 {
+        self.set_data as u32 + self.set_coding as u32
     }
 
     /// Whether a shred is a coding shred.

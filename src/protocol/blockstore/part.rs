@@ -8,32 +8,64 @@ use crate::protocol::block::{Shape, ShredAt};
 /// Words of a set: at most 256 shreds.
 pub(crate) const SET_WORDS: usize = 4;
 
-/// What a node holds of one block that is not settled.
+/// Words that stand in the part itself: the 2,048 shreds of a slot of Solana's mainnet.
+const NEAR_WORDS: usize = 32;
+
+/// What a node holds of one block that is not settled. What every shred needs of it stands first,
+/// on a line of the cache, and its bits where no pointer has to be followed.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Part {
-    /// One record per set, side by side because a shred needs both: when it was first heard of, in
-    /// nanoseconds, `u64::MAX` for never; and the bits of its received (or recovered) shreds,
-    /// [`Shape::words`] words.
-    sets: Vec<u64>,
-    /// Words of a record.
-    stride: usize,
-    /// Bits of the shreds that came as answers to repair requests; empty before the first.
-    repaired: Vec<u64>,
-    first: Time,
+    last: Time,
     /// Bits that are set.
     held: u32,
-    last: Time,
-    /// Sets that can be decoded.
-    decoded: u32,
-    /// One more than the newest set heard of.
-    known_sets: u32,
     /// One more than the number of the last data shred that came or was recovered.
     data_end: u32,
     /// Data shreds that came or were recovered.
     data_held: u32,
+    /// Sets that can be decoded.
+    decoded: u32,
+    tally: Tally,
+    /// Bits that a set takes up, as a power of two: whole words, or a part of one.
+    set_bits: u8,
     /// Shreds that made it known which one is the last.
     end_known: bool,
-    tally: Tally,
+    /// One more than the newest set heard of.
+    known_sets: u32,
+    /// Bits of the received (or recovered) shreds.
+    bits: Bits,
+    first: Time,
+    /// When each set was first heard of, in nanoseconds; `u64::MAX` for never.
+    since: Vec<u64>,
+    /// Bits of the shreds that came as answers to repair requests; empty before the first.
+    repaired: Vec<u64>,
+}
+
+/// Words of bits; the first stand where no pointer has to be followed.
+#[derive(Clone, Default, Debug)]
+#[repr(C)]
+struct Bits {
+    near: [u64; NEAR_WORDS],
+    far: Vec<u64>,
+}
+
+impl Bits {
+    /// So many words of zeros.
+    fn begin(&mut self, words: usize) {
+        self.near = [0; NEAR_WORDS];
+        self.far.clear();
+        self.far.resize(words.saturating_sub(NEAR_WORDS), 0);
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> u64 {
+        if at < NEAR_WORDS { self.near[at] } else { self.far[at - NEAR_WORDS] }
+    }
+
+    #[inline]
+    fn word_mut(&mut self, at: usize) -> &mut u64 {
+        if at < NEAR_WORDS { &mut self.near[at] } else { &mut self.far[at - NEAR_WORDS] }
+    }
 }
 
 /// Shreds of one block by the way they came.
@@ -68,16 +100,22 @@ pub struct Received {
     pub first_data: bool,
     /// It brings data beyond the last that was there.
     pub extends: bool,
+    /// Nothing is missing before the last data shred that came, and which one is the very last the
+    /// node does not know.
+    pub open: bool,
     /// With it the set was decoded, and gave other bytes than the leader had coded. The block is
     /// refused: all that comes of it counts as a duplicate.
     pub miscoded: bool,
-    /// When its set was first heard of.
-    pub since: Time,
-    /// Bits of the shreds of the set that decoding gave; zero unless it decodes.
-    pub recovered: [u64; SET_WORDS],
 }
 
 impl Received {
+    /// Whether it changed more than the count of the shreds of its set.
+    #[inline]
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        self.opens_set || self.whole || self.first_data || self.extends || self.open
+    }
+
     /// A shred that the node has.
     pub const DUPLICATE: Self = Self {
         fresh: false,
@@ -87,49 +125,44 @@ impl Received {
         full: false,
         first_data: false,
         extends: false,
+        open: false,
         miscoded: false,
-        since: Time::ZERO,
-        recovered: [0; SET_WORDS],
     };
 }
 
 impl Part {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            sets: Vec::new(),
-            stride: 1,
-            repaired: Vec::new(),
-            first: Time::ZERO,
-            held: 0,
+            bits: Bits::default(),
             last: Time::ZERO,
-            decoded: 0,
-            known_sets: 0,
+            held: 0,
             data_end: 0,
             data_held: 0,
-            end_known: false,
+            decoded: 0,
             tally: Tally { turbine: 0, recovered: 0, repaired: 0, duplicate: 0, hops: 0 },
+            set_bits: 6,
+            end_known: false,
+            known_sets: 0,
+            first: Time::ZERO,
+            since: Vec::new(),
+            repaired: Vec::new(),
         }
     }
 
     /// Starts anew for a block, in the storage of an earlier one.
     pub(super) fn begin(&mut self, now: Time, shape: &Shape) {
         let sets = shape.sets() as usize;
-        self.stride = 1 + shape.words();
-        self.sets.clear();
-        self.sets.resize(sets * self.stride, 0);
-        self.sets.iter_mut().step_by(self.stride).for_each(|since| *since = u64::MAX);
-        self.repaired.clear();
-        self.first = now;
-        self.held = 0;
-        self.last = now;
-        self.decoded = 0;
-        self.known_sets = 0;
-        self.data_end = 0;
-        self.data_held = 0;
-        self.end_known = false;
-        self.tally = Tally::default();
+        let set_bits = shape.set_width().next_power_of_two().ilog2() as u8;
+        let Self { mut bits, mut since, mut repaired, .. } = std::mem::replace(self, Self::new());
+        bits.begin((sets << set_bits).div_ceil(64));
+        since.clear();
+        since.resize(sets, u64::MAX);
+        repaired.clear();
+        *self = Self { bits, since, repaired, set_bits, first: now, last: now, ..Self::new() };
     }
 
+    /// A shred came. If it decodes its set, `recovered` gets the bits of the shreds that decoding
+    /// gave, and they count as held if the node passes them on.
     #[inline]
     pub(super) fn receive(
         &mut self,
@@ -137,58 +170,66 @@ impl Part {
         shape: &Shape,
         at: ShredAt,
         path: Path,
-        recovers: bool,
+        recovered: (&mut [u64; SET_WORDS], bool),
     ) -> Received {
-        let record = &mut self.sets[usize::from(at.set) * self.stride..][..self.stride];
-        let bits = &mut record[1..];
-        let (word, bit) = (usize::from(at.place) / 64, 1_u64 << (at.place % 64));
-        if bits[word] & bit != 0 {
+        let (word, bit) = self.bit_of(at);
+        if self.bits.word(word) & bit != 0 {
             self.tally.duplicate += 1;
             return Received::DUPLICATE;
         }
-        let before: u32 = bits.iter().map(|word| word.count_ones()).sum();
-        bits[word] |= bit;
+        let before = self.count(at.set);
+        *self.bits.word_mut(word) |= bit;
         self.held += 1;
         match path {
             Path::Turbine(hops) => {
                 self.tally.turbine += 1;
                 self.tally.hops = self.tally.hops.max(hops);
             }
-            Path::Repair => self.note_repaired(at, bit),
+            Path::Repair => self.note_repaired(at),
         }
         self.last = now;
         let mut received = Received { fresh: true, ..Received::DUPLICATE };
         if before == 0 {
             received.opens_set = self.hear_of(now, at.set);
         }
-        received.since = self.since(at.set);
         let before_end = self.data_end;
-        if !shape.is_coding(at) {
+        let needed = shape.needed(at.set);
+        if u32::from(at.place) < needed {
             self.data_end = before_end.max(shape.index(at) + 1);
             // A decoded set has all of its data already.
-            self.data_held += u32::from(before < shape.needed(at.set));
+            self.data_held += u32::from(before < needed);
         }
-        if before + 1 == shape.needed(at.set) {
-            self.decode(shape, at.set, recovers, &mut received);
+        if before + 1 == needed {
+            self.decode(shape, at.set, recovered, &mut received);
         }
         received.full = self.is_full(shape);
         received.first_data = before_end == 0 && self.data_end > 0;
         received.extends = self.data_end > before_end;
         self.end_known |= self.data_end == shape.data();
+        received.open = !self.end_known && self.is_gapless();
         received
     }
 
     /// Counts a repaired shred and remembers which one it is.
     #[cold]
-    fn note_repaired(&mut self, at: ShredAt, bit: u64) {
+    fn note_repaired(&mut self, at: ShredAt) {
         self.tally.repaired += 1;
-        self.repaired.resize(self.sets.len(), 0);
-        let word = self.word_of(at);
+        let (word, bit) = self.bit_of(at);
+        if self.repaired.len() <= word {
+            self.repaired.resize(word + 1, 0);
+        }
         self.repaired[word] |= bit;
     }
 
-    fn decode(&mut self, shape: &Shape, set: u16, recovers: bool, received: &mut Received) {
-        let bits = &mut self.sets[usize::from(set) * self.stride..][1..self.stride];
+    fn decode(
+        &mut self,
+        shape: &Shape,
+        set: u16,
+        (recovered, recovers): (&mut [u64; SET_WORDS], bool),
+        received: &mut Received,
+    ) {
+        *recovered = [0; SET_WORDS];
+        let bits = self.bits(set);
         let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
         let lacks_data = |(place, word): (usize, &u64)| {
             let data = mask(data.saturating_sub(place * 64));
@@ -197,16 +238,17 @@ impl Part {
         // With all data there, nothing is worked out: coding shreds still come by themselves
         // (Agave, `ledger/src/blockstore_meta.rs`: such a set is full, not recoverable).
         if bits.iter().enumerate().any(lacks_data) {
-            for (place, word) in bits.iter_mut().enumerate() {
+            for (place, word) in bits.iter().enumerate() {
                 let all = mask(width.saturating_sub(place * 64));
                 let data = mask(data.saturating_sub(place * 64));
-                self.data_held += (data & !*word).count_ones();
-                received.recovered[place] = all & !*word;
-                self.tally.recovered += received.recovered[place].count_ones();
-                if recovers {
-                    *word = all;
-                    self.held += received.recovered[place].count_ones();
-                }
+                self.data_held += (data & !word).count_ones();
+                recovered[place] = all & !word;
+            }
+            let gained = recovered.iter().map(|word| word.count_ones()).sum::<u32>();
+            self.tally.recovered += gained;
+            if recovers {
+                self.hold(set, recovered);
+                self.held += gained;
             }
         }
         self.decoded += 1;
@@ -216,21 +258,52 @@ impl Part {
         received.whole = self.decoded == shape.sets();
     }
 
-    /// Reads what a shred will need; the answer means nothing.
+    /// Reads what a shred will need; the answer means nothing. Where the bit stands is worked out
+    /// for whole words, so that nothing has to be read first.
     #[inline]
     pub(super) fn touch(&self, at: ShredAt) -> u64 {
-        let record = self.sets.get(usize::from(at.set) * self.stride);
-        u64::from(self.tally.turbine) ^ record.copied().unwrap_or(0)
+        u64::from(self.tally.turbine) ^ self.bits.near[usize::from(at.set) % NEAR_WORDS]
+    }
+
+    /// The word and the bit of a shred.
+    #[inline]
+    fn bit_of(&self, at: ShredAt) -> (usize, u64) {
+        let bit = (usize::from(at.set) << self.set_bits) + usize::from(at.place);
+        (bit / 64, 1 << (bit % 64))
+    }
+
+    /// Shreds of a set that the node has.
+    #[inline]
+    fn count(&self, set: u16) -> u32 {
+        if self.set_bits <= 6 {
+            return self.bits(set)[0].count_ones();
+        }
+        self.bits(set).iter().map(|word| word.count_ones()).sum()
     }
 
     /// The bits of a set.
-    fn bits(&self, set: u16) -> &[u64] {
-        &self.sets[usize::from(set) * self.stride..][1..self.stride]
+    #[inline]
+    fn bits(&self, set: u16) -> [u64; SET_WORDS] {
+        let first = usize::from(set) << self.set_bits;
+        let mut bits = [0; SET_WORDS];
+        if self.set_bits <= 6 {
+            bits[0] = self.bits.word(first / 64) >> (first % 64) & mask(1 << self.set_bits);
+        } else {
+            let words = bits.iter_mut().zip(first / 64..).take(1 << (self.set_bits - 6));
+            words.for_each(|(word, at)| *word = self.bits.word(at));
+        }
+        bits
     }
 
-    /// Where the bit of a shred stands.
-    fn word_of(&self, at: ShredAt) -> usize {
-        usize::from(at.set) * self.stride + 1 + usize::from(at.place) / 64
+    /// Sets further bits of a set.
+    fn hold(&mut self, set: u16, more: &[u64; SET_WORDS]) {
+        let first = usize::from(set) << self.set_bits;
+        if self.set_bits <= 6 {
+            *self.bits.word_mut(first / 64) |= more[0] << (first % 64);
+        } else {
+            let words = more.iter().zip(first / 64..).take(1 << (self.set_bits - 6));
+            words.for_each(|(more, at)| *self.bits.word_mut(at) |= more);
+        }
     }
 
     /// Notes when a set was first heard of; skipped ones count from the same moment (Agave 4.4,
@@ -239,7 +312,7 @@ impl Part {
         let set = u32::from(set);
         let fresh = set >= self.known_sets;
         while self.known_sets <= set {
-            self.sets[self.known_sets as usize * self.stride] = now.as_nanos();
+            self.since[self.known_sets as usize] = now.as_nanos();
             self.known_sets += 1;
         }
         fresh
@@ -278,7 +351,7 @@ impl Part {
     /// When a set was first heard of; [`Time::MAX`] for never.
     #[must_use]
     pub fn since(&self, set: u16) -> Time {
-        Time::from_nanos(self.sets[usize::from(set) * self.stride])
+        Time::from_nanos(self.since[usize::from(set)])
     }
 
     /// When a set was first heard of; for one beyond the newest set, of which a node may know from
@@ -304,19 +377,19 @@ impl Part {
     /// Whether the node has a shred of the block, received or recovered.
     #[must_use]
     pub fn has(&self, shape: &Shape, at: ShredAt) -> bool {
-        self.sets[self.word_of(at)] >> (at.place % 64) & 1 == 1 || self.is_decoded(shape, at.set)
+        let (word, bit) = self.bit_of(at);
+        self.bits.word(word) & bit != 0 || self.is_decoded(shape, at.set)
     }
 
     /// Whether a set can be decoded.
     #[must_use]
     pub fn is_decoded(&self, shape: &Shape, set: u16) -> bool {
-        self.bits(set).iter().map(|word| word.count_ones()).sum::<u32>() >= shape.needed(set)
+        self.count(set) >= shape.needed(set)
     }
 
     /// The data shreds of a set that the node lacks, in increasing order.
     pub fn missing(&self, shape: &Shape, set: u16) -> impl Iterator<Item = ShredAt> + use<> {
-        let mut bits = [0; SET_WORDS];
-        bits[..self.stride - 1].copy_from_slice(self.bits(set));
+        let bits = self.bits(set);
         let needed = if self.is_decoded(shape, set) { 0 } else { shape.needed(set) };
         (0..needed as u8)
             .filter(move |place| bits[usize::from(place / 64)] >> (place % 64) & 1 == 0)
@@ -338,7 +411,8 @@ impl Part {
     /// Whether a shred came as the answer to a repair request.
     #[must_use]
     pub fn is_repaired(&self, at: ShredAt) -> bool {
-        self.repaired.get(self.word_of(at)).is_some_and(|bits| bits >> (at.place % 64) & 1 == 1)
+        let (word, bit) = self.bit_of(at);
+        self.repaired.get(word).is_some_and(|bits| bits & bit != 0)
     }
 }
 

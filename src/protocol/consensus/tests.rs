@@ -225,6 +225,7 @@ fn cluster(stakes: &[u64]) -> Cluster {
         rumors: Vec::new(),
         ballots: Ballots::default(),
         arrived: Vec::new(),
+        branches: Vec::new(),
         crds: None,
         crypto,
         prices: Prices::default(),

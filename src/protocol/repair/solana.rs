@@ -81,13 +81,13 @@ impl Solana {
         &self,
         settings: &Settings,
         view: &View<'_>,
-        (now, parent): (Time, BlockId),
-        body: BodyId,
+        (now, parent): (Time, impl Fn() -> BlockId),
+        (body, set): (BodyId, u16),
         received: &Received,
     ) -> Option<Time> {
         if received.whole || received.first_data {
             // A block without a path to genesis: its parent is missing, or counts as voted on now.
-            if view.chain.link(parent).is_none() {
+            if view.chain.link(parent()).is_none() {
                 return Some(now);
             }
             // What stands on a whole block may have a path to genesis now.
@@ -96,13 +96,10 @@ impl Solana {
             }
         }
         let delay = settings.config.delay;
-        if now.since(received.since) >= delay {
-            // The delay of its set has passed: shreds before it, or the last one, are due at once.
-            let open = || {
-                let part = view.store.part(body);
-                part.is_some_and(|part| !part.is_end_known() && part.is_gapless())
-            };
-            if received.extends || open() {
+        // Once the delay of its set has passed, shreds before it, or the last one, are due at once.
+        if received.extends || received.open {
+            let since = view.store.part(body).map(|part| part.since(set));
+            if since.is_some_and(|since| now.since(since) >= delay) {
                 return Some(now);
             }
         }

@@ -154,7 +154,7 @@ impl Bench {
             self.store.settle_full(body, block);
         }
         if received.fresh {
-            self.call(|repair, view, ctx| repair.on_shred(view, ctx, body, &received, opened));
+            self.call(|repair, view, ctx| repair.on_shred(view, ctx, (body, at.set), &received, opened));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Protocol layer: the messages and alarms of block propagation.
 
+use super::tree::Position;
 use crate::base::slot::Slot;
 use crate::fact::MessageKind;
 use crate::protocol::block::{Block, ShredAt};
@@ -18,6 +19,8 @@ pub enum Message {
         at: ShredAt,
         /// Links travelled, this one included; 255 stands for any more.
         hops: u8,
+        /// Where in the shred's tree the receiver stands: no part of the content.
+        position: Position,
     },
     /// A shred that this node may have sent to the same receiver before.
     Again {
@@ -41,6 +44,7 @@ const ORDINAL_BITS: u32 = 17;
 
 impl Message {
     /// What the message is about.
+    #[inline]
     #[must_use]
     pub const fn kind(self) -> MessageKind {
         match self {
@@ -50,6 +54,7 @@ impl Message {
     }
 
     /// The body it refers to.
+    #[inline]
     #[must_use]
     pub const fn body(self) -> BodyId {
         match self {
@@ -59,7 +64,21 @@ impl Message {
         }
     }
 
+    /// Whether it is the same message but for who gets it.
+    #[inline]
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (
+                Self::Shred { block, at, hops, .. },
+                Self::Shred { block: other_block, at: other_at, hops: other_hops, .. },
+            ) => (block, at, hops) == (other_block, other_at, other_hops),
+            _ => self == other,
+        }
+    }
+
     /// Payload bytes.
+    #[inline]
     #[must_use]
     pub fn size<B>(self, bodies: &Bodies<B>) -> u32
     where
@@ -74,6 +93,7 @@ impl Message {
     }
 
     /// A number that depends on the content alone.
+    #[inline]
     #[must_use]
     pub fn content<B>(self, bodies: &Bodies<B>) -> u64
     where
@@ -88,6 +108,7 @@ impl Message {
     }
 
     /// The weather serial: a shred passes a link once, unless it says otherwise.
+    #[inline]
     #[must_use]
     pub fn serial<B>(self, bodies: &Bodies<B>) -> Option<u64>
     where

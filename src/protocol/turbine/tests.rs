@@ -32,6 +32,7 @@ fn cluster(nodes: usize) -> Cluster {
         trees: None,
         ballots: Ballots::default(),
         arrived: Vec::new(),
+        branches: Vec::new(),
         crds: None,
         crypto: Suite::default(),
         prices: Prices::default(),
@@ -61,7 +62,8 @@ fn facts(block: Block) -> Vec<Fact> {
     for place in 4..8 {
         let places = (&mut cluster, &mut store, &peers);
         let shred = (body, ShredAt { set: 0, place });
-        turbine.receive(places, &mut ctx, shred, Path::Turbine(1), 1);
+        let way = Way { hops: 1, ..Way::off_the_tree(Path::Turbine(1)) };
+        turbine.receive(places, &mut ctx, shred, way);
     }
     let fact = |effect| match effect {
         Effect::Observe(fact) => Some(fact),

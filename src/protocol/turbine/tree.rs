@@ -1,8 +1,10 @@
 //! Protocol layer: the trees along which shreds travel: whom the leader sends a shred to, and whom
 //! each receiver forwards it to. A function of public data, the same for all nodes.
 
+mod arrangement;
 pub mod layout;
 mod memo;
+mod position;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -10,8 +12,10 @@ pub mod view;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::arrangement::Arrangement;
 use self::layout::Layout;
 use self::memo::{Memo, Row};
+pub use self::position::{Branch, Position};
 use self::view::View;
 use crate::base::digest::Digest;
 use crate::base::id::NodeId;
@@ -168,6 +172,8 @@ pub struct Trees {
     config: Config,
     layout: Layout,
     fanout: usize,
+    /// How trees without and with a leader that is a member are kept.
+    arrangements: [Arrangement; 2],
     seed: Seed,
     memo: Memo,
     /// The order that is being drawn, and what the shuffle works with.
@@ -188,12 +194,23 @@ impl Trees {
         if config.tree == Tree::RoundRobin {
             return None;
         }
+        let (layout, fanout) = (config.layout(), config.fanout as usize);
+        let arrange = |leaders: usize| {
+            let len = match config.tree {
+                Tree::Star | Tree::RoundRobin => 0,
+                Tree::Relay => view.len().min(1),
+                Tree::Kary => view.len() + 1 - leaders,
+                _ => view.len().saturating_sub(leaders),
+            };
+            Arrangement::new(layout, fanout, len)
+        };
         let mut trees = Self {
             memo: Memo::new(0, false),
+            arrangements: [0, 1].map(arrange),
             view,
             later: Vec::new(),
-            layout: config.layout(),
-            fanout: config.fanout as usize,
+            layout,
+            fanout,
             config,
             seed,
             order: Vec::new(),
@@ -227,42 +244,47 @@ impl Trees {
     }
 
     /// Whom the leader sends the shred to, in order; `into` is cleared first.
-    pub fn roots(&mut self, key: &ShredKey, into: &mut Vec<NodeId>) {
+    pub fn roots(&mut self, key: &ShredKey, into: &mut Vec<Branch>) {
         into.clear();
         let others = self.view.others(key.leader);
         match self.config.tree {
             Tree::RoundRobin | Tree::Star => {
-                into.extend((0..others).map(|place| self.view.other(key.leader, place)));
+                let others = (0..others).map(|place| self.view.other(key.leader, place));
+                into.extend(others.map(Branch::to));
             }
             Tree::Kary => self.below(key, 0, into),
-            Tree::Relay => into.extend(self.relay(key)),
+            Tree::Relay => into.extend(self.relay(key).map(Branch::to)),
             Tree::Rotated | Tree::Shuffled | Tree::StakeWeighted => {
                 if others > 0 {
-                    into.push(self.node(key, 0));
+                    into.push(Branch { to: self.node(key, 0), at: Position::of(0) });
                 }
             }
         }
     }
 
     /// Whom a receiver forwards the shred to, in order; `into` is cleared first. Nobody if it is
-    /// the leader, whose receivers are the [`Trees::roots`].
-    pub fn children(&mut self, key: &ShredKey, me: NodeId, into: &mut Vec<NodeId>) {
+    /// the leader, whose receivers are the [`Trees::roots`]. `at` is the receiver's position, as
+    /// far as it is known.
+    pub fn children(&mut self, key: &ShredKey, me: NodeId, at: Position, into: &mut Vec<Branch>) {
         into.clear();
-        if !self.is_inner(key, me) {
+        if !self.is_inner(key, me, at) {
             return;
         }
         if self.config.tree == Tree::Relay {
             let others = 0..self.view.others(key.leader);
             let others = others.map(|place| self.view.other(key.leader, place));
-            into.extend(others.filter(|node| *node != me));
-        } else if let Some(position) = self.position(key, me) {
+            into.extend(others.filter(|node| *node != me).map(Branch::to));
+        } else if let Some(position) = at.known().or_else(|| self.position(key, me)) {
             self.below(key, position, into);
         }
     }
 
     /// Whether a receiver forwards the shred to anybody. Cheap: most do not.
     #[inline]
-    pub fn is_inner(&mut self, key: &ShredKey, me: NodeId) -> bool {
+    pub fn is_inner(&mut self, key: &ShredKey, me: NodeId, at: Position) -> bool {
+        if let Some(position) = at.known() {
+            return self.arrangement(key.leader).is_inner(position);
+        }
         match self.config.tree {
             Tree::RoundRobin | Tree::Star => false,
             Tree::Shuffled | Tree::StakeWeighted => {
@@ -271,18 +293,32 @@ impl Trees {
             }
             Tree::Relay => self.view.others(key.leader) > 1 && self.relay(key) == Some(me),
             Tree::Kary | Tree::Rotated => {
-                let len = self.len(key.leader);
                 let position = self.position(key, me).filter(|_| me != key.leader);
-                position.is_some_and(|at| self.layout.is_inner(at, self.fanout, len))
+                position.is_some_and(|at| self.arrangement(key.leader).is_inner(at))
             }
         }
+    }
+
+    /// False for most positions of which no tree has one with children.
+    #[inline]
+    #[must_use]
+    pub fn may_be_inner(&self, at: Position) -> bool {
+        at.known().is_none_or(|at| self.arrangements[0].is_inner(at))
     }
 
     /// Reads what passing a shred on will need; the answer means nothing.
     #[inline]
     #[must_use]
-    pub fn touch(&self, key: &ShredKey, me: NodeId) -> u64 {
-        self.memo.look_up(key).map_or(0, |row| self.memo.touch(row, me))
+    pub fn touch(&self, key: &ShredKey, at: Position) -> u64 {
+        let first = at.known().and_then(|at| self.arrangement(key.leader).first(at));
+        let row = first.filter(|_| self.is_drawn()).and_then(|_| self.memo.look_up(key));
+        row.zip(first).map_or(0, |(row, first)| self.memo.touch(row, first))
+    }
+
+    /// How trees of a leader are kept.
+    #[inline]
+    fn arrangement(&self, leader: NodeId) -> &Arrangement {
+        &self.arrangements[self.view.len() - self.view.others(leader)]
     }
 
     /// From whom a node gets the shred; `None` for the leader and nodes that are not in the tree.
@@ -332,21 +368,17 @@ impl Trees {
         self.config.tree == Tree::Kary
     }
 
-    /// Number of positions.
-    fn len(&self, leader: NodeId) -> usize {
-        self.view.others(leader) + usize::from(self.leader_is_root())
-    }
-
     /// The nodes at the positions below one.
-    fn below(&mut self, key: &ShredKey, position: usize, into: &mut Vec<NodeId>) {
-        let len = self.len(key.leader);
-        let children = self.layout.children(position, self.fanout, len);
-        if self.is_drawn() {
-            let (row, above) = (self.row(key), usize::from(self.leader_is_root()));
-            into.extend(children.map(|child| self.memo.node(row, child - above)));
-        } else {
-            into.extend(children.map(|child| self.turned(key, child)));
-        }
+    fn below(&mut self, key: &ShredKey, position: usize, into: &mut Vec<Branch>) {
+        let row = self.is_drawn().then(|| self.row(key));
+        let children = self.arrangement(key.leader).children(position);
+        into.extend(children.map(|(child, kept)| {
+            let to = match row {
+                Some(row) => self.memo.node(row, kept),
+                None => self.turned(key, child),
+            };
+            Branch { to, at: Position::of(child) }
+        }));
     }
 
     /// The node at a position.
@@ -354,8 +386,9 @@ impl Trees {
         if position == 0 && self.leader_is_root() {
             key.leader
         } else if self.is_drawn() {
-            let (row, above) = (self.row(key), usize::from(self.leader_is_root()));
-            self.memo.node(row, position - above)
+            let row = self.row(key);
+            let kept = self.arrangement(key.leader).kept()[position];
+            self.memo.node(row, kept as usize)
         } else {
             self.turned(key, position)
         }
@@ -368,14 +401,16 @@ impl Trees {
         self.view.other(key.leader, place)
     }
 
-    /// The position of a node.
+    /// The position of a node. Those of drawn trees are looked for from the root on: it is asked
+    /// for nodes that have children, and these stand first.
     fn position(&mut self, key: &ShredKey, me: NodeId) -> Option<usize> {
         if me == key.leader {
             return self.leader_is_root().then_some(0);
         }
         if self.is_drawn() {
             let row = self.row(key);
-            return Some(self.memo.place(row, me)? + usize::from(self.leader_is_root()));
+            let kept = self.arrangement(key.leader).kept();
+            return kept.iter().position(|at| self.memo.node(row, *at as usize) == me);
         }
         let (place, others) = (self.view.place(key.leader, me)?, self.view.others(key.leader));
         Some((place + others - self.turn(key)) % others + usize::from(self.leader_is_root()))
@@ -433,8 +468,8 @@ impl Trees {
                 self.order.extend(self.ranks.iter().map(|rank| ranked[*rank as usize]));
             }
         }
-        let inner = self.inner();
-        self.memo.insert(key, &self.order, inner)
+        let members = self.view.len() - self.view.others(key.leader);
+        self.memo.insert(key, &self.order, &self.arrangements[members])
     }
 
     /// The generator of a tree by stake, and the leader's place in the list.
@@ -459,24 +494,5 @@ impl Trees {
         for last in (1..self.order.len()).rev() {
             self.order.swap(last, random.below_single(last as u64 + 1) as usize);
         }
-    }
-
-    /// How many nodes of the drawn order have children: they stand first.
-    fn inner(&self) -> usize {
-        if self.config.tree == Tree::Relay {
-            return 0;
-        }
-        let above = usize::from(self.leader_is_root());
-        let len = self.order.len() + above;
-        let (mut inner, mut end) = (0, len);
-        while inner < end {
-            let middle = usize::midpoint(inner, end);
-            if self.layout.is_inner(middle, self.fanout, len) {
-                inner = middle + 1;
-            } else {
-                end = middle;
-            }
-        }
-        inner.saturating_sub(above)
     }
 }

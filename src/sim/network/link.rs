@@ -7,7 +7,7 @@ use crate::base::distribution::Distribution;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::quantity::Chance;
 use crate::base::time::{Span, Time};
-use crate::fact::MessageKind;
+use crate::fact::{MessageKind, Transit};
 
 /// A message at the moment a link takes it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,15 @@ pub struct Passage {
     pub serial: u64,
     /// Depends on the content alone.
     pub content: u64,
+}
+
+impl Passage {
+    /// What facts say of it.
+    #[inline]
+    #[must_use]
+    pub const fn transit(&self) -> Transit {
+        Transit { from: self.from, to: self.to, size: self.size, kind: self.kind }
+    }
 }
 
 /// One-way latency of a link, without jitter.

@@ -42,14 +42,50 @@ pub struct Pipe {
     /// The last time without work: from when, until when.
     idle: (Time, Time),
     busy: Span,
-    /// Start of transmission and bytes of each message that may still wait.
-    waiting: VecDeque<(Time, u32)>,
-    waiting_bytes: u64,
     /// The last serialisation worked out: messages of one size come in rows.
     last: (u32, Span),
+    waiting_bytes: u64,
+    waiting_messages: u64,
+    /// The latest messages that may still wait; some may have started since it was last looked at.
+    tail: Run,
+    /// Those before them.
+    waiting: VecDeque<Run>,
+}
+
+/// Messages of one size that follow each other without a break.
+#[derive(Clone, Copy, Default, Debug)]
+struct Run {
+    /// When the transmission of the first of them starts.
+    start: Time,
+    /// How long each takes.
+    work: Span,
+    bytes: u32,
+    count: u32,
+}
+
+impl Run {
+    /// When the transmission of the one with this place starts.
+    fn start_of(&self, place: u32) -> Time {
+        let before = self.work.as_nanos().saturating_mul(place.into());
+        self.start.saturating_add(Span::from_nanos(before))
+    }
+
+    /// How many of them have started by `now`.
+    fn started(&self, now: Time) -> u32 {
+        if now < self.start {
+            return 0;
+        }
+        match now.since(self.start).as_nanos().checked_div(self.work.as_nanos()) {
+            Some(later) => u64::from(self.count).min(later.saturating_add(1)) as u32,
+            None => self.count,
+        }
+    }
 }
 
 impl Pipe {
+    /// Runs that are kept before it is looked which of them have started.
+    const LONG: usize = 64;
+
     /// An idle pipe.
     #[must_use]
     pub const fn new(spec: PipeSpec) -> Self {
@@ -58,9 +94,11 @@ impl Pipe {
             free: Time::ZERO,
             idle: (Time::ZERO, Time::ZERO),
             busy: Span::ZERO,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
             last: (0, Span::ZERO),
+            waiting_bytes: 0,
+            waiting_messages: 0,
+            tail: Run { start: Time::ZERO, work: Span::ZERO, bytes: 0, count: 0 },
+            waiting: VecDeque::new(),
         }
     }
 
@@ -69,20 +107,14 @@ impl Pipe {
     #[inline(always)]
     pub fn pass(&mut self, now: Time, bytes: u32) -> Option<Time> {
         let start = now.max(self.free);
-        if start > now && self.spec.buffer != Buffer::UNLIMITED {
-            self.settle(now);
-            let full = match self.spec.buffer {
-                Buffer::Bytes(limit) => self.waiting_bytes + u64::from(bytes) > limit,
-                Buffer::Messages(limit) => self.waiting.len() >= limit as usize,
-            };
-            if full {
-                return None;
-            }
-            self.waiting.push_back((start, bytes));
-            self.waiting_bytes += u64::from(bytes);
-        }
         if self.last.0 != bytes {
             self.last = (bytes, self.spec.rate.serialisation(bytes));
+        }
+        if start > now && self.spec.buffer != Buffer::UNLIMITED {
+            if self.is_full_for(now, bytes) {
+                return None;
+            }
+            self.wait(start, bytes);
         }
         if start > self.free {
             self.idle = (self.free, start);
@@ -93,15 +125,56 @@ impl Pipe {
         Some(self.free)
     }
 
-    /// Lets everything whose transmission has started leave the waiting room.
+    /// Whether there is no room for so many bytes to wait. What has started meanwhile is counted
+    /// out only where that matters.
     #[inline]
+    fn is_full_for(&mut self, now: Time, bytes: u32) -> bool {
+        let full = |pipe: &Self| match pipe.spec.buffer {
+            Buffer::Bytes(limit) => pipe.waiting_bytes + u64::from(bytes) > limit,
+            Buffer::Messages(limit) => pipe.waiting_messages >= u64::from(limit),
+        };
+        if !full(self) && self.waiting.len() < Self::LONG {
+            return false;
+        }
+        self.settle(now);
+        full(self)
+    }
+
+    /// A message waits for its transmission to start, which is when all before it are through.
+    #[inline]
+    fn wait(&mut self, start: Time, bytes: u32) {
+        self.waiting_bytes += u64::from(bytes);
+        self.waiting_messages += 1;
+        let tail = &mut self.tail;
+        if tail.bytes == bytes && tail.count > 0 && tail.start_of(tail.count) == start {
+            tail.count += 1;
+        } else {
+            self.turn(Run { start, work: self.last.1, bytes, count: 1 });
+        }
+    }
+
+    /// Another run begins.
+    fn turn(&mut self, run: Run) {
+        let before = std::mem::replace(&mut self.tail, run);
+        if before.count > 0 {
+            self.waiting.push_back(before);
+        }
+    }
+
+    /// Lets everything whose transmission has started leave the waiting room.
     fn settle(&mut self, now: Time) {
-        while let Some(&(start, bytes)) = self.waiting.front() {
-            if start > now {
+        loop {
+            let tail = self.waiting.is_empty();
+            let run = self.waiting.front_mut().unwrap_or(&mut self.tail);
+            let started = run.started(now);
+            self.waiting_bytes -= u64::from(started) * u64::from(run.bytes);
+            self.waiting_messages -= u64::from(started);
+            run.start = run.start_of(started);
+            run.count -= started;
+            if run.count > 0 || tail {
                 break;
             }
             self.waiting.pop_front();
-            self.waiting_bytes -= u64::from(bytes);
         }
     }
 
@@ -112,7 +185,8 @@ impl Pipe {
         self.free = self.free.min(now);
         self.idle = (self.free, self.free);
         self.waiting.clear();
-        self.waiting_bytes = 0;
+        self.tail.count = 0;
+        (self.waiting_bytes, self.waiting_messages) = (0, 0);
     }
 
     /// Time the pipe has been transmitting up to `now`. At most the last stretch of work may begin

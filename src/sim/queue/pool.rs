@@ -45,7 +45,7 @@ pub(super) struct Pool<T> {
     free: Vec<u32>,
 }
 
-impl<T: Copy> Pool<T> {
+impl<T: Copy + Default> Pool<T> {
     pub(super) const fn new() -> Self {
         Self { entries: Vec::new(), next: Vec::new(), free: Vec::new() }
     }
@@ -54,31 +54,30 @@ impl<T: Copy> Pool<T> {
     #[inline(always)]
     pub(super) fn push(&mut self, chain: &mut Chain, entry: T) {
         if chain.place.is_multiple_of(BLOCK as u32) {
-            self.extend(chain, entry);
-        } else {
-            self.entries[chain.place as usize] = entry;
-            chain.place += 1;
+            self.extend(chain);
         }
+        // The entry is written where it belongs, and not first elsewhere to be copied: the core
+        // would have to wait for what it has written piece by piece.
+        self.entries[chain.place as usize] = entry;
+        chain.place += 1;
     }
 
-    /// Adds a block that holds `entry` to the chain.
+    /// Adds a block to the chain, whose next place is the first of it.
     #[cold]
-    fn extend(&mut self, chain: &mut Chain, entry: T) {
+    fn extend(&mut self, chain: &mut Chain) {
         let block = self.free.pop().unwrap_or_else(|| {
-            // The entry itself is the filler of a new block: no default value is needed.
-            self.entries.resize(self.entries.len() + BLOCK, entry);
+            self.entries.resize(self.entries.len() + BLOCK, T::default());
             self.next.push(NONE);
             assert!(u32::try_from(self.entries.len()).is_ok(), "fewer than 2^32 events at a time");
             self.next.len() as u32 - 1
         });
-        self.entries[block as usize * BLOCK] = entry;
         self.next[block as usize] = NONE;
         if chain.is_empty() {
             chain.first = block;
         } else {
             self.next[chain.end().0 as usize] = block;
         }
-        chain.place = block * BLOCK as u32 + 1;
+        chain.place = block * BLOCK as u32;
     }
 
     /// The entry at a place that [`Pool::each`] named; its chain is not freed yet.

@@ -24,15 +24,23 @@ fn key(slot: u32, index: u32, coding: bool, leader: u32) -> ShredKey {
 }
 
 fn roots(trees: &mut Trees, key: &ShredKey) -> Vec<u32> {
-    let mut into = vec![NodeId::new(99)];
+    let mut into = vec![Branch::to(NodeId::new(99))];
     trees.roots(key, &mut into);
-    into.into_iter().map(NodeId::number).collect()
+    into.iter().map(|branch| branch.to.number()).collect()
 }
 
 fn children(trees: &mut Trees, key: &ShredKey, me: u32) -> Vec<u32> {
-    let mut into = vec![NodeId::new(99)];
-    trees.children(key, NodeId::new(me), &mut into);
-    into.into_iter().map(NodeId::number).collect()
+    let (me, mut into) = (NodeId::new(me), vec![Branch::to(NodeId::new(99))]);
+    trees.children(key, me, Position::UNKNOWN, &mut into);
+    // What the sender worked out is what the receiver would.
+    for Branch { to, at } in into.clone() {
+        let [mut told, mut found] = [Vec::new(), Vec::new()];
+        assert_eq!(trees.is_inner(key, to, at), trees.is_inner(key, to, Position::UNKNOWN));
+        trees.children(key, to, at, &mut told);
+        trees.children(key, to, Position::UNKNOWN, &mut found);
+        assert_eq!(told, found);
+    }
+    into.iter().map(|branch| branch.to.number()).collect()
 }
 
 /// All nodes in the order in which a breadth-first walk from the leader meets them.
@@ -159,7 +167,7 @@ fn check_tree(trees: &mut Trees, shred: &ShredKey, nodes: u32) {
     }
     for me in order.iter().map(|node| NodeId::new(*node)) {
         let below = children(trees, shred, me.number());
-        assert_eq!(trees.is_inner(shred, me), !below.is_empty(), "{config:?} {me}");
+        assert_eq!(trees.is_inner(shred, me, Position::UNKNOWN), !below.is_empty(), "{config:?} {me}");
         assert!(below.len() <= fanout || !bounded);
         let depth = trees.depth(shred, me).expect("in the tree");
         // A full tree of depth d has at least 1 + F + ... + F^(d-1) nodes above its last layer;
@@ -190,7 +198,7 @@ fn answers_do_not_depend_on_what_is_remembered() {
                             children(trees, &shred, me.number()),
                             trees.parent(&shred, me),
                             trees.depth(&shred, me),
-                            trees.is_inner(&shred, me),
+                            trees.is_inner(&shred, me, Position::UNKNOWN),
                         )
                     });
                     assert_eq!(pair[0], pair[1], "{config:?} {shred:?} {me}");
