@@ -194,7 +194,7 @@ impl Validator {
         }
         shared.give_back(arrivals);
         if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
-            let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+            let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
             if blocks.on_votes(cluster, contacts, ctx, &votes) {
                 self.publish(cluster, ctx);
             }
@@ -282,8 +282,7 @@ impl Protocol for Validator {
             }
             Message::Turbine(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     if blocks.on_turbine(cluster, contacts, ctx, message) {
                         self.publish(cluster, ctx);
                     }
@@ -291,23 +290,20 @@ impl Protocol for Validator {
             }
             Message::Forward(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_forward(cluster, contacts, ctx, from, message);
                 }
             }
             Message::Vote(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_vote(cluster, contacts, ctx, message);
                     self.publish(cluster, ctx);
                 }
             }
             Message::Repair(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_repair(cluster, contacts, ctx, from, message);
                     self.publish(cluster, ctx);
                 }
@@ -363,23 +359,20 @@ impl Protocol for Validator {
             }
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_leading_timer(cluster, contacts, ctx, timer);
                     self.publish(cluster, ctx);
                 }
             }
             Timer::Forward(forward::Timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_forward_timer(cluster, contacts, ctx);
                 }
             }
             Timer::Consensus(consensus::Timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_consensus_timer(cluster, contacts, ctx);
                     self.publish(cluster, ctx);
                 }
@@ -397,8 +390,7 @@ impl Protocol for Validator {
             Input::Rumor(injected) => self.inject(cluster, ctx, injected),
             Input::Transaction(submission) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_submission(cluster, contacts, ctx, submission);
                 }
             }
@@ -462,7 +454,7 @@ impl Protocol for Validator {
 }
 
 /// What a node knows of others.
-const fn contacts<'a>(
+const fn known<'a>(
     peers: &'a Peers,
     gossip: Option<&'a Gossip>,
     crds: Option<&'a Crds>,

@@ -1,6 +1,6 @@
 //! Protocol layer: the latest vote of every node that this one knows of. A vote that comes is noted
-//! at the end of a list and looked at later, together with many others: sorting each in at once would
-//! fetch a line of a large table from memory for it.
+//! at the end of a list and looked at later, together with many others: sorting each in at once
+//! would fetch a line of a large table from memory for it.
 
 use super::Latest;
 use crate::base::id::NodeId;
@@ -9,7 +9,7 @@ use crate::protocol::block::BlockId;
 use crate::protocol::vote::{Ballots, Vote, VoteId};
 
 /// Votes that are noted before they are looked at.
-const MOST: usize = 1_024;
+const MOST: usize = 256;
 
 /// A vote that was noted.
 #[derive(Clone, Copy)]

@@ -138,8 +138,8 @@ impl Consensus {
             |(slot, block): (Slot, BlockId)| slot >= own.slot && chain.leads_to(own.block, block);
         let stakes = cluster.electorate.at(own.slot);
         let nodes = NodeId::all(self.known.nodes());
-        let has =
-            nodes.filter(|node| voted(self.known.seen()[node.index()]) || own.holders.contains(*node));
+        let has = nodes
+            .filter(|node| voted(self.known.seen()[node.index()]) || own.holders.contains(*node));
         let stake = has.map(|node| stakes.of(node)).sum();
         own.reached = stakes.exceeds(stake, (1, 3));
         let (sent, times) = own.sent;

@@ -28,11 +28,8 @@ struct Entry {
 }
 
 impl Entry {
-    const EMPTY: Self = Self {
-        peers: [Peer { node: NodeId::new(0), held: 0, salt: 0 }; ROOM],
-        oldest: 0,
-        len: 0,
-    };
+    const EMPTY: Self =
+        Self { peers: [Peer { node: NodeId::new(0), held: 0, salt: 0 }; ROOM], oldest: 0, len: 0 };
 
     /// Places in use, the oldest peer's first.
     fn places(&self, size: usize) -> impl Iterator<Item = usize> + use<> {

@@ -34,7 +34,7 @@ pub struct Config {
     /// How often a node asks peers for what it lacks: for an eighth of all values each time.
     pub pull_interval: Span,
     /// New values of an origin after which a node prunes those that push them late; 0 for never.
-    #[schemars(range(max = 255))]
+    #[schemars(range(min = 0, max = 255))]
     pub prune_upserts: u32,
     /// How many peers a node keeps at least for each origin when it prunes.
     pub prune_keep: u32,

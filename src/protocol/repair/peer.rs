@@ -90,7 +90,7 @@ impl Weights {
 const KEPT: Span = Span::from_secs(10);
 const KEPT_SLOTS: usize = 128;
 /// Advertisements that are noted before they are sorted in.
-const MOST_NOTED: usize = 512;
+const MOST_NOTED: usize = 256;
 
 /// What a node has heard in gossip of who has which slots.
 ///
