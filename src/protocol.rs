@@ -47,12 +47,13 @@ use self::gossip::Gossip;
 use self::ledger::Transaction;
 use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
+use self::turbine::tree::Position;
 use self::vote::VoteId;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
-use crate::sim::protocol::{Alarm, Memory, Outbox, Part, Payload, Protocol};
+use crate::sim::protocol::{Alarm, Label, Memory, Outbox, Part, Payload, Protocol};
 
 /// What nodes do; the same for all of them.
 #[derive(Clone, Debug)]
@@ -315,10 +316,11 @@ impl Protocol for Validator {
     }
 
     #[inline]
-    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message) -> u64 {
+    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message, label: Label) -> u64 {
         match *of {
-            Message::Turbine(turbine::Message::Shred { block, at, position, .. }) => {
-                let (of, shred) = (|| Block::unwrap(bodies.body(block)), (block, at, position));
+            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
+                let shred = (block, at, Position::of_label(label));
+                let of = || Block::unwrap(bodies.body(block));
                 self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, of, shred))
             }
             Message::Crds(message) => {
@@ -594,13 +596,6 @@ impl Payload<Body> for Message {
             Self::Forward(message) => Some(message.body),
             Self::Vote(_) | Self::Forged(_) => None,
             Self::Repair(message) => message.body(),
-        }
-    }
-    #[inline]
-    fn is_alike(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Turbine(message), Self::Turbine(other)) => message.is_alike(other),
-            _ => self == other,
         }
     }
     #[inline]

@@ -271,7 +271,7 @@ where
         for event in self.queue.ahead() {
             if let Event::Mail(envelope) = event {
                 let (node, bodies) = (&self.nodes[envelope.to], &self.outbox.bodies);
-                read ^= node.touch(&self.cluster, bodies, &envelope.message);
+                read ^= node.touch(&self.cluster, bodies, &envelope.message, envelope.label);
             }
         }
         std::hint::black_box(read);
@@ -318,14 +318,20 @@ where
     /// Carries out the effects of the last handler; what it sends leaves at `depart`.
     #[inline]
     fn drain(&mut self, node: NodeId, depart: Time) {
+        if self.outbox.effects.is_empty() {
+            return self.outbox.bodies.sweep();
+        }
         let mut effects = std::mem::take(&mut self.outbox.effects);
-        let mut rest = &effects[..];
+        let mut receivers = std::mem::take(&mut self.outbox.receivers);
+        let (mut rest, mut to) = (&effects[..], &receivers[..]);
         while let Some((effect, later)) = rest.split_first() {
             match *effect {
-                Effect::Send { .. } => {
-                    let is_other = |effect: &Effect<_, _>| !matches!(effect, Effect::Send { .. });
+                Effect::Send { .. } | Effect::SendEach { .. } => {
+                    let is_other = |effect: &Effect<_, _>| {
+                        matches!(effect, Effect::After { .. } | Effect::Observe(_))
+                    };
                     let row = rest.iter().position(is_other).unwrap_or(rest.len());
-                    self.send_row(node, &rest[..row], depart);
+                    self.send_row(node, &rest[..row], &mut to, depart);
                     rest = &rest[row..];
                     continue;
                 }
@@ -338,7 +344,8 @@ where
             rest = later;
         }
         effects.clear();
-        self.outbox.effects = effects;
+        receivers.clear();
+        (self.outbox.effects, self.outbox.receivers) = (effects, receivers);
         self.outbox.bodies.sweep();
     }
 

@@ -38,6 +38,14 @@ impl FlightCode {
         Span::from_nanos((steps << shift) + middle)
     }
 
+    /// The code at a place among all codes; the last one for places beyond it.
+    #[inline]
+    #[must_use]
+    pub const fn at(index: u16) -> Self {
+        let last = Self::COUNT as u16 - 1;
+        Self(if index < last { index } else { last })
+    }
+
     /// The code's place among all codes, below [`Self::COUNT`].
     #[inline]
     #[must_use]

@@ -39,7 +39,7 @@ impl Weather {
         into.clear();
         let from = [row.from; LANES];
         for ((to, serial), last) in row.to.iter().zip(&row.serial).zip(&row.last) {
-            into.extend_from_slice(&philox_row([from, *to, *serial, *last], self.key));
+            into.extend_from_slice(&philox_row(&[from, *to, *serial, *last], self.key));
         }
     }
 
@@ -50,7 +50,7 @@ impl Weather {
         into.clear();
         let (from, last) = ([row.from; LANES], [last_word(LINK_KIND, 0); LANES]);
         for to in &row.to {
-            into.extend_from_slice(&philox_row([from, *to, [0; LANES], last], self.key));
+            into.extend_from_slice(&philox_row(&[from, *to, [0; LANES], last], self.key));
         }
     }
 
@@ -153,8 +153,9 @@ const LANES: usize = 4;
 type Lanes = [u64; LANES];
 
 /// The first two words of [`philox`] of so many counters, as one number each.
-#[inline]
-fn philox_row(counters: [[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
+// Inlined, it would be taken apart into single multiplications.
+#[inline(never)]
+fn philox_row(counters: &[[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
     let [mut a, mut b, mut c, mut d] = counters.map(|word| word.map(u64::from));
     let [mut left_key, mut right_key] = key;
     for _ in 0..ROUNDS {
@@ -222,7 +223,8 @@ mod tests {
             messages[..length].iter().for_each(|(to, kind, serial)| row.push(*to, *kind, *serial));
             weather.draw_row(&row, &mut drawn);
             let each = messages[..length].iter();
-            let alone = each.clone().map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
+            let alone =
+                each.clone().map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
             assert_eq!(drawn[..length], alone.collect::<Vec<_>>());
             weather.draw_links(&row, &mut drawn);
             let alone = each.map(|(to, ..)| weather.draw(from, *to, LINK_KIND, 0));

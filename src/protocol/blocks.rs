@@ -185,7 +185,8 @@ impl Blocks {
         message: turbine::Message,
     ) -> bool {
         match message {
-            turbine::Message::Shred { block, at, hops, position } => {
+            turbine::Message::Shred { block, at, hops } => {
+                let position = Position::of_label(ctx.label());
                 let way = Way { path: Path::Turbine(hops), hops, position };
                 self.receive(cluster, contacts, ctx, (block, at), way)
             }
@@ -254,18 +255,21 @@ impl Blocks {
                 (received.unwrap_or(Received::DUPLICATE), true)
             }
         };
-        let taken = Taken { fresh: received.fresh, decisive: opened || received.whole };
-        if !received.fresh {
+        let taken = Taken {
+            fresh: received.is(Received::FRESH),
+            decisive: opened || received.is(Received::WHOLE),
+        };
+        if !received.is(Received::FRESH) {
             return taken;
         }
-        if received.whole {
+        if received.is(Received::WHOLE) {
             self.on_whole(cluster, contacts, ctx, body);
         }
         if (received.is_news() || self.counts_shreds)
             && let Some(repair) = &mut self.repair
         {
             let view = view(&self.store, &self.leading, peers);
-            repair.on_shred(&view, ctx, (body, at.set), &received, opened);
+            repair.on_shred(&view, ctx, (body, at.set), received, opened);
         }
         taken
     }

@@ -234,7 +234,7 @@ impl Blockstore {
         }
         let (part, recovered) = (&mut self.parts[part as usize], &mut self.recovered);
         let received = part.receive(now, &block.shape, at, path, (recovered, self.recovers));
-        if received.decodes || received.full {
+        if received.is(Received::DECODES) || received.is(Received::FULL) {
             return self.on_progress(body, block, at, received);
         }
         Some(received)
@@ -249,17 +249,17 @@ impl Blockstore {
         received: Received,
     ) -> Option<Received> {
         let place = self.find(body)?;
-        if received.decodes && !block.restores(at.set, &self.recovered) {
+        if received.is(Received::DECODES) && !block.restores(at.set, &self.recovered) {
             self.refuse(place);
-            return Some(Received { miscoded: true, ..Received::DUPLICATE });
+            return Some(Received::MISCODED);
         }
         let entry = &mut self.entries[place];
-        if received.whole && !entry.whole {
+        if received.is(Received::WHOLE) && !entry.whole {
             entry.whole = true;
             self.partial -= 1;
         }
         // One that is whole just now is still asked for its tally.
-        if received.full && !received.whole {
+        if received.is(Received::FULL) && !received.is(Received::WHOLE) {
             self.recycle(place);
         }
         Some(received)

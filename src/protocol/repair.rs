@@ -123,7 +123,7 @@ impl Repair {
         view: &View<'_>,
         ctx: &mut impl Ctx,
         (body, set): (BodyId, u16),
-        received: &Received,
+        received: Received,
         opened: bool,
     ) {
         let (now, settings) = (ctx.now(), &self.settings);

@@ -274,6 +274,7 @@ impl World {
         handler(&mut self.nodes[node.index()], &mut self.outbox);
         for effect in self.outbox.take_effects() {
             match effect {
+                Effect::SendEach { .. } => unreachable!("effects that are taken are single"),
                 Effect::Send { to, message } => self.send(node, to, message),
                 Effect::After { delay, timer } => {
                     let epoch = self.epochs[node.index()];

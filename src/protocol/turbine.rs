@@ -249,7 +249,8 @@ impl Turbine {
             for at in shreds {
                 self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
                 emitting.sent.add(cluster.branches.len(), facts.shape.size(at));
-                self.dispatch(&cluster.branches, ctx, (emitting.body, at), 1);
+                let message = Message::Shred { block: emitting.body, at, hops: 1 };
+                self.send(ctx, &cluster.branches, message);
             }
         } else {
             let body = emitting.body;
@@ -270,12 +271,13 @@ impl Turbine {
         shreds.filter(|at| liar.keeps(ctx, own, (facts.id, facts.shape.ordinal(*at)))).collect()
     }
 
-    /// Sends a shred to a node, late if it lies so.
+    /// Sends a shred to some nodes, late if it lies so.
     #[inline]
-    fn send(&mut self, ctx: &mut impl Ctx, to: NodeId, message: Message) {
+    fn send(&mut self, ctx: &mut impl Ctx, branches: &[Branch], message: Message) {
         match &mut self.liar {
-            None => ctx.send(to, message),
-            Some(liar) => liar.send(ctx, to, message),
+            _ if branches.is_empty() => {}
+            None => ctx.send_each(message, branches.iter().map(|branch| branch.receiver())),
+            Some(liar) => branches.iter().for_each(|branch| liar.send(ctx, branch.to, message)),
         }
     }
 
@@ -296,8 +298,9 @@ impl Turbine {
             let mut served = false;
             for at in shreds.clone() {
                 self.choose(cluster, peers, &facts, at, (ctx.me(), Position::UNKNOWN));
-                if let Some(&Branch { to, at: position }) = cluster.branches.get(rank) {
-                    self.send(ctx, to, Message::Shred { block: body, at, hops, position });
+                if let Some(branch) = cluster.branches.get(rank) {
+                    let message = Message::Shred { block: body, at, hops };
+                    self.send(ctx, std::slice::from_ref(branch), message);
                     sent.add(1, facts.shape.size(at));
                     served = true;
                 }
@@ -320,18 +323,18 @@ impl Turbine {
     ) -> Option<Received> {
         let Way { path, hops, .. } = way;
         let received = store.receive(ctx.now(), body, ctx.body(body), at, path)?;
-        if received.fresh {
+        if received.is(Received::FRESH) {
             cluster.prices.charge_shred(ctx);
             if matches!(path, Path::Turbine(_)) && self.config.forward_received {
                 self.pass_on(cluster, peers, ctx, (body, at), way);
             }
-            if received.decodes {
+            if received.is(Received::DECODES) {
                 self.on_decoded(cluster, peers, ctx, (body, at.set), store.recovered(), hops);
             }
-            if received.whole {
+            if received.is(Received::WHOLE) {
                 self.on_whole((cluster, store, peers), ctx, body, hops);
             }
-        } else if received.miscoded {
+        } else if received.is(Received::MISCODED) {
             let (node, Facts { slot, id, .. }) = (ctx.me(), Facts::of(ctx.body(body)));
             ctx.observe(Fact::BlockMiscoded { node, slot, block: id.0, set: at.set });
         }
@@ -428,7 +431,8 @@ impl Turbine {
         self.choose(cluster, peers, &facts, at, (me, position));
         let limit = if self.config.order == Order::ChildMajor { 1 } else { usize::MAX };
         let branches = &cluster.branches[..cluster.branches.len().min(limit)];
-        self.dispatch(branches, ctx, (body, at), hops.saturating_add(1));
+        let message = Message::Shred { block: body, at, hops: hops.saturating_add(1) };
+        self.send(ctx, branches, message);
     }
 
     /// A set can be decoded: its other shreds are passed on as if they had been received (Agave:
@@ -522,26 +526,12 @@ impl Turbine {
         }
     }
 
-    /// Sends a shred to those chosen.
-    #[inline]
-    fn dispatch(
-        &mut self,
-        branches: &[Branch],
-        ctx: &mut impl Ctx,
-        (block, at): (BodyId, ShredAt),
-        hops: u8,
-    ) {
-        for &Branch { to, at: position } in branches {
-            self.send(ctx, to, Message::Shred { block, at, hops, position });
-        }
-    }
-
     /// Sends every shred of a block straight to each of some nodes.
     pub fn send_straight(&self, ctx: &mut impl Ctx, block: BodyId, to: &[NodeId]) {
         let shape = ctx.body(block).shape;
         for at in (0..shape.shreds()).map(|ordinal| shape.at(ordinal)) {
-            let message = Message::Shred { block, at, hops: 1, position: Position::UNKNOWN };
-            to.iter().for_each(|to| ctx.send(*to, message));
+            let receivers = to.iter().map(|to| Branch::to(*to).receiver());
+            ctx.send_each(Message::Shred { block, at, hops: 1 }, receivers);
         }
     }
 

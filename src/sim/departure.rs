@@ -5,7 +5,7 @@
 
 use super::network::Verdict;
 use super::network::link::Passage;
-use super::protocol::{Effect, Payload, Protocol};
+use super::protocol::{Effect, Label, Payload, Protocol, Receiver};
 use super::{Injection, Simulation};
 use crate::base::id::NodeId;
 use crate::base::time::Time;
@@ -25,6 +25,7 @@ struct Common {
 #[derive(Clone, Copy)]
 struct Departing {
     to: NodeId,
+    label: Label,
     /// Place of its [`Common`].
     common: u32,
     serial: u64,
@@ -43,46 +44,81 @@ where
     W: Iterator<Item = Injection<P::Input>>,
     O: Observer,
 {
-    /// Sends the messages of a handler that stand in a row; all of the effects are such.
+    /// Sends the messages of a handler that stand in a row; all of the effects are such. Those that
+    /// go to many take their receivers from the front of the list.
     #[inline]
     pub(super) fn send_row(
         &mut self,
         from: NodeId,
         row: &[Effect<P::Message, P::Timer>],
+        receivers: &mut &[Receiver],
         depart: Time,
     ) {
-        self.describe(from, row);
-        for (place, effect) in row.iter().enumerate() {
-            let Effect::Send { message, .. } = effect else { continue };
-            let Departing { to, common, serial } = self.row.messages[place];
-            let Common { kind, size, content, .. } = self.row.common[common as usize];
-            let passage = Passage { at: depart, from, to, kind, size, serial, content };
-            self.send(passage, message, place);
+        self.describe(from, row, receivers);
+        let mut place = 0;
+        for effect in row {
+            let (message, end) = match effect {
+                Effect::Send { message, .. } => (message, place + 1),
+                Effect::SendEach { message, receivers } => (message, place + *receivers as usize),
+                Effect::After { .. } | Effect::Observe(_) => continue,
+            };
+            while place < end {
+                let Departing { to, label, common, serial } = self.row.messages[place];
+                let Common { kind, size, content, .. } = self.row.common[common as usize];
+                let passage = Passage { at: depart, from, to, kind, size, serial, content };
+                self.send(passage, (message, label), place);
+                place += 1;
+            }
         }
     }
 
     /// Draws up what the network must know of each message.
     #[inline]
-    fn describe(&mut self, from: NodeId, row: &[Effect<P::Message, P::Timer>]) {
+    fn describe(
+        &mut self,
+        from: NodeId,
+        row: &[Effect<P::Message, P::Timer>],
+        receivers: &mut &[Receiver],
+    ) {
         self.row.common.clear();
         self.row.messages.clear();
         self.network.begin_row(from);
         let mut before: Option<&P::Message> = None;
         for effect in row {
-            let Effect::Send { to, message } = effect else { continue };
-            debug_assert!(from != *to, "a node does not send to itself");
-            if !before.is_some_and(|before| before.is_alike(message)) {
+            let single;
+            let (message, to) = match effect {
+                Effect::Send { to, message } => {
+                    single = [Receiver { to: *to, label: Label::NONE }];
+                    (message, &single[..])
+                }
+                Effect::SendEach { message, receivers: count } => {
+                    let (to, rest) = receivers.split_at(*count as usize);
+                    *receivers = rest;
+                    (message, to)
+                }
+                Effect::After { .. } | Effect::Observe(_) => continue,
+            };
+            if before != Some(message) {
                 let common = self.common(message);
                 self.row.common.push(common);
             }
             before = Some(message);
-            let common = self.row.common.len() - 1;
-            let Common { kind, serial, .. } = self.row.common[common];
-            let serial = self.network.serial(from, kind, serial);
-            self.network.note(*to, kind, serial);
-            self.row.messages.push(Departing { to: *to, common: common as u32, serial });
+            self.list(from, to);
         }
         self.network.forecast();
+    }
+
+    /// Lists the receivers of the message that was described last.
+    #[inline]
+    fn list(&mut self, from: NodeId, receivers: &[Receiver]) {
+        let place = self.row.common.len() - 1;
+        let Common { kind, serial: own, .. } = self.row.common[place];
+        for &Receiver { to, label } in receivers {
+            debug_assert!(from != to, "a node does not send to itself");
+            let serial = self.network.serial(from, kind, own);
+            self.network.note(to, kind, serial);
+            self.row.messages.push(Departing { to, label, common: place as u32, serial });
+        }
     }
 
     #[inline]
@@ -97,7 +133,7 @@ where
     }
 
     #[inline(always)]
-    fn send(&mut self, passage: Passage, message: &P::Message, place: usize) {
+    fn send(&mut self, passage: Passage, message: (&P::Message, Label), place: usize) {
         self.observer.on_fact(self.now, &Fact::Sent(passage.transit()));
         match self.network.hand_over(self.now, passage, place) {
             Verdict::Drop(reason) => self.lose(&passage, reason),

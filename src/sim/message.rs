@@ -3,7 +3,7 @@
 
 use super::network::Arrival;
 use super::network::link::Passage;
-use super::protocol::{Payload, Protocol};
+use super::protocol::{Label, Payload, Protocol};
 use super::{Injection, Simulation, Waiting};
 use crate::base::flight::FlightCode;
 use crate::base::id::NodeId;
@@ -15,9 +15,41 @@ use crate::fact::{DropReason, Fact, Observer};
 pub(super) struct Envelope<M> {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
-    flight: FlightCode,
-    stage: Stage,
+    passed: Passed,
+    pub(super) label: Label,
     pub(super) message: M,
+}
+
+/// How long a message has been under way, or will be, and where: a code and a stage in 16 bits,
+/// because they stand in every record of the queue.
+#[derive(Clone, Copy, Debug)]
+struct Passed(u16);
+
+impl Passed {
+    /// Bits of the code; the stage is above them.
+    const CODE_BITS: u32 = 13;
+    const CODES_FIT: () = assert!(FlightCode::COUNT <= 1 << Self::CODE_BITS);
+
+    #[inline]
+    const fn new(flight: FlightCode, stage: Stage) -> Self {
+        let () = Self::CODES_FIT;
+        Self((stage as u16) << Self::CODE_BITS | flight.index() as u16)
+    }
+
+    #[inline]
+    const fn flight(self) -> FlightCode {
+        FlightCode::at(self.0 & ((1 << Self::CODE_BITS) - 1))
+    }
+
+    #[inline]
+    const fn stage(self) -> Stage {
+        match self.0 >> Self::CODE_BITS {
+            0 => Stage::Link,
+            1 => Stage::LinkDamaged,
+            2 => Stage::Downlink,
+            _ => Stage::DownlinkDamaged,
+        }
+    }
 }
 
 /// Where a message under way is.
@@ -58,7 +90,7 @@ impl<M, T> Event<M, T> {
     /// The same after waiting in an inbox.
     fn delayed(mut self, by: Span) -> Self {
         match self {
-            Self::Mail(ref mut envelope) => envelope.flight = longer(envelope.flight, by),
+            Self::Mail(ref mut envelope) => envelope.passed = longer(envelope.passed, by),
             // Where a node gets to it much later, no nanosecond matters.
             Self::LateTimer { node, epoch, timer } if !by.is_zero() => {
                 self = Self::Timer { node, epoch, timer };
@@ -96,7 +128,12 @@ where
 
     /// A copy of a message is under way.
     #[inline(always)]
-    pub(super) fn fly(&mut self, passage: &Passage, message: &P::Message, arrival: Arrival) {
+    pub(super) fn fly(
+        &mut self,
+        passage: &Passage,
+        (message, label): (&P::Message, Label),
+        arrival: Arrival,
+    ) {
         let () = Self::EVENT_IS_SMALL;
         self.in_flight += 1;
         self.in_flight_bytes += u64::from(passage.size);
@@ -106,8 +143,11 @@ where
         let envelope = Envelope {
             from: passage.from,
             to: passage.to,
-            flight: FlightCode::of(arrival.at - self.now),
-            stage: if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
+            passed: Passed::new(
+                FlightCode::of(arrival.at - self.now),
+                if arrival.corrupt { Stage::LinkDamaged } else { Stage::Link },
+            ),
+            label,
             message: *message,
         };
         self.queue.push(arrival.at, Event::Mail(envelope));
@@ -117,10 +157,11 @@ where
     #[inline(always)]
     pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, .. } = envelope;
-        if envelope.stage == Stage::Link && self.network.is_plain(to) {
+        let stage = envelope.passed.stage();
+        if stage == Stage::Link && self.network.is_plain(to) {
             return self.offer(to, Event::Mail(envelope));
         }
-        let on_link = matches!(envelope.stage, Stage::Link | Stage::LinkDamaged);
+        let on_link = matches!(stage, Stage::Link | Stage::LinkDamaged);
         let refused = if on_link {
             self.network.admit(self.now, from, to)
         } else {
@@ -132,7 +173,7 @@ where
         if on_link && self.network.has_downlink(to) {
             return self.pass_downlink(envelope);
         }
-        if matches!(envelope.stage, Stage::LinkDamaged | Stage::DownlinkDamaged) {
+        if matches!(stage, Stage::LinkDamaged | Stage::DownlinkDamaged) {
             return self.end(envelope, Some(DropReason::Corrupted));
         }
         self.offer(to, Event::Mail(envelope));
@@ -144,11 +185,12 @@ where
         let Some(through) = self.network.receive(self.now, from, to, size) else {
             return self.end(envelope, Some(DropReason::DownlinkFull));
         };
-        envelope.flight = longer(envelope.flight, through - self.now);
-        envelope.stage = match envelope.stage {
+        let stage = match envelope.passed.stage() {
             Stage::Link | Stage::Downlink => Stage::Downlink,
             Stage::LinkDamaged | Stage::DownlinkDamaged => Stage::DownlinkDamaged,
         };
+        let passed = longer(envelope.passed, through - self.now);
+        envelope.passed = Passed::new(passed.flight(), stage);
         self.queue.push(through, Event::Mail(envelope));
     }
 
@@ -243,7 +285,7 @@ where
     /// A message ends: delivered, or dropped for a reason.
     #[inline]
     pub(super) fn end(&mut self, envelope: Envelope<P::Message>, reason: Option<DropReason>) {
-        let Envelope { from, to, message, flight, .. } = envelope;
+        let Envelope { from, to, message, passed, label } = envelope;
         let passage = self.passage(from, to, &message, self.now);
         self.in_flight -= 1;
         self.in_flight_bytes -= u64::from(passage.size);
@@ -251,9 +293,12 @@ where
             self.lose(&passage, reason);
         } else {
             self.trace.outcome(self.now, &passage, None);
-            let fact = Fact::Delivered { message: passage.transit(), flight };
-            self.observer.on_fact(self.now, &fact);
-            self.call(to, |logic, cluster, ctx| logic.on_message(cluster, ctx, from, message));
+            let (message_fact, flight) = (passage.transit(), passed.flight());
+            self.observer.on_fact(self.now, &Fact::Delivered { message: message_fact, flight });
+            self.call(to, |logic, cluster, ctx| {
+                ctx.show_label(label);
+                logic.on_message(cluster, ctx, from, message);
+            });
             let depart = self.work(to, Some(passage.size));
             self.drain(to, depart);
         }
@@ -270,6 +315,10 @@ where
     }
 }
 
-fn longer(flight: FlightCode, by: Span) -> FlightCode {
-    if by.is_zero() { flight } else { FlightCode::of(flight.span().saturating_add(by)) }
+fn longer(passed: Passed, by: Span) -> Passed {
+    if by.is_zero() {
+        return passed;
+    }
+    let flight = FlightCode::of(passed.flight().span().saturating_add(by));
+    Passed::new(flight, passed.stage())
 }

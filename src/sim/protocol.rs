@@ -20,12 +20,25 @@ pub trait Payload<B>: Copy + PartialEq {
     /// What tells this message from others of the same kind between the same two nodes, for the
     /// weather; `None` for the sender's counter of that kind.
     fn serial(&self, bodies: &Bodies<B>) -> Option<u64>;
-    /// Whether all of the above is the same for another message; it need not be noticed. A message
-    /// that goes to many is described once.
-    #[inline]
-    fn is_alike(&self, other: &Self) -> bool {
-        self == other
-    }
+}
+
+/// Travels with a message, and is no part of it: what the sender of a message to many has worked
+/// out about each receiver and every receiver would work out again, such as its place in a tree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Label(pub u16);
+
+impl Label {
+    /// Nothing was worked out.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
+/// One of those that a message goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receiver {
+    /// Who gets it.
+    pub to: NodeId,
+    /// What travels with it.
+    pub label: Label,
 }
 
 /// What a crash leaves of a node.
@@ -70,6 +83,7 @@ pub trait Protocol: Sized {
         _cluster: &Self::Cluster,
         _bodies: &Bodies<Self::Body>,
         _message: &Self::Message,
+        _label: Label,
     ) -> u64 {
         0
     }
@@ -98,6 +112,8 @@ pub trait Local {
     fn now(&self) -> Time;
     /// Which node this is.
     fn me(&self) -> NodeId;
+    /// What came with the message that is being handled.
+    fn label(&self) -> Label;
     /// States a fact.
     fn observe(&mut self, fact: Fact);
     /// Charges work to the node's processor: what it sends leaves after that.
@@ -108,6 +124,8 @@ pub trait Local {
 pub trait Mail<M> {
     /// Sends a message.
     fn send(&mut self, to: NodeId, message: M);
+    /// Sends a message to each of some nodes in turn. To the network it is as many messages.
+    fn send_each(&mut self, message: M, to: impl IntoIterator<Item = Receiver>);
 }
 
 /// Setting the alarms of one part.
@@ -142,6 +160,13 @@ pub enum Effect<M, T> {
         /// What.
         message: M,
     },
+    /// Send a message to each of so many receivers, the next of [`Outbox`]'s list.
+    SendEach {
+        /// What.
+        message: M,
+        /// How many.
+        receivers: u32,
+    },
     /// Set an alarm.
     After {
         /// How much later on the node's own clock.
@@ -158,7 +183,10 @@ pub enum Effect<M, T> {
 pub struct Outbox<P: Protocol> {
     now: Time,
     me: NodeId,
+    label: Label,
     pub(super) effects: Vec<Effect<P::Message, P::Timer>>,
+    /// Those of all [`Effect::SendEach`], in order.
+    pub(super) receivers: Vec<Receiver>,
     pub(super) bodies: Bodies<P::Body>,
     pub(super) charged: Span,
 }
@@ -170,7 +198,9 @@ impl<P: Protocol> Outbox<P> {
         Self {
             now: Time::ZERO,
             me: NodeId::new(0),
+            label: Label::NONE,
             effects: Vec::new(),
+            receivers: Vec::new(),
             bodies: Bodies::new(),
             charged: Span::ZERO,
         }
@@ -182,12 +212,30 @@ impl<P: Protocol> Outbox<P> {
         debug_assert!(self.effects.is_empty(), "the last handler's effects were drained");
         self.now = now;
         self.me = me;
+        self.label = Label::NONE;
         self.charged = Span::ZERO;
     }
 
-    /// The effects in the order written; the outbox is empty afterwards.
+    /// Says what came with the message that is about to be handled.
+    #[inline]
+    pub fn show_label(&mut self, label: Label) {
+        self.label = label;
+    }
+
+    /// The effects in the order written, a message to many as one to each; the outbox is empty
+    /// afterwards.
     pub fn take_effects(&mut self) -> Vec<Effect<P::Message, P::Timer>> {
-        std::mem::take(&mut self.effects)
+        let mut receivers = std::mem::take(&mut self.receivers).into_iter();
+        let mut single = Vec::with_capacity(self.effects.len());
+        for effect in std::mem::take(&mut self.effects) {
+            let Effect::SendEach { message, receivers: count } = effect else {
+                single.push(effect);
+                continue;
+            };
+            let to = receivers.by_ref().take(count as usize);
+            single.extend(to.map(|Receiver { to, .. }| Effect::Send { to, message }));
+        }
+        single
     }
 
     /// What the handler has charged to its node's processor up to now.
@@ -214,6 +262,10 @@ impl<P: Protocol> Local for Outbox<P> {
     fn me(&self) -> NodeId {
         self.me
     }
+    #[inline]
+    fn label(&self) -> Label {
+        self.label
+    }
     fn observe(&mut self, fact: Fact) {
         self.effects.push(Effect::Observe(fact));
     }
@@ -226,6 +278,13 @@ impl<P: Protocol, M: Into<P::Message>> Mail<M> for Outbox<P> {
     #[inline]
     fn send(&mut self, to: NodeId, message: M) {
         self.effects.push(Effect::Send { to, message: message.into() });
+    }
+    #[inline]
+    fn send_each(&mut self, message: M, to: impl IntoIterator<Item = Receiver>) {
+        let before = self.receivers.len();
+        self.receivers.extend(to);
+        let receivers = (self.receivers.len() - before) as u32;
+        self.effects.push(Effect::SendEach { message: message.into(), receivers });
     }
 }
 

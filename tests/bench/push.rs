@@ -8,7 +8,7 @@ use headwater::fact::{Census, Fact, MessageKind, Observer, Status, World};
 use headwater::sim::body::{Bodies, BodyId};
 use headwater::sim::network::NetworkPlan;
 use headwater::sim::network::link::{Latency, Passage, Profile};
-use headwater::sim::protocol::{Local, Mail, Memory, Outbox, Payload, Protocol};
+use headwater::sim::protocol::{Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
 use crate::measured::Measured;
@@ -48,7 +48,8 @@ impl Node {
         self.seen |= 1 << rumor.0;
         self.first_receipts += 1;
         self.sum = self.sum.wrapping_add(ctx.now().as_nanos());
-        self.peers.iter().for_each(|&peer| ctx.send(peer, rumor));
+        let label = Label::NONE;
+        ctx.send_each(rumor, self.peers.iter().map(|&to| Receiver { to, label }));
     }
 }
 
@@ -65,7 +66,7 @@ impl Protocol for Node {
         }
     }
     #[inline]
-    fn touch(&self, (): &(), _: &Bodies<()>, _: &Rumor) -> u64 {
+    fn touch(&self, (): &(), _: &Bodies<()>, _: &Rumor, _: Label) -> u64 {
         self.seen as u64 ^ u64::from(self.peers[0].number())
     }
     fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}

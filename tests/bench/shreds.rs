@@ -12,7 +12,7 @@ use headwater::sim::network::NetworkPlan;
 use headwater::sim::network::link::{Latency, Passage, Profile};
 use headwater::sim::network::loss::Loss;
 use headwater::sim::network::pipe::{Buffer, PipeSpec};
-use headwater::sim::protocol::{Mail, Memory, Outbox, Payload, Protocol};
+use headwater::sim::protocol::{Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
 use crate::measured::Measured;
@@ -28,8 +28,6 @@ const TREES: usize = 4_096;
 #[derive(Clone, Copy, PartialEq)]
 struct Shred {
     gid: u32,
-    /// The receiver's position in the shred's tree.
-    position: u32,
 }
 
 impl Payload<()> for Shred {
@@ -47,9 +45,6 @@ impl Payload<()> for Shred {
     }
     fn serial(&self, _: &Bodies<()>) -> Option<u64> {
         Some(self.gid.into())
-    }
-    fn is_alike(&self, other: &Self) -> bool {
-        self.gid == other.gid
     }
 }
 
@@ -89,19 +84,15 @@ impl Trees {
         gid as usize % TREES * FANOUT
     }
 
-    /// Calls `each` with the position of every child, and which node stands there.
-    fn children(&self, gid: u32, position: usize, mut each: impl FnMut(usize, NodeId)) {
+    /// The position of every child of one of the first positions, and which node stands there.
+    fn children(&self, gid: u32, position: usize) -> impl Iterator<Item = (usize, NodeId)> + '_ {
         let families = &self.families[Self::start(gid)..Self::start(gid) + FANOUT];
-        if position == 0 {
-            for (child, family) in (1..).zip(families) {
-                each(child, NodeId::new(family[0].into()));
-            }
-        } else if let Some(family) = families.get(position - 1) {
-            let children = (position..Self::WIDTH).step_by(FANOUT);
-            for (child, &node) in children.zip(family).skip(1) {
-                each(child, NodeId::new(node.into()));
-            }
-        }
+        let root = if position == 0 { families } else { &[] };
+        let below = families.get(position.wrapping_sub(1)).map_or(&[][..], |family| family);
+        let positions = (position..Self::WIDTH).step_by(FANOUT).skip(1);
+        let node = |node: &u16| NodeId::new((*node).into());
+        let root = (1..).zip(root.iter().map(move |family| node(&family[0])));
+        root.chain(positions.zip(below.iter().skip(1).map(node)))
     }
 }
 
@@ -142,24 +133,27 @@ impl Protocol for Node {
     fn on_start(&mut self, _: &mut Trees, _: &mut Outbox<Self>) {}
     #[inline]
     fn on_message(&mut self, trees: &mut Trees, ctx: &mut Outbox<Self>, _: NodeId, shred: Shred) {
-        let Shred { gid, position } = shred;
-        self.mark(gid);
-        trees.children(gid, position as usize, |child, node| {
-            ctx.send(node, Shred { gid, position: child as u32 });
-        });
+        self.mark(shred.gid);
+        let position = usize::from(ctx.label().0);
+        if position <= FANOUT {
+            let label = |child| Label(child as u16);
+            let children = trees.children(shred.gid, position);
+            ctx.send_each(shred, children.map(|(at, to)| Receiver { to, label: label(at) }));
+        }
     }
     #[inline]
-    fn touch(&self, trees: &Trees, _: &Bodies<()>, shred: &Shred) -> u64 {
+    fn touch(&self, trees: &Trees, _: &Bodies<()>, shred: &Shred, label: Label) -> u64 {
         let (number, index) = (shred.gid / SHREDS as u32, shred.gid as usize % SHREDS as usize);
         let slot = &self.slots[number as usize % 4];
-        let place = Trees::start(shred.gid) + shred.position.saturating_sub(1) as usize;
-        let family = (shred.position as usize <= FANOUT).then(|| trees.families[place][0]);
+        let position = usize::from(label.0);
+        let place = Trees::start(shred.gid) + position.saturating_sub(1);
+        let family = (position <= FANOUT).then(|| trees.families[place][0]);
         slot.marks[index / 64] ^ u64::from(slot.count) ^ u64::from(family.unwrap_or(0))
     }
     fn on_timer(&mut self, _: &mut Trees, _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, trees: &mut Trees, ctx: &mut Outbox<Self>, gid: u32) {
         let root = trees.grow(gid);
-        ctx.send(root, Shred { gid, position: 0 });
+        ctx.send_each(Shred { gid }, [Receiver { to: root, label: Label(0) }]);
     }
     fn on_crash(&mut self, _: &mut Trees, _: &mut Outbox<Self>, _: Memory) {}
     fn on_restart(&mut self, _: &mut Trees, _: &mut Outbox<Self>) {}

@@ -59,7 +59,7 @@ fn hear(blocks: &mut Blocks, cluster: &mut Cluster, block: Block) -> (Vec<Fact>,
     ctx.begin(NodeId::new(0), Time::from_nanos(7));
     let body = ctx.store(block);
     let at = ShredAt { set: 0, place: 0 };
-    let message = turbine::Message::Shred { block: body, at, hops: 1, position: Position::UNKNOWN };
+    let message = turbine::Message::Shred { block: body, at, hops: 1 };
     let peers = Peers::listed(Vec::new());
     let contacts = Contacts { peers: &peers, gossip: None, crds: None };
     blocks.on_turbine(cluster, contacts, &mut ctx, message);

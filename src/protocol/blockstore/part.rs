@@ -1,6 +1,8 @@
 //! Protocol layer: what a node holds of one block: a bit for each shred, and per FEC set when it
 //! was first heard of.
 
+use bitflags::bitflags;
+
 use super::Path;
 use crate::base::time::Time;
 use crate::protocol::block::{Shape, ShredAt};
@@ -83,51 +85,51 @@ pub struct Tally {
     pub hops: u8,
 }
 
-/// What came of a shred.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Received {
-    /// The node did not have it.
-    pub fresh: bool,
-    /// It is the first of its set that the node hears of.
-    pub opens_set: bool,
-    /// With it the set can be decoded.
-    pub decodes: bool,
-    /// With it all sets can be decoded.
-    pub whole: bool,
-    /// With it the node has every shred: all that still comes is a duplicate.
-    pub full: bool,
-    /// It is the first that brings data, and with it the name of the block's parent.
-    pub first_data: bool,
-    /// It brings data beyond the last that was there.
-    pub extends: bool,
-    /// Nothing is missing before the last data shred that came, and which one is the very last the
-    /// node does not know.
-    pub open: bool,
-    /// With it the set was decoded, and gave other bytes than the leader had coded. The block is
-    /// refused: all that comes of it counts as a duplicate.
-    pub miscoded: bool,
+bitflags! {
+    /// What came of a shred; nothing for one that the node has.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Received: u16 {
+        /// The node did not have it.
+        const FRESH = 1;
+        /// It is the first of its set that the node hears of.
+        const OPENS_SET = 1 << 1;
+        /// With it the set can be decoded.
+        const DECODES = 1 << 2;
+        /// With it all sets can be decoded.
+        const WHOLE = 1 << 3;
+        /// With it the node has every shred: all that still comes is a duplicate.
+        const FULL = 1 << 4;
+        /// It is the first that brings data, and with it the name of the block's parent.
+        const FIRST_DATA = 1 << 5;
+        /// It brings data beyond the last that was there.
+        const EXTENDS = 1 << 6;
+        /// Nothing is missing before the last data shred that came, and which one is the very last
+        /// the node does not know.
+        const OPEN = 1 << 7;
+        /// With it the set was decoded, and gave other bytes than the leader had coded. The block
+        /// is refused: all that comes of it counts as a duplicate.
+        const MISCODED = 1 << 8;
+    }
 }
 
 impl Received {
+    /// A shred that the node has.
+    pub const DUPLICATE: Self = Self::empty();
+
+    /// Whether it is any of these.
+    #[inline]
+    #[must_use]
+    pub const fn is(self, any: Self) -> bool {
+        self.intersects(any)
+    }
+
     /// Whether it changed more than the count of the shreds of its set.
     #[inline]
     #[must_use]
-    pub const fn is_news(&self) -> bool {
-        self.opens_set || self.whole || self.first_data || self.extends || self.open
+    pub const fn is_news(self) -> bool {
+        let news = Self::OPENS_SET.union(Self::WHOLE).union(Self::FIRST_DATA);
+        self.is(news.union(Self::EXTENDS).union(Self::OPEN))
     }
-
-    /// A shred that the node has.
-    pub const DUPLICATE: Self = Self {
-        fresh: false,
-        opens_set: false,
-        decodes: false,
-        whole: false,
-        full: false,
-        first_data: false,
-        extends: false,
-        open: false,
-        miscoded: false,
-    };
 }
 
 impl Part {
@@ -188,10 +190,8 @@ impl Part {
             Path::Repair => self.note_repaired(at),
         }
         self.last = now;
-        let mut received = Received { fresh: true, ..Received::DUPLICATE };
-        if before == 0 {
-            received.opens_set = self.hear_of(now, at.set);
-        }
+        let mut received = Received::FRESH;
+        received.set(Received::OPENS_SET, before == 0 && self.hear_of(now, at.set));
         let before_end = self.data_end;
         let needed = shape.needed(at.set);
         if u32::from(at.place) < needed {
@@ -200,13 +200,13 @@ impl Part {
             self.data_held += u32::from(before < needed);
         }
         if before + 1 == needed {
-            self.decode(shape, at.set, recovered, &mut received);
+            received |= self.decode(shape, at.set, recovered);
         }
-        received.full = self.is_full(shape);
-        received.first_data = before_end == 0 && self.data_end > 0;
-        received.extends = self.data_end > before_end;
+        received.set(Received::FULL, self.is_full(shape));
+        received.set(Received::FIRST_DATA, before_end == 0 && self.data_end > 0);
+        received.set(Received::EXTENDS, self.data_end > before_end);
         self.end_known |= self.data_end == shape.data();
-        received.open = !self.end_known && self.is_gapless();
+        received.set(Received::OPEN, !self.end_known && self.is_gapless());
         received
     }
 
@@ -226,8 +226,7 @@ impl Part {
         shape: &Shape,
         set: u16,
         (recovered, recovers): (&mut [u64; SET_WORDS], bool),
-        received: &mut Received,
-    ) {
+    ) -> Received {
         *recovered = [0; SET_WORDS];
         let bits = self.bits(set);
         let (width, data) = (shape.width(set) as usize, shape.needed(set) as usize);
@@ -254,8 +253,10 @@ impl Part {
         self.decoded += 1;
         let last = ShredAt { set, place: (shape.needed(set) - 1) as u8 };
         self.data_end = self.data_end.max(shape.index(last) + 1);
-        received.decodes = true;
-        received.whole = self.decoded == shape.sets();
+        match self.decoded == shape.sets() {
+            true => Received::DECODES | Received::WHOLE,
+            false => Received::DECODES,
+        }
     }
 
     /// Reads what a shred will need; the answer means nothing. Where the bit stands is worked out

@@ -96,7 +96,11 @@ fn a_set_decodes_with_exactly_as_many_different_shreds_as_it_has_data_whatever_t
                 let received = bench.take(body, &block, shred, Path::Turbine(1));
                 let decodes = new && !done && set.len() == needed;
                 decoded += u32::from(decodes);
-                assert_eq!((received.fresh, received.decodes), (new, decodes), "{shred:?}");
+                assert_eq!(
+                    (received.is(Received::FRESH), received.is(Received::DECODES)),
+                    (new, decodes),
+                    "{shred:?}"
+                );
                 // Where all data came by itself, nothing is worked out.
                 let lacks = (0..needed as u8).any(|place| !set.contains(&place));
                 let rest =
@@ -108,8 +112,8 @@ fn a_set_decodes_with_exactly_as_many_different_shreds_as_it_has_data_whatever_t
                 expected.turbine += u32::from(new);
                 expected.duplicate += u32::from(!new);
                 expected.recovered += rest;
-                assert_eq!(received.whole, decodes && decoded == shape.sets());
-                if received.whole {
+                assert_eq!(received.is(Received::WHOLE), decodes && decoded == shape.sets());
+                if received.is(Received::WHOLE) {
                     let (_, tally) = bench.store.tally(body).expect("not settled");
                     assert_eq!(tally, expected);
                 }
@@ -180,7 +184,11 @@ fn the_end_of_a_block_is_known_by_its_last_shred_or_its_last_set_or_the_proposal
     let body = bench.open(at(0), &block);
     let received = bench.take(body, &block, last, Path::Repair);
     let part = bench.store.part(body).expect("incomplete");
-    assert!(received.first_data && received.extends && received.opens_set);
+    assert!(
+        received.is(Received::FIRST_DATA)
+            && received.is(Received::EXTENDS)
+            && received.is(Received::OPENS_SET)
+    );
     assert!(part.is_repaired(last) && part.tally().repaired == 1);
     assert!(!part.is_repaired(block.shape.data_at(0)));
 }
@@ -277,8 +285,8 @@ fn a_settled_block_takes_every_further_shred_for_a_duplicate() {
         assert_eq!(bench.store.tally(body).is_none(), settles, "{recovers} {place}");
         assert!(bench.store.part(body).is_none(), "nothing is missing of a whole block");
         let late = bench.take(body, &coded, ShredAt { set: 0, place: 3 }, Path::Turbine(1));
-        assert_eq!(late.fresh, !settles, "passed on, if it was not recovered");
-        assert!(!late.decodes && !late.whole);
+        assert_eq!(late.is(Received::FRESH), !settles, "passed on, if it was not recovered");
+        assert!(!late.is(Received::DECODES | Received::WHOLE));
     }
     // Storage is used again, and remembers nothing.
     let mut bench = Bench::new(true);
@@ -329,8 +337,12 @@ fn a_set_that_decodes_to_other_bytes_makes_the_node_refuse_the_block() {
     for at in [shreds(0), shreds(1)].concat() {
         let received = bench.take(body, &whole, at, Path::Turbine(1));
         let expected = (at.place == 5, at.place == 5 && at.set == 1);
-        assert_eq!((received.decodes, received.whole), expected, "true bytes are as none");
-        assert!(!received.miscoded);
+        assert_eq!(
+            (received.is(Received::DECODES), received.is(Received::WHOLE)),
+            expected,
+            "true bytes are as none"
+        );
+        assert!(!received.is(Received::MISCODED));
     }
     let mut damaged = whole.clone();
     let coded = damaged.coded.as_mut().expect("it has bytes");
@@ -341,8 +353,12 @@ fn a_set_that_decodes_to_other_bytes_makes_the_node_refuse_the_block() {
         bench.take(body, &damaged, at, Path::Turbine(1));
     }
     let last = shreds(1).map(|at| bench.take(body, &damaged, at, Path::Turbine(1)));
-    assert!(last[..3].iter().all(|received| received.fresh && !received.miscoded));
-    assert_eq!(last[3], Received { miscoded: true, ..Received::DUPLICATE });
+    assert!(
+        last[..3]
+            .iter()
+            .all(|received| received.is(Received::FRESH) && !received.is(Received::MISCODED))
+    );
+    assert_eq!(last[3], Received::MISCODED);
     assert_eq!((bench.store.partial(), bench.store.part(body).is_some()), (0, false));
     for at in (0..2).flat_map(|set| shape.set(set)) {
         assert_eq!(bench.take(body, &damaged, at, Path::Repair), Received::DUPLICATE);
@@ -350,5 +366,7 @@ fn a_set_that_decodes_to_other_bytes_makes_the_node_refuse_the_block() {
     // What held its place is used again by the next block.
     let next = block(2, &cut, 8);
     let body = bench.open(at(1), &next);
-    assert!(bench.take(body, &next, ShredAt { set: 0, place: 0 }, Path::Turbine(1)).fresh);
+    assert!(
+        bench.take(body, &next, ShredAt { set: 0, place: 0 }, Path::Turbine(1)).is(Received::FRESH)
+    );
 }

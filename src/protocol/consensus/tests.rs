@@ -87,6 +87,7 @@ impl Bench {
         let result = act(&mut self.consensus, &mut desk, &mut self.ctx);
         for effect in self.ctx.take_effects() {
             match effect {
+                Effect::SendEach { .. } => unreachable!("effects that are taken are single"),
                 Effect::Observe(fact) => self.facts.push(fact),
                 Effect::Send { message: crate::protocol::Message::Vote(message), .. } => {
                     self.sent.push(self.cluster.ballots.get(message.vote).slot);

@@ -44,6 +44,7 @@ impl Bed {
         let mut done = Done::default();
         for effect in self.outbox.take_effects() {
             match effect {
+                Effect::SendEach { .. } => unreachable!("effects that are taken are single"),
                 Effect::Send { to, message } => done.sent.push((to, message)),
                 Effect::Observe(fact) => done.facts.push(fact),
                 Effect::After { .. } => {}

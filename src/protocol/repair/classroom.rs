@@ -47,7 +47,7 @@ impl Classroom {
         settings: &Settings,
         view: &View<'_>,
         now: Time,
-        received: &Received,
+        received: Received,
         opened: bool,
     ) -> Option<Time> {
         let config = &settings.config;
@@ -66,7 +66,7 @@ impl Classroom {
                 return Some(now);
             }
         }
-        if received.whole {
+        if received.is(Received::WHOLE) {
             return (!view.chain.waiting().is_empty()).then_some(now);
         }
         Some(now.saturating_add(config.timeout))

@@ -83,30 +83,30 @@ impl Solana {
         view: &View<'_>,
         (now, parent): (Time, impl Fn() -> BlockId),
         (body, set): (BodyId, u16),
-        received: &Received,
+        received: Received,
     ) -> Option<Time> {
-        if received.whole || received.first_data {
+        if received.is(Received::WHOLE) || received.is(Received::FIRST_DATA) {
             // A block without a path to genesis: its parent is missing, or counts as voted on now.
             if view.chain.link(parent()).is_none() {
                 return Some(now);
             }
             // What stands on a whole block may have a path to genesis now.
-            if received.whole {
+            if received.is(Received::WHOLE) {
                 return (view.store.partial() > 0).then_some(now);
             }
         }
         let delay = settings.config.delay;
         // Once the delay of its set has passed, shreds before it, or the last one, are due at once.
-        if received.extends || received.open {
+        if received.is(Received::EXTENDS) || received.is(Received::OPEN) {
             let since = view.store.part(body).map(|part| part.since(set));
             if since.is_some_and(|since| now.since(since) >= delay) {
                 return Some(now);
             }
         }
-        if received.extends && self.endless.contains(&body) {
+        if received.is(Received::EXTENDS) && self.endless.contains(&body) {
             return Some(now);
         }
-        received.opens_set.then(|| now.saturating_add(delay))
+        received.is(Received::OPENS_SET).then(|| now.saturating_add(delay))
     }
 
     /// One look: the requests to make now, in order, and when the next look can make any.

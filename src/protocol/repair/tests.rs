@@ -110,6 +110,7 @@ impl Bench {
         handler(&mut self.repair, &view, &mut self.ctx);
         for effect in self.ctx.take_effects() {
             match effect {
+                Effect::SendEach { .. } => unreachable!("effects that are taken are single"),
                 Effect::Send { to, message: crate::protocol::Message::Repair(message) } => {
                     self.sent.push((self.now, to, message));
                 }
@@ -148,13 +149,15 @@ impl Bench {
             self.store.open(self.now, body, block);
         }
         let received = self.store.receive(self.now, body, block, at, path).expect("known");
-        if received.whole {
+        if received.is(Received::WHOLE) {
             self.chain.add(Link::of(block, body));
             self.chain.switch(self.chain.longest());
             self.store.settle_full(body, block);
         }
-        if received.fresh {
-            self.call(|repair, view, ctx| repair.on_shred(view, ctx, (body, at.set), &received, opened));
+        if received.is(Received::FRESH) {
+            self.call(|repair, view, ctx| {
+                repair.on_shred(view, ctx, (body, at.set), received, opened)
+            });
         }
     }
 

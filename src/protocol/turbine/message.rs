@@ -1,6 +1,5 @@
 //! Protocol layer: the messages and alarms of block propagation.
 
-use super::tree::Position;
 use crate::base::slot::Slot;
 use crate::fact::MessageKind;
 use crate::protocol::block::{Block, ShredAt};
@@ -19,8 +18,6 @@ pub enum Message {
         at: ShredAt,
         /// Links travelled, this one included; 255 stands for any more.
         hops: u8,
-        /// Where in the shred's tree the receiver stands: no part of the content.
-        position: Position,
     },
     /// A shred that this node may have sent to the same receiver before.
     Again {
@@ -61,19 +58,6 @@ impl Message {
             Self::Shred { block, .. } | Self::Again { block, .. } | Self::Proposal { block } => {
                 block
             }
-        }
-    }
-
-    /// Whether it is the same message but for who gets it.
-    #[inline]
-    #[must_use]
-    pub fn is_alike(&self, other: &Self) -> bool {
-        match (*self, *other) {
-            (
-                Self::Shred { block, at, hops, .. },
-                Self::Shred { block: other_block, at: other_at, hops: other_hops, .. },
-            ) => (block, at, hops) == (other_block, other_at, other_hops),
-            _ => self == other,
         }
     }
 

@@ -1,10 +1,11 @@
 //! Protocol layer: where in a shred's tree a receiver stands, as far as its sender worked it out.
 
 use crate::base::id::NodeId;
+use crate::sim::protocol::{Label, Receiver};
 
 /// The position of a shred's receiver in the tree, from the root at zero. Sender and receiver work
-/// it out from the same public data, so a message carries it along instead of having every receiver
-/// look for itself; it is no part of what the message says. Unknown where a shred came by another
+/// it out from the same public data, so it travels as the message's [`Label`] instead of having every
+/// receiver look for itself. Unknown where a shred came by another
 /// way than down its tree, and in trees of more than 65,535 nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position(u16);
@@ -18,6 +19,13 @@ impl Position {
     #[must_use]
     pub const fn of(position: usize) -> Self {
         if position < u16::MAX as usize { Self(position as u16) } else { Self::UNKNOWN }
+    }
+
+    /// What the label of a message says.
+    #[inline]
+    #[must_use]
+    pub const fn of_label(label: Label) -> Self {
+        if label.0 == Label::NONE.0 { Self::UNKNOWN } else { Self(label.0) }
     }
 
     /// The position, if it is known.
@@ -38,6 +46,17 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// The same for the kernel.
+    #[inline]
+    #[must_use]
+    pub const fn receiver(&self) -> Receiver {
+        let label = match self.at.known() {
+            Some(at) => Label(at as u16),
+            None => Label::NONE,
+        };
+        Receiver { to: self.to, label }
+    }
+
     /// A receiver whose position nobody has worked out.
     #[must_use]
     pub const fn to(to: NodeId) -> Self {

@@ -167,7 +167,11 @@ fn check_tree(trees: &mut Trees, shred: &ShredKey, nodes: u32) {
     }
     for me in order.iter().map(|node| NodeId::new(*node)) {
         let below = children(trees, shred, me.number());
-        assert_eq!(trees.is_inner(shred, me, Position::UNKNOWN), !below.is_empty(), "{config:?} {me}");
+        assert_eq!(
+            trees.is_inner(shred, me, Position::UNKNOWN),
+            !below.is_empty(),
+            "{config:?} {me}"
+        );
         assert!(below.len() <= fanout || !bounded);
         let depth = trees.depth(shred, me).expect("in the tree");
         // A full tree of depth d has at least 1 + F + ... + F^(d-1) nodes above its last layer;
