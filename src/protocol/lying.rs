@@ -4,7 +4,7 @@
 use super::adversary::{self, Due, Noise, Role};
 use super::cluster::Cluster;
 use super::price::Work;
-use super::{Validator, contacts, discovery};
+use super::{Validator, known, discovery};
 use crate::base::id::NodeId;
 use crate::fact::{Fact, Offence};
 use crate::sim::protocol::{Local, Mail, Outbox};
@@ -54,8 +54,7 @@ impl Validator {
             Due::Nothing => {}
             Due::Spam { number, spam, data } => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_spam(cluster, contacts, ctx, (number, spam, data));
                 }
             }
