@@ -4,7 +4,7 @@
 use super::adversary::{self, Due, Noise, Role};
 use super::cluster::Cluster;
 use super::price::Work;
-use super::{Validator, known, discovery};
+use super::{Validator, discovery, known};
 use crate::base::id::NodeId;
 use crate::fact::{Fact, Offence};
 use crate::sim::protocol::{Local, Mail, Outbox};

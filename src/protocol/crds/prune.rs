@@ -67,8 +67,8 @@ pub(super) struct Received {
     free: Vec<u32>,
 }
 
-/// A relayer in a decision: its score, stake and number.
-type Ranked = (u32, u64, NodeId);
+/// A relayer in a decision: its score, its stake, and who it is.
+type Ranked<R = NodeId> = (u32, u64, R);
 
 /// Gives a relayer a point or none if this place is its own, or is free and there is room. True if
 /// it need not be looked for any further.
@@ -190,45 +190,31 @@ impl Received {
 /// Those of some relayers, given with score and stake in the order in which they came first, that
 /// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and
 /// origin.
-fn pruned(ranked: &mut [Ranked], least: u64, config: &Config) -> impl Iterator<Item = NodeId> {
+pub(super) fn pruned<R: Copy>(
+    ranked: &mut [Ranked<R>],
+    least: u64,
+    config: &Config,
+) -> impl Iterator<Item = R> {
     // Stable: among equals the one that came first is kept.
     ranked.sort_by_key(|(score, stake, _)| std::cmp::Reverse((*score, *stake)));
     let kept = kept(ranked.iter().map(|(_, stake, _)| *stake), least, config);
     ranked[kept..].iter().map(|(_, _, relayer)| *relayer)
 }
 
-/// How many of the relayers with these stakes, the best first, are kept.
+/// How many of the relayers with these stakes, the best first, are kept: the first few, and further
+/// ones while those before hold less than the share of `least`. Whole lamports: stakes are
+/// multiplied by 10^9, and so the share in parts per billion times SOL needs no rounding.
 fn kept(stakes: impl Iterator<Item = u64>, least: u64, config: &Config) -> usize {
-    let mut keeping = Keeping::new(least, config);
-    stakes.take_while(|stake| keeping.keeps(*stake)).count()
-}
-
-/// Goes through the relayers of an origin, the best first: the first few are kept, and further ones
-/// while those before hold less than the share of the smaller stake of receiver and origin.
-pub(super) struct Keeping {
-    /// Whole lamports: stakes are multiplied by 10^9, and so the share in parts per billion times
-    /// SOL needs no rounding.
-    threshold: u128,
-    before: u128,
-    /// How many are kept whatever they hold, less those that are.
-    left: u32,
-}
-
-impl Keeping {
-    pub(super) fn new(least: u64, config: &Config) -> Self {
-        let threshold = u128::from(least) * u128::from(config.prune_stake.ppb());
-        Self { threshold, before: 0, left: config.prune_keep }
-    }
-
-    /// Whether the next relayer, which has this stake, is kept. If not, nobody after it is.
-    pub(super) fn keeps(&mut self, stake: u64) -> bool {
-        if self.left == 0 && self.before >= self.threshold {
-            return false;
+    let threshold = u128::from(least) * u128::from(config.prune_stake.ppb());
+    let (mut before, mut kept) = (0_u128, 0);
+    for stake in stakes {
+        if kept >= config.prune_keep as usize && before >= threshold {
+            break;
         }
-        self.before += u128::from(stake) * 1_000_000_000;
-        self.left = self.left.saturating_sub(1);
-        true
+        before += u128::from(stake) * 1_000_000_000;
+        kept += 1;
     }
+    kept
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::Crds;
-use super::prune::Keeping;
+use super::prune::pruned;
 use super::shared::Shared;
 use crate::base::id::NodeId;
 use crate::base::time::Span;
@@ -35,10 +35,6 @@ pub(super) fn settle(
 /// A relayer, and the place of the receiver in its active set.
 type Relayer = (NodeId, u8);
 
-/// A relayer by its rank (whether it came in time, its stake, and how early it came), and the place
-/// of the receiver in its active set.
-type Ranked = ((bool, u64, Reverse<(u64, NodeId)>), u8);
-
 /// How the values of one origin reach everybody.
 struct Ways {
     /// When they come to each node for the first time, in nanoseconds.
@@ -46,7 +42,7 @@ struct Ways {
     /// When they come to each node, and from whom.
     came: Vec<Vec<(u64, Relayer)>>,
     next: BinaryHeap<Reverse<(u64, NodeId)>>,
-    ranked: Vec<Ranked>,
+    ranked: Vec<(u32, u64, Relayer)>,
     /// By node: the places of its active set whose peers prune the origin.
     late: Vec<u16>,
 }
@@ -100,25 +96,14 @@ impl Ways {
         self.late.fill(0);
         for me in NodeId::all(nodes.len()).filter(|me| *me != origin) {
             let came = &mut self.came[me.index()];
-            if came.len() > most {
-                came.sort_unstable();
-                came.truncate(most);
-            }
-            let second = second(came.iter().map(|(at, (relayer, _))| (*at, *relayer)));
+            came.sort_unstable();
+            let relayers = came.iter().map(|(_, relayer)| *relayer).take(most);
             self.ranked.clear();
-            self.ranked.extend(came.iter().map(|(at, (relayer, place))| {
-                let came = (*at, *relayer);
-                ((came <= second, stakes[*relayer], Reverse(came)), *place)
-            }));
-            // Few are kept, so finding the best one after the other is cheaper than sorting.
-            let mut keeping = Keeping::new(stakes[me].min(stakes[origin]), config);
-            while let Some((best, ((_, stake, _), _))) =
-                self.ranked.iter().enumerate().max_by_key(|(_, (rank, _))| *rank)
-                && keeping.keeps(*stake)
-            {
-                self.ranked.swap_remove(best);
-            }
-            for ((_, _, Reverse((_, late))), place) in &self.ranked {
+            let timely = |place: usize| u32::from(place < 2);
+            let ranked = relayers.enumerate().map(|(at, who)| (timely(at), stakes[who.0], who));
+            self.ranked.extend(ranked);
+            let least = stakes[me].min(stakes[origin]);
+            for (late, place) in pruned(&mut self.ranked, least, config) {
                 self.late[late.index()] |= 1 << place;
             }
         }
@@ -128,13 +113,4 @@ impl Ways {
             node.sets.prune_all(origin, classes[origin], *late);
         }
     }
-}
-
-/// The second of some moments and relayers in order; the latest possible if there is none.
-fn second(came: impl Iterator<Item = (u64, NodeId)>) -> (u64, NodeId) {
-    let latest = (u64::MAX, NodeId::new(u32::MAX));
-    let two = came.fold((latest, latest), |(first, second), next| {
-        if next < first { (next, first) } else { (first, second.min(next)) }
-    });
-    two.1
 }
