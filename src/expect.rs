@@ -367,10 +367,13 @@ impl Verdict {
 }
 
 /// The verdict in a line: `pass`, or the word for it with everything that speaks against the run.
+/// How the verdict of a run begins that was ended by a limit or from outside.
+pub const ENDED_EARLY: &str = "stopped";
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.stopped {
-            return write!(f, "stopped: {why}");
+            return write!(f, "{ENDED_EARLY}: {why}");
         }
         let against: Vec<String> = self.complaints().map(Judged::complaint).collect();
         match self.outcome {

@@ -22,6 +22,7 @@ pub mod mempool;
 pub mod peers;
 pub mod poh;
 pub mod price;
+mod publish;
 pub mod repair;
 pub mod rumor;
 pub mod schedule;
@@ -180,6 +181,7 @@ impl Validator {
         }
         let arrivals = shared.take_arrivals();
         let mut votes = std::mem::take(&mut cluster.arrived);
+        let mut proofs = Vec::new();
         for arrival in &arrivals {
             match arrival.value {
                 crds::Value::Rumor { rumor, .. } => self.rumors.heard(rumor),
@@ -190,47 +192,21 @@ impl Validator {
                     let blocks = self.blocks.iter_mut();
                     blocks.for_each(|it| it.on_complete(arrival.origin, (latest, before)));
                 }
+                crds::Value::DuplicateShred { slot, leader, chunk } => {
+                    proofs.push((arrival.origin, (slot, leader), chunk));
+                }
                 crds::Value::ContactInfo | crds::Value::LowestSlot { .. } => {}
             }
         }
         shared.give_back(arrivals);
+        self.hear_proofs(cluster, ctx, &proofs);
         if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
             let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
-            if blocks.on_votes(cluster, contacts, ctx, &votes) {
-                self.publish(cluster, ctx);
-            }
+            blocks.on_votes(cluster, contacts, ctx, &votes);
+            self.publish(cluster, ctx);
         }
         votes.clear();
         cluster.arrived = votes;
-    }
-
-    /// Puts the node's own votes into Solana's gossip, if it has that.
-    #[inline]
-    fn publish(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        let Some(blocks) = &mut self.blocks else { return };
-        for vote in blocks.take_published() {
-            if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
-                let value = crds::Value::Vote { slot: vote.slot, reference: vote.id.0 };
-                crds.publish(shared, ctx, value);
-            }
-        }
-        if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds)
-            && let Some((latest, before)) = blocks.take_complete()
-        {
-            crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
-        }
-    }
-
-    /// The workload hands a rumor in; one that spreads by gossip becomes a value of it.
-    fn inject(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>, injected: Injected) {
-        self.rumors.on_input(cluster, &self.peers, ctx, injected);
-        let spread = cluster.rumors[usize::from(injected.stream)].style;
-        if let (rumor::Style::Gossip, Some(crds), Some(shared)) =
-            (spread, &mut self.crds, &mut cluster.crds)
-        {
-            let size = u16::try_from(injected.size).unwrap_or(u16::MAX);
-            crds.publish(shared, ctx, crds::Value::Rumor { rumor: injected.rumor, size });
-        }
     }
 }
 
@@ -266,7 +242,7 @@ impl Protocol for Validator {
             Message::Discovery(message) => {
                 return self.on_discovery(ctx, from, message);
             }
-            Message::Forged(_) => self.on_forged(cluster, ctx, from),
+            Message::Forged(message) => self.on_forged(cluster, ctx, from, message),
             Message::Gossip(message) => {
                 if let Some(gossip) = &mut self.gossip {
                     gossip.on_message(&self.peers, ctx, from, message);
@@ -492,7 +468,7 @@ pub enum Message {
     Vote(consensus::Message),
     /// Of repair.
     Repair(repair::Message),
-    /// A false entry of a liar.
+    /// A false entry of a liar, or the check of an address.
     Forged(adversary::Message),
 }
 
@@ -553,7 +529,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.kind(),
             Self::Forward(_) => MessageKind::Transaction,
             Self::Vote(_) => MessageKind::Vote,
-            Self::Forged(_) => adversary::Message::KIND,
+            Self::Forged(message) => message.kind(),
             Self::Repair(message) => message.kind(),
         }
     }
@@ -567,7 +543,7 @@ impl Payload<Body> for Message {
             Self::Turbine(message) => message.size(bodies),
             Self::Forward(message) => message.size(bodies),
             Self::Vote(_) => vote::VOTE_BYTES,
-            Self::Forged(message) => message.size.into(),
+            Self::Forged(message) => message.size(),
             Self::Repair(message) => message.size(bodies),
         }
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use headwater::base::id::NodeId;
+use headwater::base::slot::Slot;
 use headwater::base::time::Time;
 use headwater::fact::{Census, Fact, Flaw, Lie, Observer, Offence, World};
 use headwater::metrics::{ADVERSARIES, AdversariesSummary};
@@ -201,6 +202,43 @@ fn invalid_blocks_are_refused_by_everybody_for_what_is_wrong_with_them() {
         assert!(acts > 3 && refused >= 8 * (acts - 1) && refused <= 8 * acts, "{acts}, {refused}");
         let exposed = told.column("exposed") as usize;
         assert_eq!((exposed, told.agrees()), (told.leaders().len(), true), "{does}");
+        // One in every slot: they fill the windows of four that they have begun, slot after slot.
+        let made = |(at, fact): &(Time, Fact)| match *fact {
+            Fact::BlockMade { node, slot, .. } if !told.is_honest(node) => {
+                Some((slot.number(), at.as_nanos() / 1_000_000))
+            }
+            _ => None,
+        };
+        let made: BTreeMap<u32, u64> = told.facts.iter().filter_map(made).collect();
+        for (slot, at) in made.iter().filter(|(slot, at)| *slot % 4 < 3 && **at < 29_000) {
+            assert_eq!(made.get(&(slot + 1)), Some(&(at + 400)), "{does}: after slot {slot}");
+        }
+    }
+}
+
+#[test]
+fn one_witness_of_two_blocks_for_a_slot_tells_everybody() {
+    // The second block goes to node 9 alone; all others could only ever see the first.
+    for gossip in ["", "gossip.style = \"solana\"\n"] {
+        let lie = "[[adversaries]]\nwho = 0\ndoes = \"equivocate\"\nto = 9\n";
+        let told = told(&cluster("count = 10", 40, &format!("{gossip}{lie}")));
+        let made = |(at, fact): &(Time, Fact)| match *fact {
+            Fact::BlockMade { node, slot, .. } if !told.is_honest(node) => {
+                (at.as_nanos() < 37_000_000_000).then_some(slot)
+            }
+            _ => None,
+        };
+        let made: BTreeSet<Slot> = told.facts.iter().filter_map(made).collect();
+        assert!(made.len() >= 3, "{made:?}");
+        for slot in made {
+            let proves = |(_, fact): &(Time, Fact)| match *fact {
+                Fact::EquivocationProven { node, slot: of, .. } => (of == slot).then_some(node),
+                _ => None,
+            };
+            let proven: BTreeSet<NodeId> = told.facts.iter().filter_map(proves).collect();
+            let honest = NodeId::all(10).skip(1);
+            assert!(honest.into_iter().all(|node| proven.contains(&node)), "{slot:?} {proven:?}");
+        }
     }
 }
 

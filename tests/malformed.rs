@@ -358,6 +358,42 @@ fn keys_about_blocks_that_nobody_reads_get_a_note() {
 }
 
 #[test]
+fn keys_about_votes_that_nobody_reads_get_a_note() {
+    let notes = |text: &str| shipped::plan(&source(text), &[]).expect("a valid scenario").notes;
+    let off = "there are no blocks, because blocks.content is \"off\", as without the key";
+    let blocks = "[blocks]\ncontent = \"synthetic\"\n";
+    for (keys, expected) in [
+        (
+            "consensus.spread = \"peers\"",
+            "consensus.spread: not read with consensus.style = \"off\"",
+        ),
+        (
+            "consensus = { style = \"classroom\", threshold_depth = 4 }",
+            "consensus.threshold_depth: not read with consensus.style = \"classroom\"",
+        ),
+        (
+            "consensus = { style = \"classroom\", switch = \"40%\" }",
+            "consensus.switch: not read with consensus.style = \"classroom\"",
+        ),
+        (
+            "consensus = { style = \"classroom\", propagation = false }",
+            "consensus.propagation: not read with consensus.style = \"classroom\"",
+        ),
+        (
+            "consensus = { style = \"tower\", propagation = false }",
+            "consensus.propagation: not read with gossip.style = \"off\"",
+        ),
+    ] {
+        assert_eq!(notes(&format!("{keys}\n{blocks}")), [expected]);
+    }
+    // All of them are read by these.
+    let tower = "rules = \"solana\"\n[consensus]\nstyle = \"tower\"\nthreshold_depth = 4\n\
+                 switch = \"40%\"\nspread = \"peers\"\npropagation = false\n";
+    assert_eq!(notes(&format!("{tower}{blocks}")), [""; 0]);
+    assert_eq!(notes("[consensus]\nstyle = \"tower\""), [format!("consensus: {off}")],);
+}
+
+#[test]
 fn blocks_that_cannot_be_made_or_followed_get_a_note() {
     // What stands behind "[[" is of the table of blocks.
     let notes = |text: &str| {

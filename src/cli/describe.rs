@@ -245,6 +245,7 @@ fn adversaries(plan: &Plan, summary: &Summary) -> String {
         (noticed.double_votes, "pair of double votes", "pairs of double votes"),
         (noticed.transactions_refused, "transaction refused", "transactions refused"),
         (noticed.entries_refused, "entry refused", "entries refused"),
+        (noticed.addresses_refused, "false address refused", "false addresses refused"),
     ];
     let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
     let parts: Vec<String> = parts.map(|(number, one, more)| many(number, one, more)).collect();

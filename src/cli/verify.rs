@@ -9,6 +9,7 @@ use super::rerun::{self, parting_words, plan_of, step_words};
 use super::{EXIT_DIVERGED, EXIT_OK, Failure, print};
 use crate::base::checkpoint::bracket;
 use crate::base::digest::Digest;
+use crate::expect;
 use crate::fact::Deaf;
 use crate::metrics::TABLES;
 use crate::results::folder::Folder;
@@ -34,9 +35,10 @@ pub(super) struct VerifyArguments {
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<u8, Failure> {
     let folder = arguments.result.as_path();
     let manifest = rerun::manifest(folder)?;
-    if !manifest.complete {
+    // A run that a broken invariant has ended is all there is of it.
+    if !manifest.complete && manifest.verdict.starts_with(expect::ENDED_EARLY) {
         let message = format!(
-            "{} was ended early ({}); only whole runs can be verified",
+            "{} was ended early ({}); only runs that came to their own end can be verified",
             folder.display(),
             manifest.verdict
         );

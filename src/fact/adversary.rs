@@ -75,11 +75,15 @@ pub enum Offence {
     DoubleVote,
     /// An entry that the validator which it is about has not signed: it is not taken in.
     FalseEntry,
+    /// An entry of a node about itself that names an address where another node answers: it is not
+    /// taken in.
+    FalseAddress,
 }
 
 impl Offence {
     /// All kinds in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::WrongLeader, Self::DoubleVote, Self::FalseEntry];
+    pub const ALL: [Self; 4] =
+        [Self::WrongLeader, Self::DoubleVote, Self::FalseEntry, Self::FalseAddress];
 
     /// Its name in tables.
     #[must_use]
@@ -88,6 +92,7 @@ impl Offence {
             Self::WrongLeader => "wrong_leader",
             Self::DoubleVote => "double_vote",
             Self::FalseEntry => "false_entry",
+            Self::FalseAddress => "false_address",
         }
     }
 }

@@ -175,12 +175,20 @@ pub enum ValueKind {
     LowestSlot,
     /// A payload of the rumor workload.
     Rumor,
+    /// A part of the proof that a leader made two blocks for one slot.
+    DuplicateShred,
 }
 
 impl ValueKind {
     /// All kinds in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::ContactInfo, Self::Vote, Self::EpochSlots, Self::LowestSlot, Self::Rumor];
+    pub const ALL: [Self; 6] = [
+        Self::ContactInfo,
+        Self::Vote,
+        Self::EpochSlots,
+        Self::LowestSlot,
+        Self::Rumor,
+        Self::DuplicateShred,
+    ];
 
     /// The name in tables.
     #[must_use]
@@ -191,6 +199,7 @@ impl ValueKind {
             Self::EpochSlots => "epoch_slots",
             Self::LowestSlot => "lowest_slot",
             Self::Rumor => "rumor",
+            Self::DuplicateShred => "duplicate_shred",
         }
     }
 }

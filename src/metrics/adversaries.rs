@@ -45,6 +45,7 @@ pub static ADVERSARIES: TableSpec = TableSpec {
             "`acted`; `never acted`; `never acted, as allowed`: likewise, but `may_miss` is set; \
              `never began`: the run was over before.",
         ),
+        Column::new("addresses_refused", Unit::Count, "False own addresses that were found out."),
     ],
 };
 
@@ -89,6 +90,8 @@ pub struct Noticed {
     pub transactions_refused: u64,
     /// False entries that were not taken in.
     pub entries_refused: u64,
+    /// False own addresses that were found out.
+    pub addresses_refused: u64,
 }
 
 impl Noticed {
@@ -100,6 +103,7 @@ impl Noticed {
             Finding::DoubleVote => &mut self.double_votes,
             Finding::Transaction => &mut self.transactions_refused,
             Finding::Entry => &mut self.entries_refused,
+            Finding::Address => &mut self.addresses_refused,
         }
     }
 }
@@ -113,6 +117,7 @@ enum Finding {
     DoubleVote,
     Transaction,
     Entry,
+    Address,
 }
 
 impl Finding {
@@ -124,7 +129,7 @@ impl Finding {
                 | (Self::Block, Lie::InvalidBlocks | Lie::BadPoh)
                 | (Self::Shred, Lie::InvalidBlocks)
                 | (Self::DoubleVote, Lie::DoubleVote)
-                | (Self::Entry, Lie::LieInGossip)
+                | (Self::Entry | Self::Address, Lie::LieInGossip)
         )
     }
 }
@@ -200,6 +205,7 @@ impl Adversaries {
                     Offence::WrongLeader => Finding::Shred,
                     Offence::DoubleVote => Finding::DoubleVote,
                     Offence::FalseEntry => Finding::Entry,
+                    Offence::FalseAddress => Finding::Address,
                 };
                 self.on_found(node, culprit, finding);
             }
@@ -319,6 +325,7 @@ impl Adversaries {
                     mean.into(),
                     most.into(),
                     verdict.name().into(),
+                    noticed.addresses_refused.into(),
                 ],
             );
         }

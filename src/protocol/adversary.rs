@@ -7,7 +7,7 @@
 mod config;
 mod noise;
 
-pub use self::config::{Conduct, Forgery, Role, Scope, Spam};
+pub use self::config::{About, Conduct, Forgery, Role, Scope, Spam};
 pub use self::noise::{Due, Message, Noise, Timer};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;

@@ -76,13 +76,13 @@ struct Taken {
 #[repr(C, align(128))]
 pub struct Blocks {
     turbine: Turbine,
+    repair: Option<Box<Repair>>,
     /// Repair wants to hear of every shred, and not only of those that are news.
     counts_shreds: bool,
     store: Blockstore,
     leading: Leading,
     forward: Forward,
     settings: Arc<SlotsConfig>,
-    repair: Option<Repair>,
     consensus: Option<Consensus>,
     /// What the node does against the rules; `None` if it is honest.
     adversary: Option<Box<Adversary>>,
@@ -105,7 +105,7 @@ impl Blocks {
             counts_shreds: settings.repair.config.style == repair::Style::Classroom,
             forward: Forward::new(settings.forward, settings.mempool, cluster.seed, me),
             settings: slots,
-            repair: Repair::new(&settings.repair, cluster.seed, me),
+            repair: Repair::new(&settings.repair, cluster.seed, me).map(Box::new),
             consensus,
             adversary: None,
         }
@@ -296,8 +296,9 @@ impl Blocks {
             return false;
         }
         let has_other = |body| Shelf::<Block>::body(ctx, body).leader == leader;
-        if self.consensus.is_some() && self.store.versions(slot).any(has_other) {
-            self.on_duplicate(cluster, contacts, ctx, (slot, leader));
+        let other = self.store.versions(slot).find(|body| has_other(*body));
+        if let (Some(other), true) = (other, self.consensus.is_some()) {
+            self.on_duplicate(cluster, contacts, ctx, (slot, leader), [other, body]);
             let chain = self.leading.chain();
             if !self
                 .consensus
@@ -311,20 +312,63 @@ impl Blocks {
         true
     }
 
-    /// A leader has made two blocks for one slot.
+    /// The node has shreds of two blocks of a leader for one slot. Where no gossip carries the
+    /// proof, the node tells its peers by sending them a shred of each.
     fn on_duplicate(
         &mut self,
         cluster: &mut Cluster,
         contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         proof: (Slot, NodeId),
+        versions: [BodyId; 2],
     ) {
         let Some(consensus) = &mut self.consensus else { return };
         let liar = self.adversary.as_deref_mut();
         let mut desk =
             ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
-        let head = consensus.on_duplicate(&mut desk, ctx, proof);
+        let (fresh, head) = consensus.on_duplicate(&mut desk, ctx, proof);
+        if fresh && cluster.crds.is_none() {
+            let shred = |body| (body, Shelf::<Block>::body(ctx, body).shape.data_at(0));
+            for (block, at) in versions.map(shred) {
+                let message = turbine::Message::Again { block, at };
+                contacts.peers.iter().for_each(|peer| ctx.send(peer, message));
+            }
+        }
         self.settle(cluster, ctx, head);
+    }
+
+    /// A part of a proof of two blocks for one slot came by gossip: by whom it was made, what it
+    /// proves, and which part of how many it is.
+    pub fn on_proof(
+        &mut self,
+        cluster: &mut Cluster,
+        contacts: Contacts<'_>,
+        ctx: &mut impl Ctx,
+        (by, proof, part): (NodeId, (Slot, NodeId), (u8, u8)),
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
+        if !consensus.completes_proof(by, proof.0, part) {
+            return;
+        }
+        cluster.prices.charge(ctx, Work::Verify(2));
+        let liar = self.adversary.as_deref_mut();
+        let mut desk =
+            ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
+        let head = consensus.on_proof(&mut desk, ctx, proof);
+        self.settle(cluster, ctx, head);
+    }
+
+    /// Whether there is something for gossip.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.consensus.as_ref().is_some_and(Consensus::has_news)
+    }
+
+    /// Leaders that made two blocks for a slot by what the node has seen itself, since the last
+    /// call, for gossip.
+    pub fn take_proofs(&mut self) -> impl Iterator<Item = (Slot, NodeId)> + '_ {
+        self.consensus.iter_mut().flat_map(Consensus::take_proofs)
     }
 
     /// An alarm of repair.
@@ -422,22 +466,21 @@ impl Blocks {
         self.settle(cluster, ctx, head);
     }
 
-    /// Votes came by gossip. True if the node has decided anew, and may have something to publish.
+    /// Votes came by gossip.
     pub fn on_votes(
         &mut self,
         cluster: &mut Cluster,
         contacts: Contacts<'_>,
         ctx: &mut impl Ctx,
         votes: &[Vote],
-    ) -> bool {
-        let Some(consensus) = &mut self.consensus else { return false };
+    ) {
+        let Some(consensus) = &mut self.consensus else { return };
         cluster.prices.charge(ctx, Work::Verify(votes.len() as u64));
         let liar = self.adversary.as_deref_mut();
         let mut desk =
             ballot_desk((&mut self.leading, liar), &self.settings, cluster, contacts, ctx);
         let head = consensus.on_votes(&mut desk, ctx, votes);
         self.settle(cluster, ctx, head);
-        head.is_some()
     }
 
     /// An alarm of votes.
@@ -571,7 +614,10 @@ impl Blocks {
                 self.adopt(cluster, contacts, ctx, body, true);
             }
             // A liar builds on what others accept.
-            Some(_) => self.switch(cluster, ctx, self.leading.chain().head().id, true),
+            Some(_) => {
+                self.leading.go_on();
+                self.switch(cluster, ctx, self.leading.chain().head().id, true);
+            }
             None => {}
         }
         if let Some(Made { body, twin, length, ticks }) = made {

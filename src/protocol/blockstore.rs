@@ -98,10 +98,11 @@ impl Blockstore {
 
     /// An empty store. `recovers` says whether shreds of a decoded set count as received.
     #[must_use]
-    pub const fn new(limits: Limits, recovers: bool) -> Self {
+    pub fn new(limits: Limits, recovers: bool) -> Self {
         Self {
             recent: [Recent::NONE; RECENT],
-            parts: Vec::new(),
+            // Beside the node's other state, and as many as are mostly needed at a time.
+            parts: Vec::with_capacity(RECENT),
             entries: Vec::new(),
             recovers,
             partial: 0,

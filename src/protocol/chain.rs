@@ -3,7 +3,7 @@
 
 mod weight;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::weight::Weight;
 use super::block::{Block, BlockId};
@@ -58,6 +58,8 @@ struct Knot {
     /// The child of the same parent that came before.
     sibling: Option<BlockId>,
     weight: Weight,
+    /// It stands on a block before the root, and so not on the root.
+    aside: bool,
 }
 
 /// What came of a block.
@@ -76,6 +78,13 @@ pub struct Chain {
     connected: BTreeMap<BlockId, Knot>,
     /// Counts how often blocks were added to those or taken out.
     edition: u32,
+    /// Their slots, and the ends of forks from the root on.
+    slots: BTreeSet<(Slot, BlockId)>,
+    ends: BTreeSet<BlockId>,
+    /// Blocks that are barred.
+    barred: u32,
+    /// The way from the root to the heaviest block, as far as nothing has changed it.
+    best: Vec<BlockId>,
     /// Whole ones whose parent is not there yet, oldest first.
     waiting: Vec<Link>,
     head: Link,
@@ -107,6 +116,10 @@ impl Chain {
         Self {
             connected: BTreeMap::from([(genesis, Knot::new(head, None))]),
             edition: 0,
+            slots: BTreeSet::from([(Slot::ZERO, genesis)]),
+            ends: BTreeSet::from([genesis]),
+            barred: 0,
+            best: vec![genesis],
             waiting: Vec::new(),
             head,
             longest: head,
@@ -264,8 +277,16 @@ impl Chain {
     fn connect(&mut self, link: Link) {
         let sibling =
             self.connected.get_mut(&link.parent).and_then(|parent| parent.child.replace(link.id));
-        self.connected.insert(link.id, Knot::new(link, sibling));
         self.edition = self.edition.wrapping_add(1);
+        let parent = self.connected.get(&link.parent);
+        let aside = parent.is_some_and(|it| it.aside || it.link.height < self.root.height);
+        self.connected.insert(link.id, Knot { aside, ..Knot::new(link, sibling) });
+        self.slots.insert((link.slot(), link.id));
+        if !aside {
+            self.ends.remove(&link.parent);
+            self.ends.insert(link.id);
+            self.unsettle(link.height);
+        }
     }
 
     /// Makes a block of the tree the one to build on. Returns the former head if it is another one,
@@ -317,6 +338,9 @@ impl Chain {
         let mut bodies: Vec<BodyId> = dropped.filter_map(|link| link.body).collect();
         self.connected.retain(|_, knot| !deep(&knot.link));
         self.edition = self.edition.wrapping_add(1);
+        let connected = &self.connected;
+        self.slots.retain(|(_, id)| connected.contains_key(id));
+        self.ends.retain(|id| connected.contains_key(id));
         let late = self.waiting.extract_if(.., |link| deep(link));
         bodies.extend(late.filter_map(|link| link.body));
         bodies

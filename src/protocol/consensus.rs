@@ -151,6 +151,13 @@ impl Consensus {
         self.voted
     }
 
+    /// Whether the node has something for gossip: votes, slots, proofs.
+    #[inline]
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        !self.published.is_empty() || self.complete.is_fresh() || self.has_proofs()
+    }
+
     /// Votes of this node for gossip, since the last call.
     pub fn take_published(&mut self) -> std::vec::Drain<'_, Vote> {
         self.published.drain(..)
@@ -171,6 +178,7 @@ impl Consensus {
     pub fn on_crash(&mut self, memory: Memory, newest: Slot) {
         self.polling = false;
         self.published.clear();
+        self.duplicates.on_crash();
         if memory == Memory::Lost {
             let nodes = self.known.nodes();
             if let Some(fresh) = Self::new(self.config, nodes) {
@@ -193,6 +201,7 @@ impl Consensus {
         ctx: &mut impl Ctx,
         joined: &[Link],
     ) -> BlockId {
+        self.weigh_back(desk, joined);
         for link in joined {
             self.replay(desk, ctx, link);
         }
@@ -222,12 +231,8 @@ impl Consensus {
                 self.count(desk, vote);
             }
         }
-        for (block, stake) in self.moves.gone.drain(..) {
-            desk.chain.withdraw(block, stake);
-        }
-        for (block, stake) in self.moves.come.drain(..) {
-            desk.chain.support(block, stake);
-        }
+        desk.chain.shift(&self.moves.gone, &self.moves.come);
+        self.moves.clear();
         self.choose_by_blocks(desk, ctx, link);
         self.learn_finalized(desk, ctx, link);
     }
@@ -396,6 +401,11 @@ struct Moves {
 }
 
 impl Moves {
+    fn clear(&mut self) {
+        self.gone.clear();
+        self.come.clear();
+    }
+
     fn add(list: &mut Vec<(BlockId, u64)>, block: BlockId, stake: u64) {
         match list.iter_mut().rev().find(|(listed, _)| *listed == block) {
             Some((_, sum)) => *sum += stake,

@@ -23,7 +23,7 @@ mod warm;
 pub use self::config::Config;
 pub use self::message::{Body, Labels, Message, Request, Timer};
 pub use self::shared::{Arrival, Shared};
-pub use self::value::{Label, Value};
+pub use self::value::{Label, PROOF_CHUNKS, Value};
 
 use self::active_set::ActiveSets;
 use self::prune::Received;
@@ -61,6 +61,8 @@ pub struct Crds {
     waiting: Vec<Waiting>,
     /// What stands at each vote index: the slot and when the vote was made.
     votes: Box<[Option<(Slot, Time)>; VOTES]>,
+    /// Parts of proofs that it has made.
+    proofs: u32,
     budget: Option<Budget>,
     /// Validators whose contact info the node has.
     validators: u32,
@@ -111,6 +113,7 @@ impl Crds {
             roster_is_current: false,
             waiting: Vec::new(),
             votes: Box::new([None; VOTES]),
+            proofs: 0,
             budget: None,
             validators: 0,
             warm: false,

@@ -119,6 +119,9 @@ pub struct Leading {
     leads: Option<(Slot, BodyId)>,
     /// The first slot it has not decided on.
     undecided: Slot,
+    /// The slot that it comes to next by its own ticks, though its last block is not the head: a
+    /// liar does not build on what nobody accepts, but it has ticked through that block.
+    ticked_to: Option<Slot>,
 }
 
 impl Leading {
@@ -133,6 +136,7 @@ impl Leading {
             reset_at: Time::ZERO,
             leads: None,
             undecided: FIRST,
+            ticked_to: None,
         }
     }
 
@@ -299,6 +303,11 @@ impl Leading {
         ctx.after(self.slots.begins(slot).since(ctx.now()), Timer::Slot(slot));
     }
 
+    /// The node has finished a block that it will not build on itself. Its ticks go on from there.
+    pub const fn go_on(&mut self) {
+        self.ticked_to = Some(self.undecided);
+    }
+
     /// Counts ticks from the head as of now, and sets the alarm for when they allow to lead.
     fn reset(&mut self, cluster: &mut Cluster, ctx: &mut impl Ctx) {
         self.resets = self.resets.wrapping_add(1);
@@ -318,8 +327,9 @@ impl Leading {
             return self.at_tick(ctx, ticks, Timer::Look { resets, slot });
         };
         let mine = head.body.is_some_and(|body| ctx.body(body).leader == ctx.me());
-        let at_once = head.next_slot == first;
-        let before = u64::from(first.since(head.next_slot)) * TICKS;
+        let ticked_to = self.ticked_to.take().unwrap_or(head.next_slot).max(head.next_slot);
+        let at_once = ticked_to == first;
+        let before = u64::from(first.since(ticked_to)) * TICKS;
         let grace = MOST_GRACE.min(u64::from(last.since(first) + 1) * TICKS / 2);
         // A head within the last window means that the leader before is at work: it gets its grace.
         let window = self.slots.schedule().window();

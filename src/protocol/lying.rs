@@ -1,11 +1,12 @@
 //! Protocol layer: the wiring of what a node does against the rules, and of what nodes make of
-//! false entries.
+//! false entries and of proofs.
 
-use super::adversary::{self, Due, Noise, Role};
+use super::adversary::{self, About, Due, Noise, Role};
 use super::cluster::Cluster;
 use super::price::Work;
-use super::{Validator, discovery, known};
+use super::{Validator, crds, discovery, known};
 use crate::base::id::NodeId;
+use crate::base::slot::Slot;
 use crate::fact::{Fact, Offence};
 use crate::sim::protocol::{Local, Mail, Outbox};
 
@@ -32,13 +33,57 @@ impl Validator {
         }
     }
 
-    /// An entry arrived that the validator which it is about has not signed: a node that gossips
-    /// finds that out and takes nothing of it in.
-    pub(super) fn on_forged(&mut self, cluster: &Cluster, ctx: &mut Outbox<Self>, culprit: NodeId) {
-        if self.gossip.is_some() || self.crds.is_some() {
-            cluster.prices.charge(ctx, Work::Verify(1));
-            let (node, offence) = (ctx.me(), Offence::FalseEntry);
-            ctx.observe(Fact::OffenceNoticed { node, culprit, offence });
+    /// A false entry arrived, or the check of an address. A node that gossips finds out that an
+    /// entry is not signed by the validator which it is about, and takes nothing of it in. Of one
+    /// that is signed it asks at the address whether that node is there (Agave 4.4,
+    /// `gossip/src/ping_pong.rs`).
+    pub(super) fn on_forged(
+        &mut self,
+        cluster: &Cluster,
+        ctx: &mut Outbox<Self>,
+        from: NodeId,
+        message: adversary::Message,
+    ) {
+        if self.gossip.is_none() && self.crds.is_none() {
+            return;
+        }
+        let me = ctx.me();
+        let (culprit, offence) = match message {
+            adversary::Message::Entry { .. } => (from, Offence::FalseEntry),
+            // It knows its own address.
+            adversary::Message::OwnEntry { address, .. } if address == me => {
+                (from, Offence::FalseAddress)
+            }
+            adversary::Message::OwnEntry { address, .. } => {
+                cluster.prices.charge(ctx, Work::Verify(1));
+                ctx.send(address, adversary::Message::Check { of: from });
+                return;
+            }
+            adversary::Message::Check { of } => {
+                cluster.prices.charge(ctx, Work::Sign(1));
+                ctx.send(from, adversary::Message::Answer { of });
+                return;
+            }
+            adversary::Message::Answer { of } if of != from => (of, Offence::FalseAddress),
+            adversary::Message::Answer { .. } => return,
+        };
+        cluster.prices.charge(ctx, Work::Verify(1));
+        ctx.observe(Fact::OffenceNoticed { node: me, culprit, offence });
+    }
+
+    /// Parts of proofs of two blocks for one slot came by gossip: by whom each was made, what it
+    /// proves, and its place among the parts.
+    pub(super) fn hear_proofs(
+        &mut self,
+        cluster: &mut Cluster,
+        ctx: &mut Outbox<Self>,
+        proofs: &[(NodeId, (Slot, NodeId), u8)],
+    ) {
+        let Some(blocks) = &mut self.blocks else { return };
+        for (by, proof, chunk) in proofs {
+            let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+            let part = (*chunk, crds::PROOF_CHUNKS);
+            blocks.on_proof(cluster, contacts, ctx, (*by, *proof, part));
         }
     }
 
@@ -58,9 +103,13 @@ impl Validator {
                     blocks.on_spam(cluster, contacts, ctx, (number, spam, data));
                 }
             }
-            Due::Entries { to, size } => {
-                for (to, about) in to {
-                    ctx.send(to, adversary::Message { about, size });
+            Due::Entries { to, size, about } => {
+                for (to, whom) in to {
+                    let message = match about {
+                        About::Others => adversary::Message::Entry { about: whom, size },
+                        About::Itself => adversary::Message::OwnEntry { address: whom, size },
+                    };
+                    ctx.send(to, message);
                 }
             }
             Due::Announce(to) => {

@@ -27,6 +27,7 @@ use crate::base::id::{NodeMap, NodeSet};
 use crate::base::rng::Seed;
 use crate::base::time::{Span, Time};
 use crate::expect::Expectation;
+use crate::protocol::adversary::{Conduct, Role};
 use crate::protocol::rumor::{self, Rules};
 use crate::protocol::setting::SettingError;
 use crate::protocol::{ValidatorSettings, crds, discovery, gossip};
@@ -184,7 +185,13 @@ impl Plan {
         let rules = gossip.solana.filter(|_| gossip.style == gossip::Style::Solana)?;
         let gossiped = self.rumors.iter().any(|rules| rules.style == rumor::Style::Gossip);
         let ring = if gossiped { self.validators.rumor_window.max(1) } else { 0 };
-        Some(crds::Shared::new(rules, gossip.phase, &self.population.stakes, ring))
+        let equivocates = |role: &Role| matches!(role.conduct, Conduct::Equivocate { .. });
+        let shared = if self.roles().iter().any(equivocates) {
+            crds::Shared::with_proofs
+        } else {
+            crds::Shared::new
+        };
+        Some(shared(rules, gossip.phase, &self.population.stakes, ring))
     }
 
     /// One more fault, resolved as if it stood at the end of the scenario's list.

@@ -243,10 +243,10 @@ impl Network {
         self.forecast.make(&self.weather);
     }
 
-    /// A node hands a message over, the one at that place in the row: size
-    /// limit, uplink, faults, link, arrival. The passage begins when the node's work is done, which
-    /// may be after `now`. It is passed by value, and copied where a function needs it in memory, so
-    /// that most messages have theirs in registers.
+    /// A node hands a message over, the one at that place in the row: size limit, uplink, faults,
+    /// link, arrival. The passage begins when the node's work is done, which may be after `now`. It
+    /// is passed by value, and copied where a function needs it in memory, so that most messages
+    /// have theirs in registers.
     #[inline(always)]
     pub fn hand_over(&mut self, now: Time, passage: Passage, place: usize) -> Verdict {
         match self.follow(now, passage, place) {

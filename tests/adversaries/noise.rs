@@ -73,6 +73,35 @@ fn false_entries_are_refused_and_change_nothing() {
     assert_eq!(registry(&lied), registry(&honest));
 }
 
+#[test]
+fn a_false_own_address_is_found_out_by_asking_there() {
+    let world = |style: &str, loss: &str| {
+        told(&format!(
+            "duration = \"20s\"\nnodes.count = 10\nnetwork = {{ latency = \"20ms\"{loss} }}\n\
+             gossip.style = \"{style}\"\n[[adversaries]]\nwho = 4\ndoes = \"lie-in-gossip\"\n\
+             about = \"itself\"\nevery = \"500ms\"\n"
+        ))
+    };
+    for style in ["push-pull", "solana"] {
+        let lied = world(style, "");
+        // 40 rounds of three entries, less those that would name its own address, a tenth; each is
+        // found out after three ways of 20 ms, or one, so all but those of the last round.
+        let (acts, refused) = (lied.column("acts"), lied.column("addresses_refused"));
+        assert!((90..=120).contains(&acts) && refused + 3 >= acts, "{acts}, {refused}");
+        assert_eq!(lied.column("entries_refused"), 0);
+        let noticed = |(_, fact): &&(_, Fact)| {
+            let Fact::OffenceNoticed { culprit, offence, .. } = fact else { return false };
+            *offence == Offence::FalseAddress && culprit.number() == 4
+        };
+        assert_eq!(lied.facts.iter().filter(noticed).count() as u64, refused);
+    }
+    // With a tenth of all messages lost a lie goes unnoticed where any of its three is: 27 %, or
+    // 10 % if the receiver's own address is named, which one in ten is.
+    let lossy = world("push-pull", ", loss = \"10%\"");
+    let (acts, refused) = (lossy.column("acts"), lossy.column("addresses_refused"));
+    assert!(refused * 100 > acts * 55 && refused * 100 < acts * 90, "{acts}, {refused}");
+}
+
 /// 40 honest nodes that find each other by a bootstrap node, with room for 8 peers each; and 20
 /// nodes that announce themselves to all of them.
 fn flooded(does: &str) -> super::Told {

@@ -36,6 +36,24 @@ fn a_result_is_run_again_from_its_manifest_alone() {
 }
 
 #[test]
+fn a_run_that_a_broken_invariant_has_ended_is_verified_like_any_other() {
+    let desk = Desk::new();
+    // 34 of 100 vote on both sides of a cut: two blocks of a slot are rooted after 31.5 s.
+    assert_eq!(desk.call("run safety-violation -o out").code, 1);
+    let out = desk.ok("verify out");
+    assert!(out.contains("verified: the run again gave the same"), "{out}");
+    let rows = std::fs::read_to_string(desk.path("out/votes.csv")).expect("a table");
+    desk.write("out/votes.csv", &rows.replacen("\n0,", "\n1,", 1));
+    assert!(desk.call("verify out").out.contains("votes.csv: line "));
+    // One that a limit has ended might have gone on.
+    let gossip = "[gossip]\nstyle = \"push-pull\"\n[limits]\nevents = 20\n";
+    desk.write("s.toml", &format!("name = \"s\"\nduration = \"9s\"\nnodes.count = 4\n{gossip}"));
+    assert_eq!(desk.call("run s.toml -o short").code, 5);
+    let said = desk.fails(2, "verify short");
+    assert!(said.contains("only runs that came to their own end can be verified"), "{said}");
+}
+
+#[test]
 fn verify_finds_one_changed_byte_in_every_file() {
     let desk = Desk::new();
     made(&desk);

@@ -59,6 +59,18 @@ pub enum Spam {
     Dust,
 }
 
+/// Whom the false entries of a liar are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// Other nodes, which have not signed them: whoever gets one refuses it.
+    #[default]
+    Others,
+    /// The liar itself, signed by it, with the address of a node drawn at random for its own.
+    /// Whoever gets one asks at that address first, is answered by somebody else, and refuses it.
+    Itself,
+}
+
 /// What an adversary does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conduct {
@@ -100,6 +112,8 @@ pub enum Conduct {
         fanout: u32,
         /// Bytes of each.
         size: u16,
+        /// Whom they are about.
+        about: About,
     },
     /// Floods nodes with announcements.
     FloodPeers {

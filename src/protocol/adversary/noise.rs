@@ -2,7 +2,7 @@
 //! false entries of validators, or floods nodes with announcements. This file says when and to
 //! whom; the node's parts do the sending.
 
-use super::{Conduct, Role, Spam, say};
+use super::{About, Conduct, Role, Spam, say};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::{Span, Time};
@@ -18,23 +18,69 @@ pub struct Timer {
     pub role: u16,
 }
 
-/// An entry about a validator that it has not signed.
+/// A false entry, and what nodes do about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Message {
-    /// Whom it is about.
-    pub about: NodeId,
-    /// Payload bytes.
-    pub size: u16,
+pub enum Message {
+    /// An entry about a validator that it has not signed.
+    Entry {
+        /// Whom it is about.
+        about: NodeId,
+        /// Payload bytes.
+        size: u16,
+    },
+    /// An entry of the sender about itself, signed, with the address of another node for its own.
+    OwnEntry {
+        /// Whose address it is.
+        address: NodeId,
+        /// Payload bytes.
+        size: u16,
+    },
+    /// Is this the address of that node? Asked before anything else goes there.
+    Check {
+        /// Of whom it is said to be.
+        of: NodeId,
+    },
+    /// The answer to a check, signed by the node that is there.
+    Answer {
+        /// Whom the check was about.
+        of: NodeId,
+    },
 }
 
 impl Message {
+    /// Bytes of a ping and of a pong, by hand (Agave 4.4, `gossip/src/ping_pong.rs`): kind 4, key
+    /// 32, token or its hash 32, signature 64.
+    pub const PING_BYTES: u32 = 132;
+
     /// What it is about.
-    pub const KIND: MessageKind = MessageKind::GossipPush;
+    #[must_use]
+    pub const fn kind(self) -> MessageKind {
+        match self {
+            Self::Entry { .. } | Self::OwnEntry { .. } => MessageKind::GossipPush,
+            Self::Check { .. } => MessageKind::Ping,
+            Self::Answer { .. } => MessageKind::Pong,
+        }
+    }
+
+    /// Payload bytes.
+    #[must_use]
+    pub fn size(self) -> u32 {
+        match self {
+            Self::Entry { size, .. } | Self::OwnEntry { size, .. } => size.into(),
+            Self::Check { .. } | Self::Answer { .. } => Self::PING_BYTES,
+        }
+    }
 
     /// A number that depends on the content alone.
     #[must_use]
     pub const fn content(self) -> u64 {
-        mix(!(self.about.number() as u64))
+        let (tag, node) = match self {
+            Self::Entry { about, .. } => (0, about),
+            Self::OwnEntry { address, .. } => (1, address),
+            Self::Check { of } => (2, of),
+            Self::Answer { of } => (3, of),
+        };
+        mix(!(node.number() as u64 | tag << 32))
     }
 }
 
@@ -54,10 +100,12 @@ pub enum Due {
     },
     /// Sends false entries.
     Entries {
-        /// To whom, and about whom.
+        /// To whom, and about whom, or with whose address.
         to: Vec<(NodeId, NodeId)>,
         /// Bytes of each.
         size: u16,
+        /// Whom they are about.
+        about: About,
     },
     /// Announces itself to these nodes.
     Announce(Vec<NodeId>),
@@ -119,13 +167,15 @@ impl Noise {
                 let number = SPAM | place << 23 | (act % (1 << 23));
                 Due::Spam { number, spam: *content, data: *data }
             }
-            Conduct::LieInGossip { fanout, size, .. } => {
+            Conduct::LieInGossip { fanout, size, about, .. } => {
                 let count = *fanout as usize;
                 peers.sample(&mut self.rng, count, &mut self.chosen, &mut self.places);
-                let about = |_| NodeId::from_index(self.rng.index(nodes));
-                let about: Vec<NodeId> = self.chosen.iter().map(about).collect();
-                let to = self.chosen.iter().copied().zip(about).collect();
-                Due::Entries { to, size: *size }
+                let whom = |_| NodeId::from_index(self.rng.index(nodes));
+                let whom: Vec<NodeId> = self.chosen.iter().map(whom).collect();
+                let mut to: Vec<(NodeId, NodeId)> = self.chosen.iter().copied().zip(whom).collect();
+                // Its own address would be no lie.
+                to.retain(|(_, whom)| *about == About::Others || *whom != me);
+                Due::Entries { to, size: *size, about: *about }
             }
             Conduct::FloodPeers { to, fanout, .. } => {
                 let (count, all) = (*fanout as usize, to.len());

@@ -2,7 +2,11 @@
 //! becomes of the others when a block is rooted.
 //!
 //! Rules: Agave 4.4, `core/src/consensus/heaviest_subtree_fork_choice.rs`. Pointers to the best
-//! block are not kept but found anew by walking from the root, which is a few dozen steps.
+//! block are not kept at every block; the way to it is, and is walked anew from the lowest block
+//! that something changed at. Votes are moved no further down than to where their old and their new
+//! block part. So a cluster that roots nothing does not slow down as its chain grows.
+
+use std::collections::BTreeMap;
 
 use super::{Chain, Knot, Link};
 use crate::base::slot::Slot;
@@ -21,7 +25,7 @@ pub(super) struct Weight {
 
 impl Knot {
     pub(super) fn new(link: Link, sibling: Option<BlockId>) -> Self {
-        Self { link, child: None, sibling, weight: Weight::default() }
+        Self { link, child: None, sibling, weight: Weight::default(), aside: false }
     }
 }
 
@@ -47,6 +51,50 @@ impl Chain {
     /// Takes all stake away from all blocks.
     pub fn forget_votes(&mut self) {
         self.connected.values_mut().for_each(|knot| knot.weight.subtree = 0);
+        self.best.truncate(1);
+    }
+
+    /// Withdraws stake from some blocks and puts stake behind others, all at once: below where they
+    /// part nothing changes if as much comes as goes.
+    pub fn shift(&mut self, gone: &[(BlockId, u64)], come: &[(BlockId, u64)]) {
+        let floor = self.root.height;
+        let mut open: BTreeMap<(u32, BlockId), (u64, u64)> = BTreeMap::new();
+        let mut add = |chain: &Self, block: BlockId, (plus, minus): (u64, u64)| {
+            if let Some(link) = chain.link(block).filter(|link| link.height >= floor) {
+                let sum = open.entry((link.height, block)).or_default();
+                *sum = (sum.0 + plus, sum.1 + minus);
+            }
+        };
+        come.iter().for_each(|(block, stake)| add(self, *block, (*stake, 0)));
+        gone.iter().for_each(|(block, stake)| add(self, *block, (0, *stake)));
+        while let Some(((height, id), (plus, minus))) = open.pop_last() {
+            let Some(knot) = self.connected.get_mut(&id).filter(|_| plus != minus) else {
+                continue;
+            };
+            knot.weight.subtree = knot.weight.subtree + plus - minus;
+            let parent = knot.link.parent;
+            self.unsettle(height);
+            if height > floor {
+                let sum = open.entry((height - 1, parent)).or_default();
+                *sum = (sum.0 + plus, sum.1 + minus);
+            }
+        }
+    }
+
+    /// Something has changed at a block of this height: which block of its parent's is the best is
+    /// to be found anew.
+    pub(super) fn unsettle(&mut self, height: u32) {
+        self.best.truncate((height.saturating_sub(self.root.height) as usize).max(1));
+    }
+
+    /// Where most of the stake leads from the root on.
+    pub fn heaviest_of_all(&mut self) -> BlockId {
+        let mut end = self.best.last().copied().unwrap_or(self.root.id);
+        while let Some(next) = self.best_child(end) {
+            self.best.push(next);
+            end = next;
+        }
+        end
     }
 
     fn weigh(&mut self, block: BlockId, change: impl Fn(&mut Weight)) {
@@ -61,6 +109,7 @@ impl Chain {
             }
             next = knot.link.parent;
         }
+        self.best.truncate(1);
     }
 
     /// The stake behind a block and everything that stands on it; zero for one that is not there.
@@ -73,15 +122,15 @@ impl Chain {
     /// of equals the one with the earlier slot, then the smaller name, and so on to the end.
     #[must_use]
     pub fn heaviest(&self, from: BlockId) -> BlockId {
-        let mut best = from;
-        while let Some(next) =
-            self.children(best).filter(|knot| !knot.weight.barred).min_by_key(|knot| {
-                (std::cmp::Reverse(knot.weight.subtree), knot.link.next_slot, knot.link.id)
-            })
-        {
-            best = next.link.id;
-        }
-        best
+        std::iter::successors(Some(from), |best| self.best_child(*best)).last().unwrap_or(from)
+    }
+
+    fn best_child(&self, of: BlockId) -> Option<BlockId> {
+        let candidates = self.children(of).filter(|knot| !knot.weight.barred);
+        let rank = |knot: &&Knot| {
+            (std::cmp::Reverse(knot.weight.subtree), knot.link.next_slot, knot.link.id)
+        };
+        candidates.min_by_key(rank).map(|knot| knot.link.id)
     }
 
     /// The block with the most blocks below it among those that stand on a block or are it,
@@ -102,31 +151,25 @@ impl Chain {
         std::iter::successors(first, |knot| self.connected.get(&knot.sibling?))
     }
 
-    /// The ends of all forks from the root on, candidates or not.
+    /// The ends of all forks from the root on, candidates or not, by their names.
     #[must_use]
     pub fn tips(&self) -> Vec<Link> {
-        let mut tips = Vec::new();
-        let mut open = vec![self.root.id];
-        while let Some(id) = open.pop() {
-            let before = open.len();
-            open.extend(self.children(id).map(|knot| knot.link.id));
-            if open.len() == before {
-                tips.extend(self.link(id));
-            }
-        }
-        tips
+        self.ends.iter().filter_map(|id| self.link(*id)).copied().collect()
     }
 
-    /// Blocks of a slot from the root on.
+    /// Blocks of a slot, by their names.
     pub fn of_slot(&self, slot: Slot) -> impl Iterator<Item = &Link> {
-        let links = self.connected.values().map(|knot| &knot.link);
-        links.filter(move |link| link.slot() == slot)
+        let of_slot = self.slots.range((slot, BlockId(0))..=(slot, BlockId(u64::MAX)));
+        of_slot.filter_map(|(_, id)| self.link(*id))
     }
 
     /// A block is no candidate any more.
     pub fn bar(&mut self, block: BlockId) {
-        if let Some(knot) = self.connected.get_mut(&block) {
-            knot.weight.barred = true;
+        let Some(knot) = self.connected.get_mut(&block) else { return };
+        let height = knot.link.height;
+        if !std::mem::replace(&mut knot.weight.barred, true) {
+            self.barred += 1;
+            self.unsettle(height);
         }
     }
 
@@ -136,9 +179,14 @@ impl Chain {
         let mut next = block;
         while let Some(knot) = self.connected.get_mut(&next)
             && knot.link.height > floor
+            && self.barred > 0
         {
-            knot.weight.barred = false;
+            let height = knot.link.height;
             next = knot.link.parent;
+            if std::mem::take(&mut knot.weight.barred) {
+                self.barred -= 1;
+                self.unsettle(height);
+            }
         }
     }
 
@@ -147,9 +195,10 @@ impl Chain {
     pub fn is_candidate(&self, block: BlockId) -> bool {
         let floor = self.root.height;
         let above = self.path(block).take_while(|link| link.height > floor);
-        let barred =
+        let bars =
             |link: &Link| self.connected.get(&link.id).is_some_and(|knot| knot.weight.barred);
-        self.connected.contains_key(&block) && !above.copied().any(|link| barred(&link))
+        let barred = || above.copied().any(|link| bars(&link));
+        self.connected.contains_key(&block) && (self.barred == 0 || !barred())
     }
 
     /// Takes a block and all that stand on it out of the tree, for another version of it; never
@@ -162,6 +211,11 @@ impl Chain {
         };
         self.unlink(&link);
         self.drop_subtree(block, &mut dropped);
+        let is_end = |parent: &Knot| parent.child.is_none() && !parent.aside;
+        if self.connected.get(&link.parent).is_some_and(is_end) {
+            self.ends.insert(link.parent);
+        }
+        self.unsettle(link.height);
         if !self.connected.contains_key(&self.head.id) {
             self.head = self.link(link.parent).copied().unwrap_or(self.root);
         }
@@ -210,8 +264,16 @@ impl Chain {
             }
             parent = step;
         }
+        let before = self.root.height;
         self.root = self.link(block).copied().unwrap_or(self.root);
         let root = self.root;
+        // What was on the way to the new root has been left behind.
+        let passed = (root.height - before) as usize;
+        if self.best.get(passed) == Some(&root.id) {
+            self.best.drain(..passed);
+        } else {
+            self.best = vec![root.id];
+        }
         let late = self.waiting.extract_if(.., |link| link.next_slot <= root.next_slot);
         dropped.extend(late.filter_map(|link| link.body));
         dropped.extend(self.trim_rooted());
@@ -224,7 +286,12 @@ impl Chain {
         while let Some(id) = open.pop() {
             open.extend(self.children(id).map(|knot| knot.link.id));
             // Its children are found through it, so it goes after they are listed.
-            dropped.extend(self.connected.remove(&id).and_then(|knot| knot.link.body));
+            if let Some(knot) = self.connected.remove(&id) {
+                self.slots.remove(&(knot.link.slot(), id));
+                self.ends.remove(&id);
+                self.barred -= u32::from(knot.weight.barred);
+                dropped.extend(knot.link.body);
+            }
         }
     }
 
@@ -237,6 +304,8 @@ impl Chain {
             && let Some(next) = knot.child
         {
             dropped.extend(knot.link.body);
+            self.slots.remove(&(knot.link.slot(), self.oldest));
+            self.barred -= u32::from(knot.weight.barred);
             self.connected.remove(&self.oldest);
             self.edition = self.edition.wrapping_add(1);
             self.oldest = next;
@@ -253,6 +322,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rng::{Purpose, Rng, Seed};
     use crate::sim::body::Bodies;
 
     struct Tree {
@@ -279,6 +349,28 @@ mod tests {
 
         fn heaviest(&self) -> u64 {
             self.chain.heaviest(self.chain.root().id).0
+        }
+
+        /// Compares what is kept with what a walk through the whole tree finds.
+        fn agrees(&mut self) {
+            assert_eq!(self.chain.heaviest_of_all().0, self.heaviest());
+            let (mut ends, mut open) = (Vec::new(), vec![self.chain.root.id]);
+            while let Some(id) = open.pop() {
+                let before = open.len();
+                open.extend(self.chain.children(id).map(|knot| knot.link.id));
+                if open.len() == before {
+                    ends.push(id);
+                }
+            }
+            ends.sort_unstable();
+            let kept: Vec<BlockId> = self.chain.tips().iter().map(|link| link.id).collect();
+            assert_eq!(kept, ends);
+            for link in self.chain.connected.values().map(|knot| knot.link) {
+                assert!(self.chain.of_slot(link.slot()).any(|it| it.id == link.id));
+            }
+            assert_eq!(self.chain.slots.len(), self.chain.connected.len());
+            let barred = self.chain.connected.values().filter(|knot| knot.weight.barred).count();
+            assert_eq!(self.chain.barred as usize, barred);
         }
     }
 
@@ -361,6 +453,47 @@ mod tests {
         assert_eq!(tree.chain.tips().len(), 2, "2 is an end again");
         tree.add(4, 2);
         assert_eq!(tree.chain.weight(BlockId(4)), 0);
+    }
+
+    #[test]
+    fn what_is_kept_of_the_tree_is_what_a_walk_through_it_finds() {
+        let mut rng = Rng::of_cluster(Seed(7), Purpose::Stakes);
+        for _ in 0..200 {
+            let mut tree = Tree::new(8, &[]);
+            let (mut votes, mut next) = (Vec::new(), 1);
+            for _ in 0..60 {
+                let blocks: Vec<u64> = tree.chain.connected.keys().map(|id| id.0).collect();
+                let any = |rng: &mut Rng| BlockId(blocks[rng.index(blocks.len())]);
+                match rng.below(10) {
+                    0..4 => {
+                        tree.add(next, any(&mut rng).0);
+                        next += 1;
+                    }
+                    // Votes move, some from nowhere.
+                    4..8 => {
+                        let (come, stake) = (any(&mut rng), 1 + rng.below(5));
+                        let gone = votes.pop().filter(|_| rng.below(3) > 0);
+                        let gone: Vec<(BlockId, u64)> = gone.into_iter().collect();
+                        tree.chain.shift(&gone, &[(come, stake)]);
+                        votes.insert(0, (come, stake));
+                    }
+                    8 => tree.chain.bar(any(&mut rng)),
+                    _ if rng.below(2) == 0 => tree.chain.clear_bar(any(&mut rng)),
+                    _ if rng.below(3) == 0 => drop(tree.chain.root_at(any(&mut rng))),
+                    _ => {
+                        tree.chain.dump(any(&mut rng));
+                        tree.chain.forget_votes();
+                        votes.retain(|(block, _)| tree.chain.link(*block).is_some());
+                        tree.chain.shift(&[], &votes);
+                    }
+                }
+                votes.retain(|(block, _)| {
+                    let root = tree.chain.root().id;
+                    tree.chain.leads_to(root, *block)
+                });
+                tree.agrees();
+            }
+        }
     }
 
     #[test]

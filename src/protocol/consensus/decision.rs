@@ -47,7 +47,7 @@ impl Consensus {
     /// Chooses the block to build on, and votes for it if that is allowed.
     pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
         self.known.settle(&desk.cluster.ballots);
-        let heaviest = desk.chain.heaviest(desk.chain.root().id);
+        let heaviest = desk.chain.heaviest_of_all();
         let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
         if desk.liar.as_ref().is_some_and(|liar| liar.votes_twice(ctx.now())) {
             return self.vote_on_every_fork(desk, ctx, &link);
@@ -55,7 +55,7 @@ impl Consensus {
         self.faces.clear();
         if self.config.style == Style::Classroom {
             self.vote_by_classroom_rules(desk, ctx, &link);
-            return desk.chain.heaviest(desk.chain.root().id);
+            return desk.chain.heaviest_of_all();
         }
         self.stuck = false;
         match self.choose(desk, ctx, link) {

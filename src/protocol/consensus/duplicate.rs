@@ -10,6 +10,7 @@ use crate::base::slot::Slot;
 use crate::fact::{Fact, Level};
 use crate::protocol::block::BlockId;
 use crate::protocol::chain::{Chain, Link};
+use crate::protocol::tower::Lockout;
 
 /// More than so much of the stake settles which version of a slot to have (Agave:
 /// `DUPLICATE_THRESHOLD`, 1 - 38 % - 10 %).
@@ -23,6 +24,12 @@ pub(super) struct Duplicates {
     chosen: Vec<(Slot, BlockId)>,
     /// Which version to have of a slot has become known since that was last asked.
     changed: bool,
+    /// Blocks were taken out of the chain; they may come back.
+    dumped: bool,
+    /// What the node has proven by shreds of its own, for gossip.
+    published: Vec<(Slot, NodeId)>,
+    /// Proofs that come by gossip in parts: who made them, the slot, and a bit for each part.
+    parts: Vec<(NodeId, Slot, u8)>,
 }
 
 /// Most slots that are remembered; beyond it the earliest is forgotten.
@@ -33,6 +40,13 @@ impl Duplicates {
     pub(super) fn forget(&mut self, root: Slot) {
         self.proven.retain(|slot| *slot > root);
         self.chosen.retain(|(slot, _)| *slot > root);
+        self.parts.retain(|(_, slot, _)| *slot > root);
+    }
+
+    /// The node crashed: what was under way to or from gossip is lost.
+    pub(super) fn on_crash(&mut self) {
+        self.published.clear();
+        self.parts.clear();
     }
 
     /// Whether something changed since the last call.
@@ -49,27 +63,70 @@ impl Consensus {
             || self.duplicates.chosen.contains(&(slot, block))
     }
 
-    /// Whether a block that the node lacks is one that others have chosen, of two that its leader
-    /// made: whole blocks wait for it of which one is confirmed. (Agave asks a sample of nodes for
-    /// the ancestors of such a block: `core/src/repair/ancestor_hashes_service.rs`.)
+    /// Whether a block that the node lacks is one that whole blocks of its own wait for: somebody
+    /// builds on that version, so the node takes it in beside the other one. Neither is a candidate
+    /// until votes have chosen, but what is upon it can be weighed, and its voters count where a
+    /// fork is left. (Agave has room for one version of a slot; blocks upon another one are dead
+    /// there until 52 % have voted for them, `core/src/repair/ancestor_hashes_service.rs`.)
     #[must_use]
     pub fn awaits(&self, chain: &Chain, block: BlockId) -> bool {
-        let mut open = vec![block];
-        while let Some(below) = open.pop() {
-            for link in chain.waiting().iter().filter(|link| link.parent == below) {
-                if self.prefers(link.slot(), link.id) {
-                    return true;
-                }
-                open.push(link.id);
-            }
-        }
-        false
+        chain.waiting().iter().any(|link| link.parent == block)
     }
 
-    /// Shreds of two blocks of one leader for the same slot have reached the node, or the proof of
-    /// it has: what it has of the slot is no candidate until votes say more. Returns the block to
-    /// build on, if that may be another one now.
+    /// Shreds of two blocks of one leader for the same slot have reached the node. Whether that is
+    /// news, and the block to build on, if that may be another one now.
     pub fn on_duplicate(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ctx: &mut impl Ctx,
+        proof: (Slot, NodeId),
+    ) -> (bool, Option<BlockId>) {
+        let root = desk.chain.root().slot();
+        let fresh = proof.0 > root && !self.duplicates.proven.contains(&proof.0);
+        if fresh {
+            self.duplicates.published.push(proof);
+        }
+        (fresh, self.on_proof(desk, ctx, proof))
+    }
+
+    /// Whether the node has proven something since the last call of [`Consensus::take_proofs`].
+    #[inline]
+    pub(super) const fn has_proofs(&self) -> bool {
+        !self.duplicates.published.is_empty()
+    }
+
+    /// What the node has proven by shreds of its own, since the last call.
+    pub fn take_proofs(&mut self) -> std::vec::Drain<'_, (Slot, NodeId)> {
+        self.duplicates.published.drain(..)
+    }
+
+    /// One of so many parts of a proof came by gossip: whether the node has all parts of it now and
+    /// did not know what it proves.
+    pub fn completes_proof(&mut self, by: NodeId, slot: Slot, (part, all): (u8, u8)) -> bool {
+        if self.duplicates.proven.contains(&slot) {
+            return false;
+        }
+        let parts = &mut self.duplicates.parts;
+        let known = parts.iter().position(|it| (it.0, it.1) == (by, slot));
+        let place = known.unwrap_or_else(|| {
+            if parts.len() == MOST {
+                parts.remove(0);
+            }
+            parts.push((by, slot, 0));
+            parts.len() - 1
+        });
+        parts[place].2 |= 1 << part;
+        let whole = parts[place].2 == (1 << all) - 1;
+        if whole {
+            parts.retain(|it| it.1 != slot);
+        }
+        whole
+    }
+
+    /// The proof that a leader made two blocks for a slot has reached the node: what it has of the
+    /// slot is no candidate until votes say more. Returns the block to build on, if that may be
+    /// another one now.
+    pub fn on_proof(
         &mut self,
         desk: &mut Desk<'_>,
         ctx: &mut impl Ctx,
@@ -83,15 +140,48 @@ impl Consensus {
         }
         self.duplicates.proven.push(slot);
         ctx.observe(Fact::EquivocationProven { node: ctx.me(), slot, leader });
-        let version = desk.chain.of_slot(slot).next().copied();
-        let version = version.filter(|it| !self.prefers(slot, it.id))?;
-        desk.chain.bar(version.id);
-        for tip in desk.chain.tips() {
-            if desk.chain.leads_to(version.id, tip.id) {
-                self.choose_by_blocks(desk, ctx, &tip);
+        let versions = desk.chain.of_slot(slot).filter(|it| !self.prefers(slot, it.id));
+        let versions: Vec<BlockId> = versions.map(|it| it.id).collect();
+        for version in &versions {
+            desk.chain.bar(*version);
+            for tip in desk.chain.tips() {
+                if desk.chain.leads_to(*version, tip.id) {
+                    self.choose_by_blocks(desk, ctx, &tip);
+                }
             }
         }
-        Some(self.decide(desk, ctx))
+        (!versions.is_empty()).then(|| self.decide(desk, ctx))
+    }
+
+    /// Voters that have left the fork of the last vote, above the point where it parts from a
+    /// target, though the node lacks what they voted for: they voted for another version of a block
+    /// of that fork, and their latest tower still holds that vote. It says so itself, as a vote
+    /// carries its whole tower. (Agave counts a voter only if it has the block; with two versions
+    /// of a slot neither half of the voters has the other's, and none of them could ever leave.)
+    pub(super) fn elsewhere_by_version(
+        &self,
+        desk: &Desk<'_>,
+        last: &Link,
+        fork: &Link,
+    ) -> Vec<NodeId> {
+        let mut elsewhere = Vec::new();
+        let path = desk.chain.path(last.id).take_while(|link| link.height > fork.height);
+        let disputed = path.filter(|link| self.duplicates.proven.contains(&link.slot()));
+        for own in disputed {
+            let others = self.tallies.voters_of_others(own.slot(), own.id);
+            let stays = |voter: &NodeId| {
+                let Some(latest) = self.known.heard(*voter) else { return false };
+                let ballots = &desk.cluster.ballots;
+                let after = |entry: &Lockout| entry.slot >= own.slot();
+                let reaches = |it: &Lockout| it.last_locked() >= last.slot().number().into();
+                let binds = ballots.get(latest).slot > last.slot();
+                let entries: Vec<Lockout> = ballots.entries(latest).take_while(after).collect();
+                entries.last().is_some_and(|entry| entry.slot == own.slot())
+                    && (binds || entries.iter().any(reaches))
+            };
+            elsewhere.extend(others.filter(stays));
+        }
+        elsewhere
     }
 
     /// What the votes in a block and its ancestors say: of two blocks of a slot the one is chosen
@@ -157,12 +247,30 @@ impl Consensus {
             return;
         }
         self.duplicates.changed = true;
+        self.duplicates.dumped = true;
         others.into_iter().for_each(|other| self.released.extend(desk.chain.dump(other)));
         self.weigh_anew(desk);
     }
 
+    /// Blocks have joined the chain, perhaps some that were taken out of it before: votes that have
+    /// counted for them in the meantime weigh now.
+    pub(super) fn weigh_back(&self, desk: &mut Desk<'_>, joined: &[Link]) {
+        if !self.duplicates.dumped {
+            return;
+        }
+        for id in self.counted.iter() {
+            let vote = desk.cluster.ballots.get(id);
+            if joined.iter().any(|link| link.id == vote.block) {
+                let stake = desk.cluster.electorate.at(vote.slot).of(vote.voter);
+                desk.chain.support(vote.block, stake);
+            }
+        }
+    }
+
     /// Counts all votes in the chain once more, after blocks were taken out of it.
-    fn weigh_anew(&self, desk: &mut Desk<'_>) {
+    fn weigh_anew(&mut self, desk: &mut Desk<'_>) {
+        // What is on its way has been counted already.
+        self.moves.clear();
         desk.chain.forget_votes();
         for id in self.counted.iter() {
             let vote = desk.cluster.ballots.get(id);

@@ -64,7 +64,7 @@ impl Consensus {
         if let Some(face) = shown.first().map(|place| self.faces[*place]) {
             (self.tower, self.voted) = (face.tower, Some(face.voted));
         }
-        desk.chain.heaviest(desk.chain.root().id)
+        desk.chain.heaviest_of_all()
     }
 
     /// Forgets forks that are gone, and all but the heaviest once they are too long.

@@ -58,6 +58,11 @@ impl Complete {
         self.fresh = true;
     }
 
+    /// Whether there is one more than was told last.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Whether a slot is among those of a node.
     fn holds((latest, before): (Slot, u64), slot: Slot) -> bool {
         let bit = latest.since(slot).checked_sub(1);

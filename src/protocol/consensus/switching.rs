@@ -50,6 +50,12 @@ impl Consensus {
                 proof.stake += stakes.of(voter);
             }
         }
+        let fork = desk.chain.common(last.id, target.id).copied();
+        for voter in fork.map_or_else(Vec::new, |it| self.elsewhere_by_version(desk, last, &it)) {
+            if proof.counted.insert(voter) {
+                proof.stake += stakes.of(voter);
+            }
+        }
         stakes.exceeds(proof.stake, share)
     }
 }

@@ -28,6 +28,19 @@ pub(super) struct Counted {
     pub(super) sum: u64,
 }
 
+impl Tally {
+    fn voters(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.voters.iter().enumerate().flat_map(|(word, bits)| {
+            let set = (0..64).filter(move |bit| bits >> bit & 1 == 1);
+            set.map(move |bit| NodeId::from_index(word * 64 + bit))
+        })
+    }
+
+    fn holds(&self, voter: NodeId) -> bool {
+        self.voters[voter.index() / 64] >> (voter.index() % 64) & 1 == 1
+    }
+}
+
 /// Blocks with votes, above the root. The newest stand last, where most votes go.
 pub(super) struct Tallies {
     list: Vec<Tally>,
@@ -102,18 +115,25 @@ impl Tallies {
     /// Who voted for a block.
     pub(super) fn voters(&self, slot: Slot, block: BlockId) -> impl Iterator<Item = NodeId> + '_ {
         let tally = self.place(slot, block).map(|place| &self.list[place]);
-        let words = tally.into_iter().flat_map(|tally| tally.voters.iter().enumerate());
-        words.flat_map(|(word, bits)| {
-            let set = (0..64).filter(move |bit| bits >> bit & 1 == 1);
-            set.map(move |bit| NodeId::from_index(word * 64 + bit))
-        })
+        tally.into_iter().flat_map(Tally::voters)
+    }
+
+    /// Who voted for other blocks of the slot of a block, and not for that.
+    pub(super) fn voters_of_others(
+        &self,
+        slot: Slot,
+        block: BlockId,
+    ) -> impl Iterator<Item = NodeId> + '_ {
+        let own = self.place(slot, block).map(|place| &self.list[place]);
+        let others = self.list.iter().filter(move |it| it.slot == slot && it.block != block);
+        let voters = others.flat_map(Tally::voters);
+        voters.filter(move |voter| !own.is_some_and(|own| own.holds(*voter)))
     }
 
     /// Whether a vote counts.
     pub(super) fn knows(&self, vote: &Vote) -> bool {
-        let voter = vote.voter.index();
-        self.place(vote.slot, vote.block)
-            .is_some_and(|place| self.list[place].voters[voter / 64] >> (voter % 64) & 1 == 1)
+        let place = self.place(vote.slot, vote.block);
+        place.is_some_and(|place| self.list[place].holds(vote.voter))
     }
 
     /// Whether a block has reached a level.

@@ -159,7 +159,7 @@ impl Bench {
     /// Shreds of two blocks of node 1 for a slot have come.
     fn prove(&mut self, slot: u32) {
         let proof = (Slot::new(slot), NodeId::new(1));
-        let head = self.act(|consensus, desk, ctx| consensus.on_duplicate(desk, ctx, proof));
+        let head = self.act(|consensus, desk, ctx| consensus.on_proof(desk, ctx, proof));
         self.head = head.map_or(self.head, |head| head.0);
     }
 

@@ -13,8 +13,8 @@ use crate::sim::protocol::{Local, Shelf};
 impl Crds {
     /// A value of this node, to be pushed in the next round or with the next push that comes in,
     /// whichever is first. False if it goes nowhere: the node has not connected, a vote is older
-    /// than all that stand, a node without stake speaks of its slots, its clock was set back, or
-    /// versions of its key have run out (16,777,215).
+    /// than all that stand, a node without stake speaks of its slots, there is no room for proofs,
+    /// its clock was set back, or versions of its key have run out (16,777,215).
     pub fn publish(
         &mut self,
         shared: &mut Shared,
@@ -50,13 +50,18 @@ impl Crds {
     }
 
     /// Where a new value of this node goes, and its version.
-    fn place(&self, shared: &Shared, value: Value) -> Option<(Place, u32, u32)> {
+    fn place(&mut self, shared: &Shared, value: Value) -> Option<(Place, u32, u32)> {
         let staked = shared.stakes[self.me] > 0;
         let place = match value {
             Value::ContactInfo => Place::CONTACT_INFO,
             Value::Vote { slot, .. } => Place::vote(self.vote_index(slot)?),
             Value::EpochSlots { .. } if staked => Place::EPOCH_SLOTS,
             Value::LowestSlot { .. } if staked => Place::LOWEST_SLOT,
+            Value::DuplicateShred { .. } => {
+                let index = self.proofs.checked_rem(shared.layout.proof_places().into())?;
+                self.proofs = self.proofs.wrapping_add(1);
+                Place::proof(index as u8)
+            }
             Value::EpochSlots { .. } | Value::LowestSlot { .. } => return None,
             Value::Rumor { rumor, .. } => {
                 let (key, version) = shared.layout.rumor(rumor)?;

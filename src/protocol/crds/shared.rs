@@ -84,7 +84,16 @@ impl Shared {
     /// none spread this way.
     #[must_use]
     pub fn new(config: Config, phase: Phase, stakes: &NodeMap<u64>, ring: usize) -> Self {
-        let layout = Layout::new(stakes.len(), ring);
+        Self::laid_out(config, phase, stakes, Layout::new(stakes.len(), ring))
+    }
+
+    /// The same where leaders may make two blocks for one slot, with room for proofs of that.
+    #[must_use]
+    pub fn with_proofs(config: Config, phase: Phase, stakes: &NodeMap<u64>, ring: usize) -> Self {
+        Self::laid_out(config, phase, stakes, Layout::new(stakes.len(), ring).with_proofs())
+    }
+
+    fn laid_out(config: Config, phase: Phase, stakes: &NodeMap<u64>, layout: Layout) -> Self {
         let contact = u32::from(CONTACT_INFO_BYTES);
         let bits = f64::from((config.packet.0 as u32 - REQUEST_BYTES - contact) * 8);
         let filter_items = most_items(bits, config.false_positive).max(1);

@@ -34,6 +34,16 @@ pub enum Value {
         /// That slot.
         slot: Slot,
     },
+    /// A part of the proof that a leader made two blocks for one slot: the proof is two of its
+    /// shreds, too large for one value.
+    DuplicateShred {
+        /// The slot.
+        slot: Slot,
+        /// Whose blocks they are.
+        leader: NodeId,
+        /// Which part, below [`PROOF_CHUNKS`].
+        chunk: u8,
+    },
     /// A payload without meaning.
     Rumor {
         /// Its number.
@@ -52,13 +62,15 @@ impl Value {
             Self::Vote { .. } => ValueKind::Vote,
             Self::EpochSlots { .. } => ValueKind::EpochSlots,
             Self::LowestSlot { .. } => ValueKind::LowestSlot,
+            Self::DuplicateShred { .. } => ValueKind::DuplicateShred,
             Self::Rumor { .. } => ValueKind::Rumor,
         }
     }
 
     /// Bytes on the wire (fact sheet of Agave 4.4): contact info by hand count, 170 to 190; a full
     /// vote with one key; epoch slots at the limit, for their compression is not modelled; the
-    /// lowest slot by hand count.
+    /// lowest slot by hand count; a proof of two shreds of 1,203 bytes with a length of 8 each, cut
+    /// into parts of 1,054, each with a header of 63 and 68 of signature and kind.
     #[must_use]
     pub const fn size(&self) -> u16 {
         match self {
@@ -66,6 +78,8 @@ impl Value {
             Self::Vote { .. } => 461,
             Self::EpochSlots { .. } => 928,
             Self::LowestSlot { .. } => 140,
+            Self::DuplicateShred { chunk, .. } if *chunk + 1 < PROOF_CHUNKS => 1_054 + 63 + 68,
+            Self::DuplicateShred { .. } => 2 * (8 + 1_203) - 2 * 1_054 + 63 + 68,
             Self::Rumor { size, .. } => *size,
         }
     }
@@ -81,6 +95,16 @@ const PLACES: u32 = 1 + VOTES as u32 + 2;
 const FIRST_VOTE: u8 = 1;
 const EPOCH_SLOTS: u8 = FIRST_VOTE + VOTES as u8;
 const LOWEST_SLOT: u8 = EPOCH_SLOTS + 1;
+const FIRST_PROOF: u8 = LOWEST_SLOT + 1;
+
+/// Parts of a proof of two blocks for one slot (fact sheet of Agave 4.4, section 3.1).
+pub const PROOF_CHUNKS: u8 = 3;
+/// Most proofs of a node that are kept side by side (Agave: 512 parts, which is 170 proofs).
+const MOST_PROOFS: usize = 64;
+/// Fewest: in large clusters there are no more, as every node has a place for each of them.
+const FEWEST_PROOFS: usize = 8;
+/// Bytes that the places of all proofs take in the tables of all nodes, if it is not the fewest.
+const PROOF_BYTES: usize = 64 << 20;
 
 /// Where a value stands among those of its origin: its kind and index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +125,11 @@ impl Place {
         Self(FIRST_VOTE + index as u8)
     }
 
+    /// The part of a proof of an index below [`Layout::proof_places`].
+    pub(super) const fn proof(index: u8) -> Self {
+        Self(FIRST_PROOF + index)
+    }
+
     /// The index of a vote.
     pub(super) fn vote_index(self) -> Option<usize> {
         (FIRST_VOTE..EPOCH_SLOTS).contains(&self.0).then(|| usize::from(self.0 - FIRST_VOTE))
@@ -113,40 +142,68 @@ impl Place {
             FIRST_VOTE..EPOCH_SLOTS => ValueKind::Vote,
             EPOCH_SLOTS => ValueKind::EpochSlots,
             LOWEST_SLOT => ValueKind::LowestSlot,
-            _ => ValueKind::Rumor,
+            FIRST_PROOF..u8::MAX => ValueKind::DuplicateShred,
+            u8::MAX => ValueKind::Rumor,
         }
     }
 }
 
-/// How keys are dealt out: a ring for rumors, then the places of node 0, of node 1 ...
+/// How keys are dealt out: a ring for rumors, then the places of node 0, of node 1 ..., then those
+/// of their proofs, if there can be any.
 ///
 /// The ring comes first so that one more node adds keys at the end only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     nodes: u32,
     ring: u32,
+    /// Places of a node for parts of proofs.
+    proofs: u8,
 }
 
 impl Layout {
     /// Keys for so many nodes, and for so many rumors at a time.
     pub(super) fn new(nodes: usize, ring: usize) -> Self {
-        Self { nodes: NodeId::from_index(nodes).number(), ring: ring as u32 }
+        Self { nodes: NodeId::from_index(nodes).number(), ring: ring as u32, proofs: 0 }
+    }
+
+    /// The same with places for proofs.
+    pub(super) fn with_proofs(self) -> Self {
+        let nodes = self.nodes as usize;
+        let each = nodes * nodes * usize::from(PROOF_CHUNKS) * size_of::<u32>();
+        let proofs = (PROOF_BYTES / each.max(1)).clamp(FEWEST_PROOFS, MOST_PROOFS);
+        Self { proofs: proofs as u8 * PROOF_CHUNKS, ..self }
+    }
+
+    /// How many places a node has for parts of proofs; zero if there are none.
+    pub(super) const fn proof_places(self) -> u8 {
+        self.proofs
     }
 
     /// How many keys there are.
     pub(super) const fn keys(self) -> usize {
-        (self.ring + self.nodes * PLACES) as usize
+        (self.first_proof() + self.nodes * self.proofs as u32) as usize
+    }
+
+    const fn first_proof(self) -> u32 {
+        self.ring + self.nodes * PLACES
     }
 
     /// The key of a value.
     pub(super) const fn key(self, origin: NodeId, place: Place) -> u32 {
-        self.ring + origin.number() * PLACES + place.0 as u32
+        if place.0 < FIRST_PROOF {
+            return self.ring + origin.number() * PLACES + place.0 as u32;
+        }
+        let proofs = origin.number() * self.proofs as u32;
+        self.first_proof() + proofs + (place.0 - FIRST_PROOF) as u32
     }
 
     /// Where a node keeps the word of a key.
     #[inline]
     pub(super) const fn spot(self, key: u32) -> Spot {
         let Some(at) = key.checked_sub(self.ring) else { return Spot::Rest(key as usize) };
+        if let Some(proof) = key.checked_sub(self.first_proof()) {
+            return Spot::Rest(self.columns() + proof as usize);
+        }
         let (origin, place) = (at / PLACES, at % PLACES);
         if place == EPOCH_SLOTS as u32 {
             return Spot::Row(origin as usize);
@@ -162,14 +219,19 @@ impl Layout {
         self.nodes as usize
     }
 
+    /// Words of a node's table that stand in no row, those of proofs not counted.
+    const fn columns(self) -> usize {
+        (self.ring + (PLACES - 1) * self.nodes) as usize
+    }
+
     /// Words of a node's table that stand in no row.
     pub(super) const fn rest(self) -> usize {
-        (self.ring + (PLACES - 1) * self.nodes) as usize
+        self.columns() + (self.nodes * self.proofs as u32) as usize
     }
 
     /// Whether a key is that of a contact info.
     pub(super) const fn is_contact_info(self, key: u32) -> bool {
-        key >= self.ring && (key - self.ring).is_multiple_of(PLACES)
+        key >= self.ring && key < self.first_proof() && (key - self.ring).is_multiple_of(PLACES)
     }
 
     /// Key and version of a rumor: numbers that share a key follow each other. `None` if there is
@@ -407,6 +469,22 @@ mod tests {
             let (key, version) = layout.rumor(rumor).expect("a ring");
             let label = Label { key, version, ..label(layout, 0, Place::RUMOR, 1) };
             assert!(key < 10 && layout.number_of_rumor(&label) == rumor);
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_word_of_its_own_in_a_table() {
+        for layout in [Layout::new(3, 10), Layout::new(3, 0).with_proofs()] {
+            let mut rows = vec![false; layout.rows()];
+            let mut rest = vec![false; layout.rest()];
+            for key in 0..layout.keys() as u32 {
+                let word = match layout.spot(key) {
+                    Spot::Row(origin) => &mut rows[origin],
+                    Spot::Rest(place) => &mut rest[place],
+                };
+                assert!(!std::mem::replace(word, true), "{key}");
+            }
+            assert!(!rows.contains(&false) && !rest.contains(&false));
         }
     }
 

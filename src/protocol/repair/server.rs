@@ -14,6 +14,9 @@ use crate::sim::protocol::Shelf;
 /// What may be taken of the budget at once: as much as comes in during this time.
 const BURST: Span = Span::from_secs(1);
 
+/// Most versions of a slot that one request gets a shred of.
+const MOST_VERSIONS: usize = 2;
+
 /// One node's answering of requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Server {
@@ -99,7 +102,10 @@ pub(super) fn send(ctx: &mut impl Ctx, to: NodeId, answers: &[(BodyId, u16)]) {
     }
 }
 
-/// The shred that a request for one gets: of the newest block of that slot that has it.
+/// The shred that a request for one gets. It names a slot, so where a leader has made several
+/// blocks for that, and the node has them, it gets one of each: the node cannot know which one is
+/// wanted.
+/// (Agave keeps one version of a slot only.)
 fn single(view: &View<'_>, ctx: &impl Shelf<Block>, slot: Slot, request: Message) -> Answers {
     let versions = view.store.versions(slot);
     let answer = |body: BodyId| {
@@ -116,7 +122,7 @@ fn single(view: &View<'_>, ctx: &impl Shelf<Block>, slot: Slot, request: Message
             _ => None,
         }
     };
-    versions.filter_map(answer).take(1).collect()
+    versions.filter_map(answer).take(MOST_VERSIONS).collect()
 }
 
 /// The highest data shreds of a slot and of its ancestors, newest first.

@@ -511,7 +511,7 @@ fn a_server_answers_with_what_it_has_and_with_nothing_else() {
 }
 
 #[test]
-fn a_request_that_names_a_slot_gets_whichever_block_of_it_has_the_shred() {
+fn a_request_that_names_a_slot_gets_a_shred_of_each_block_of_it_that_has_one() {
     let mut bench = Bench::solana();
     let (a, b) = (bench.block(3, 1, 0, &CODED, 32), bench.block(3, 2, 0, &CODED, 32));
     bench.data(at(0), a, 0..32);
@@ -524,10 +524,11 @@ fn a_request_that_names_a_slot_gets_whichever_block_of_it_has_the_shred() {
         });
         bench.asked()
     };
-    assert_eq!(answer(3), [(1, Message::Answer { block: b, index: 3 })], "the newest that has it");
-    assert_eq!(answer(4), [(1, Message::Answer { block: a, index: 4 })]);
-    let served = Fact::RepairServed { node: ME, shreds: 1, bytes: 1_207 };
-    assert_eq!(bench.facts, [served, served]);
+    let of = |block, index| (1, Message::Answer { block, index });
+    assert_eq!(answer(3), [of(b, 3), of(a, 3)], "the newest first");
+    assert_eq!(answer(4), [of(a, 4)]);
+    let served = |shreds| Fact::RepairServed { node: ME, shreds, bytes: 1_207 * shreds };
+    assert_eq!(bench.facts, [served(2), served(1)]);
 }
 
 #[test]

@@ -51,11 +51,33 @@ pub struct Weights {
     zeros: Vec<u32>,
 }
 
-/// Working memory of a shuffle, to be used again.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
+/// An order that is drawn, and the memory for it, to be used again.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    random: ChaCha,
     tree: Tree,
     zeros: Vec<u32>,
+    order: Vec<u32>,
+}
+
+impl Drawing {
+    /// An order to be drawn from this stream.
+    #[must_use]
+    pub fn new(random: ChaCha) -> Self {
+        Self { random, tree: Tree::default(), zeros: Vec::new(), order: Vec::new() }
+    }
+
+    /// Another order, to be drawn from this stream.
+    pub fn begin(&mut self, random: ChaCha) {
+        self.random = random;
+        self.order.clear();
+    }
+
+    /// The places in the order drawn.
+    #[must_use]
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
 }
 
 impl Weights {
@@ -90,30 +112,29 @@ impl Weights {
     }
 
     /// All places but `without` in the order drawn: first those with weight, each drawn in
-    /// proportion to what remains; then those without, uniformly. `order` is cleared first.
-    pub fn shuffle(
-        &self,
-        random: &mut ChaCha,
-        without: Option<u32>,
-        scratch: &mut Scratch,
-        order: &mut Vec<u32>,
-    ) {
-        order.clear();
-        scratch.tree.copy(&self.tree);
-        scratch.zeros.clone_from(&self.zeros);
+    /// proportion to what remains; then those without, uniformly. Several orders at a time, each of
+    /// which is what it would be alone: a draw is a chain of steps that wait for each other, so a
+    /// core works at several as fast as at one.
+    pub fn shuffle(&self, without: Option<u32>, drawings: &mut [Drawing]) {
         let mut count = self.weights.len() - self.zeros.len();
-        match without.map(|place| (place, self.weights[place as usize])) {
-            Some((place, 0)) => scratch.zeros.retain(|zero| *zero != place),
-            Some((place, weight)) => {
-                scratch.tree.remove(place as usize, weight);
-                count -= 1;
+        let without = without.map(|place| (place, self.weights[place as usize]));
+        count -= usize::from(without.is_some_and(|(_, weight)| weight > 0));
+        for drawing in &mut *drawings {
+            drawing.order.clear();
+            drawing.tree.copy(&self.tree);
+            drawing.zeros.clone_from(&self.zeros);
+            match without {
+                Some((place, 0)) => drawing.zeros.retain(|zero| *zero != place),
+                Some((place, weight)) => drawing.tree.remove(place as usize, weight),
+                None => {}
             }
-            None => {}
         }
-        self.draw(count, random, &mut scratch.tree, order);
-        while !scratch.zeros.is_empty() {
-            let drawn = random.below_single(scratch.zeros.len() as u64);
-            order.push(scratch.zeros.swap_remove(drawn as usize));
+        self.draw(count, drawings);
+        for Drawing { random, zeros, order, .. } in drawings {
+            while !zeros.is_empty() {
+                let drawn = random.below_single(zeros.len() as u64);
+                order.push(zeros.swap_remove(drawn as usize));
+            }
         }
     }
 
@@ -140,33 +161,29 @@ impl Weights {
     }
 
     /// Draws and removes `count` places that have weight.
-    fn draw(&self, count: usize, random: &mut ChaCha, tree: &mut Tree, order: &mut Vec<u32>) {
-        match tree.levels.len() {
-            1 => self.draw_from::<1>(count, random, tree, order),
-            2 => self.draw_from::<2>(count, random, tree, order),
-            3 => self.draw_from::<3>(count, random, tree, order),
-            4 => self.draw_from::<4>(count, random, tree, order),
-            5 => self.draw_from::<5>(count, random, tree, order),
-            _ => self.draw_from::<8>(count, random, tree, order),
+    fn draw(&self, count: usize, drawings: &mut [Drawing]) {
+        match self.tree.levels.len() {
+            1 => self.draw_from::<1>(count, drawings),
+            2 => self.draw_from::<2>(count, drawings),
+            3 => self.draw_from::<3>(count, drawings),
+            4 => self.draw_from::<4>(count, drawings),
+            5 => self.draw_from::<5>(count, drawings),
+            _ => self.draw_from::<8>(count, drawings),
         }
     }
 
-    /// The same for a tree of known depth, so that the loops over its levels unroll.
-    fn draw_from<const DEPTH: usize>(
-        &self,
-        count: usize,
-        random: &mut ChaCha,
-        tree: &mut Tree,
-        order: &mut Vec<u32>,
-    ) {
+    /// The same for trees of known depth, so that the loops over their levels unroll.
+    fn draw_from<const DEPTH: usize>(&self, count: usize, drawings: &mut [Drawing]) {
         let mut levels = [0; DEPTH];
-        levels.copy_from_slice(&tree.levels);
+        levels.copy_from_slice(&self.tree.levels);
         for _ in 0..count {
-            let place = find(&tree.nodes, &levels, random.below_single(tree.total));
-            order.push(place as u32);
-            let weight = self.weights[place];
-            remove(&mut tree.nodes, &levels, place, weight);
-            tree.total -= weight;
+            for Drawing { random, tree, order, .. } in &mut *drawings {
+                let place = find(&tree.nodes, &levels, random.below_single(tree.total));
+                order.push(place as u32);
+                let weight = self.weights[place];
+                remove(&mut tree.nodes, &levels, place, weight);
+                tree.total -= weight;
+            }
         }
     }
 }
@@ -279,12 +296,19 @@ mod tests {
     }
 
     fn order(weights: &[u64], generator: Generator, without: Option<u32>) -> Vec<u32> {
-        let (mut scratch, mut order) = (Scratch::default(), vec![7]);
         let weights = Weights::new(weights);
-        // Twice with the same memory: nothing may be left over from the first.
-        for _ in 0..2 {
-            weights.shuffle(&mut stream(generator), without, &mut scratch, &mut order);
-        }
+        // Twice with the same memory: nothing may be left over from the first. And beside another
+        // one: each is what it would be alone.
+        let other = ChaCha::new(generator, [99; 32]);
+        let mut drawings = [Drawing::new(stream(generator)), Drawing::new(other.clone())];
+        weights.shuffle(without, &mut drawings);
+        drawings[0].begin(other);
+        drawings[1].begin(stream(generator));
+        weights.shuffle(without, &mut drawings);
+        let [_, Drawing { order, .. }] = drawings;
+        let mut alone = [Drawing::new(stream(generator))];
+        weights.shuffle(without, &mut alone);
+        assert_eq!(alone[0].order(), order);
         let first = weights.first(&mut stream(generator), without);
         assert_eq!(first, order.first().copied());
         order
@@ -369,21 +393,20 @@ mod tests {
     fn weights_beyond_64_bits_count_as_zero() {
         // 2^64 - 10 and 9 fill the sum; 20, 1, 5 and 7 no longer fit; with the key 0b 0b 0b ...
         let weights = Weights::new(&[u64::MAX - 9, 9, 20, 1, 5, 7, 0]);
-        let (mut scratch, mut order) = (Scratch::default(), Vec::new());
-        let mut random = ChaCha::new(Generator::Chacha8, [11; 32]);
-        weights.shuffle(&mut random, None, &mut scratch, &mut order);
-        assert_eq!(order, [0, 1, 2, 6, 5, 4, 3]);
+        let mut drawing = Drawing::new(ChaCha::new(Generator::Chacha8, [11; 32]));
+        weights.shuffle(None, std::slice::from_mut(&mut drawing));
+        assert_eq!(drawing.order(), [0, 1, 2, 6, 5, 4, 3]);
     }
 
     #[test]
     fn the_memory_of_a_shuffle_is_used_again() {
         let weights = Weights::new(&[5; 100]);
-        let (mut scratch, mut order) = (Scratch::default(), Vec::new());
+        let mut drawing = Drawing::new(ChaCha::new(Generator::Chacha8, [0; 32]));
         let mut shuffle = |key| {
-            let mut random = ChaCha::new(Generator::Chacha8, [key; 32]);
-            weights.shuffle(&mut random, Some(3), &mut scratch, &mut order);
-            let Tree { nodes, levels, .. } = &scratch.tree;
-            (nodes.as_ptr(), levels.as_ptr(), order.as_ptr())
+            drawing.begin(ChaCha::new(Generator::Chacha8, [key; 32]));
+            weights.shuffle(Some(3), std::slice::from_mut(&mut drawing));
+            let Tree { nodes, levels, .. } = &drawing.tree;
+            (nodes.as_ptr(), levels.as_ptr(), drawing.order.as_ptr())
         };
         assert_eq!(shuffle(1), shuffle(2));
     }

@@ -22,7 +22,7 @@ use crate::base::id::NodeId;
 use crate::base::rng::Seed;
 use crate::base::slot::Slot;
 use crate::protocol::setting::{SettingError, at_least_one};
-use crate::protocol::shuffle::weighted::Scratch;
+use crate::protocol::shuffle::weighted::Drawing;
 use crate::protocol::shuffle::{ChaCha, Generator};
 
 /// Along which tree a shred travels from the leader to all others.
@@ -176,10 +176,9 @@ pub struct Trees {
     arrangements: [Arrangement; 2],
     seed: Seed,
     memo: Memo,
-    /// The order that is being drawn, and what the shuffle works with.
+    /// The order that is being drawn, and what shuffles by stake work with.
     order: Vec<NodeId>,
-    ranks: Vec<u32>,
-    scratch: Scratch,
+    drawings: Vec<Drawing>,
 }
 
 impl Trees {
@@ -214,8 +213,7 @@ impl Trees {
             config,
             seed,
             order: Vec::new(),
-            ranks: Vec::new(),
-            scratch: Scratch::default(),
+            drawings: Vec::new(),
         };
         if trees.is_drawn() {
             trees.memo = Memo::new(trees.view.nodes(), remember);
@@ -449,25 +447,55 @@ impl Trees {
 
     /// Draws the order of a shred's tree.
     fn draw(&mut self, key: &ShredKey) -> Row {
+        if self.config.tree == Tree::StakeWeighted {
+            return self.draw_by_stake(key);
+        }
         self.order.clear();
-        match self.config.tree {
-            Tree::Shuffled => self.draw_uniform(key),
-            Tree::Relay => {
-                let (mut random, leader) = self.by_stake(key);
-                let view = self.staked(key.slot);
-                let relay = view.weights().first(&mut random, leader);
-                let relay = relay.map(|rank| view.ranked()[rank as usize]);
-                self.order.extend(relay);
-            }
-            _ => {
-                let (mut random, leader) = self.by_stake(key);
-                let begun = self.later.iter().rev().find(|(from, _)| *from <= key.slot);
-                let view = begun.map_or(&self.view, |(_, view)| view);
-                view.weights().shuffle(&mut random, leader, &mut self.scratch, &mut self.ranks);
-                let ranked = view.ranked();
-                self.order.extend(self.ranks.iter().map(|rank| ranked[*rank as usize]));
+        if self.config.tree == Tree::Shuffled {
+            self.draw_uniform(key);
+        } else {
+            let (mut random, leader) = self.by_stake(key);
+            let view = self.staked(key.slot);
+            let relay = view.weights().first(&mut random, leader);
+            let relay = relay.map(|rank| view.ranked()[rank as usize]);
+            self.order.extend(relay);
+        }
+        self.remember(key)
+    }
+
+    /// Draws the order of a tree by stake, and with it that of the shred beside it, which will be
+    /// asked for soon.
+    fn draw_by_stake(&mut self, key: &ShredKey) -> Row {
+        let beside = ShredKey { index: key.index ^ 1, ..*key };
+        let wanted = self.memo.remembers() && self.memo.look_up(&beside).is_none();
+        // The one asked for comes last: the row of the other is good until then.
+        let keys = [beside, *key];
+        let keys = &keys[usize::from(!wanted)..];
+        let leader = self.staked(key.slot).rank(key.leader);
+        let mut drawings = std::mem::take(&mut self.drawings);
+        for (place, key) in keys.iter().enumerate() {
+            let (random, _) = self.by_stake(key);
+            match drawings.get_mut(place) {
+                Some(drawing) => drawing.begin(random),
+                None => drawings.push(Drawing::new(random)),
             }
         }
+        self.staked(key.slot).weights().shuffle(leader, &mut drawings[..keys.len()]);
+        let mut row = None;
+        for (key, drawing) in keys.iter().zip(&drawings) {
+            let mut order = std::mem::take(&mut self.order);
+            let ranked = self.staked(key.slot).ranked();
+            order.clear();
+            order.extend(drawing.order().iter().map(|rank| ranked[*rank as usize]));
+            self.order = order;
+            row = Some(self.remember(key));
+        }
+        self.drawings = drawings;
+        row.expect("one of the keys is that of the shred")
+    }
+
+    /// Remembers the order that was drawn.
+    fn remember(&mut self, key: &ShredKey) -> Row {
         let members = self.view.len() - self.view.others(key.leader);
         self.memo.insert(key, &self.order, &self.arrangements[members])
     }

@@ -184,12 +184,12 @@ impl Resolver<'_> {
             AdversaryConfig::Spam { per_second, content, data, .. } => {
                 self.spam(*per_second, *content, *data)?
             }
-            AdversaryConfig::LieInGossip { every, fanout, .. } => {
+            AdversaryConfig::LieInGossip { every, fanout, about, .. } => {
                 let solana = self.scenario.gossip.style == gossip::Style::Solana;
                 // A contact info with the sender and the count in front, or a list of one entry.
                 let size = if solana { 220 } else { 113 };
                 let (every, fanout) = (self.rounds(*every)?, *fanout);
-                Conduct::LieInGossip { every, fanout, size }
+                Conduct::LieInGossip { every, fanout, size, about: *about }
             }
             AdversaryConfig::FloodPeers { every, fanout, to, .. } => Conduct::FloodPeers {
                 every: self.rounds(*every)?,

@@ -13,7 +13,7 @@ use crate::protocol::leading::{self, BlocksConfig, Content, Registry};
 use crate::protocol::schedule::Kind;
 use crate::protocol::turbine::config::Coding;
 use crate::protocol::turbine::tree::Tree;
-use crate::protocol::vote::Ballots;
+use crate::protocol::vote::{Ballots, VOTE_BYTES};
 use crate::protocol::{consensus, gossip, repair};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::schema::Scenario;
@@ -164,7 +164,7 @@ fn repair(scenario: &Scenario, stakes: &NodeMap<u64>) -> Result<repair::Settings
 /// Most hashes of the chain of ticks that leaders are drawn from: some minutes of computation.
 const MOST_HASHES: u64 = 1_000_000_000;
 
-/// All votes of a run are kept, as they stay part of the chain.
+/// All votes of a run are kept, as they stay part of the chain, and each has to fit into a message.
 fn check_votes(scenario: &Scenario, validators: u32) -> Result<(), ScenarioError> {
     let slots = scenario.duration.as_nanos() / scenario.slots.duration.as_nanos();
     let votes = slots.saturating_mul(validators.into());
@@ -175,6 +175,13 @@ fn check_votes(scenario: &Scenario, validators: u32) -> Result<(), ScenarioError
             "{validators} validators cast up to {votes} votes in {slots} slots, the limit is {most}"
         );
         return Err(ScenarioError::new("duration", message));
+    }
+    let vote = Bytes(VOTE_BYTES.into());
+    let limit = scenario.network.message_limit.filter(|limit| vote.0 > limit.0);
+    if let (Some(limit), true) = (limit, scenario.consensus.style != consensus::Style::Off) {
+        let message =
+            format!("a vote of {vote} is above network.message_limit, {limit}; none would arrive");
+        return Err(ScenarioError::new("consensus.style", message));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::quantity::{Bytes, Chance};
 use crate::base::time::Span;
-use crate::protocol::adversary::{Forgery, Scope, Spam};
+use crate::protocol::adversary::{About, Forgery, Scope, Spam};
 use crate::scenario::population::selector::Selector;
 
 /// When an adversary is at work.
@@ -83,10 +83,13 @@ macro_rules! adversaries {
 
 adversaries! {
     /// In every slot that they lead they make two blocks: one goes down the tree, the other
-    /// straight to some of the nodes. If votes are split evenly before there is a proof, neither
-    /// may ever be confirmed by the 52 % that decide: the rule is made for 10 % of the stake or
-    /// less (Agave, `DUPLICATE_LIVENESS_THRESHOLD`). With more the cluster stays safe, but forks
-    /// may stay.
+    /// straight to some of the nodes. Proofs spread by Solana's gossip, or without it as a shred of
+    /// each sent to all peers. A slot with two blocks is no candidate until more than 52 % of the
+    /// stake have voted for one of them. Where votes are split so evenly that neither gets that,
+    /// each half leaves its version with more than 38 % of the stake elsewhere, for which the votes
+    /// for the other version count, and a block beside both goes on. (Agave, which counts only
+    /// votes for blocks that a node has, promises that for 10 % of the stake or less:
+    /// `DUPLICATE_LIVENESS_THRESHOLD`.)
     Equivocate "equivocate" {
         /// Who gets the second block.
         #[serde(default = "half")]
@@ -125,8 +128,8 @@ adversaries! {
         #[serde(default)]
         data: Bytes,
     }
-    /// They send entries about validators, with false stakes and addresses, that these have not
-    /// signed.
+    /// They send false entries: about validators that have not signed them, with false stakes and
+    /// addresses, or about themselves, with the address of somebody else.
     LieInGossip "lie-in-gossip" {
         /// Time from one round to the next.
         #[serde(default = "second")]
@@ -135,6 +138,9 @@ adversaries! {
         #[serde(default = "three")]
         #[schemars(range(min = 1))]
         fanout: u32,
+        /// Whom the entries are about.
+        #[serde(default)]
+        about: About,
     }
     /// They announce themselves to nodes again and again, to take up all the room that these have
     /// for peers, and name nobody but each other to those who ask for peers.

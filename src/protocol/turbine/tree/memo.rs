@@ -90,6 +90,11 @@ impl Memo {
         }
     }
 
+    /// Whether it remembers any tree but the last.
+    pub(super) fn remembers(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// The row of a shred whose tree is remembered.
     #[inline]
     pub(super) fn find(&mut self, key: &ShredKey) -> Option<Row> {

@@ -4,9 +4,9 @@ use crate::base::id::NodeId;
 use crate::sim::protocol::{Label, Receiver};
 
 /// The position of a shred's receiver in the tree, from the root at zero. Sender and receiver work
-/// it out from the same public data, so it travels as the message's [`Label`] instead of having every
-/// receiver look for itself. Unknown where a shred came by another
-/// way than down its tree, and in trees of more than 65,535 nodes.
+/// it out from the same public data, so it travels as the message's [`Label`] instead of having
+/// every receiver look for itself. Unknown where a shred came by another way than down its tree,
+/// and in trees of more than 65,535 nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position(u16);
 

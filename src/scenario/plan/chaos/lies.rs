@@ -4,7 +4,7 @@ use super::{Disaster, MILLISECOND, between, chance};
 use crate::base::quantity::Chance;
 use crate::base::rng::Rng;
 use crate::base::time::Span;
-use crate::protocol::adversary::{Forgery, Scope};
+use crate::protocol::adversary::{About, Forgery, Scope};
 use crate::protocol::leading::Registry;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::plan::adversary::lacking;
@@ -66,8 +66,8 @@ fn written(lie: ChaosLie, term: Term) -> AdversaryConfig {
             AdversaryConfig::DelayShreds { who, from, until, may_miss, by, of }
         }
         ChaosLie::LieInGossip => {
-            let (every, fanout) = (Span::from_secs(1), 3);
-            AdversaryConfig::LieInGossip { who, from, until, may_miss, every, fanout }
+            let (every, fanout, about) = (Span::from_secs(1), 3, About::Others);
+            AdversaryConfig::LieInGossip { who, from, until, may_miss, every, fanout, about }
         }
         ChaosLie::InvalidBlocks => {
             let flaw = Forgery::default();

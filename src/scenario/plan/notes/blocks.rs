@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::base::quantity::Bytes;
 use crate::protocol::block::Erasure;
+use crate::protocol::consensus::Style;
 use crate::protocol::gossip;
 use crate::protocol::leading::{Content, Start};
 use crate::protocol::schedule::Kind;
@@ -31,6 +32,7 @@ pub(super) fn of(scenario: &Scenario, nodes: usize) -> Vec<String> {
     notes.extend(of_trees(scenario, &base));
     notes.extend(wide_trees(scenario, &base, nodes));
     notes.extend(of_coding(scenario, &base));
+    notes.extend(of_votes(scenario, &base));
     notes.extend(much_decoding(scenario, nodes));
     notes
 }
@@ -44,6 +46,7 @@ fn without_blocks(scenario: &Scenario, base: &Scenario) -> Vec<String> {
         ("blocks.shreds", written.shreds != preset.shreds),
         ("blocks.explicit", written.explicit != preset.explicit),
         ("turbine", scenario.turbine != base.turbine),
+        ("consensus", scenario.consensus != base.consensus),
     ];
     let note = |(key, _)| {
         format!("{key}: there are no blocks, because blocks.content is \"off\", as without the key")
@@ -165,6 +168,23 @@ fn of_coding(scenario: &Scenario, base: &Scenario) -> Vec<String> {
         ("turbine.forward_recovered", recovered, coded),
     ];
     unread(&keys, "turbine.coding", &turbine.coding)
+}
+
+fn of_votes(scenario: &Scenario, base: &Scenario) -> Vec<String> {
+    let (consensus, base) = (&scenario.consensus, &base.consensus);
+    let (votes, tower) = (consensus.style != Style::Off, consensus.style == Style::Tower);
+    let depth = consensus.threshold_depth != base.threshold_depth;
+    let propagation = consensus.propagation != base.propagation;
+    let keys = [
+        ("consensus.spread", consensus.spread != base.spread, votes),
+        ("consensus.threshold_depth", depth, tower),
+        ("consensus.switch", consensus.switch != base.switch, tower),
+        ("consensus.propagation", propagation, tower),
+    ];
+    let told = scenario.gossip.style == gossip::Style::Solana;
+    let untold = [("consensus.propagation", propagation && tower, told)];
+    let notes = unread(&keys, "consensus.style", &consensus.style);
+    [notes, unread(&untold, "gossip.style", &scenario.gossip.style)].concat()
 }
 
 /// So many decoded bytes take a processor about a quarter of an hour.
