@@ -176,6 +176,9 @@ impl Validator {
     /// Hands what Solana's gossip has brought to the parts that it concerns.
     fn pass_on(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
         let Some(shared) = &mut cluster.crds else { return };
+        if !shared.has_arrivals() {
+            return;
+        }
         let arrivals = shared.take_arrivals();
         let mut votes = std::mem::take(&mut cluster.arrived);
         let mut proofs = Vec::new();
@@ -198,7 +201,7 @@ impl Validator {
         shared.give_back(arrivals);
         self.hear_proofs(cluster, ctx, &proofs);
         if let Some(blocks) = self.blocks.as_mut().filter(|_| !votes.is_empty()) {
-            let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+            let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
             blocks.on_votes(cluster, contacts, ctx, &votes);
             self.publish(cluster, ctx);
         }
@@ -256,8 +259,7 @@ impl Protocol for Validator {
             }
             Message::Turbine(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     if blocks.on_turbine(cluster, contacts, ctx, message) {
                         self.publish(cluster, ctx);
                     }
@@ -265,23 +267,20 @@ impl Protocol for Validator {
             }
             Message::Forward(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_forward(cluster, contacts, ctx, from, message);
                 }
             }
             Message::Vote(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_vote(cluster, contacts, ctx, message);
                     self.publish(cluster, ctx);
                 }
             }
             Message::Repair(message) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_repair(cluster, contacts, ctx, from, message);
                     self.publish(cluster, ctx);
                 }
@@ -338,23 +337,20 @@ impl Protocol for Validator {
             }
             Timer::Leading(timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_leading_timer(cluster, contacts, ctx, timer);
                     self.publish(cluster, ctx);
                 }
             }
             Timer::Forward(forward::Timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_forward_timer(cluster, contacts, ctx);
                 }
             }
             Timer::Consensus(consensus::Timer) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_consensus_timer(cluster, contacts, ctx);
                     self.publish(cluster, ctx);
                 }
@@ -372,8 +368,7 @@ impl Protocol for Validator {
             Input::Rumor(injected) => self.inject(cluster, ctx, injected),
             Input::Transaction(submission) => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_submission(cluster, contacts, ctx, submission);
                 }
             }
@@ -437,7 +432,7 @@ impl Protocol for Validator {
 }
 
 /// What a node knows of others.
-const fn contacts<'a>(
+const fn known<'a>(
     peers: &'a Peers,
     gossip: Option<&'a Gossip>,
     crds: Option<&'a Crds>,

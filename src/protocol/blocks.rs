@@ -358,6 +358,13 @@ impl Blocks {
         self.settle(cluster, ctx, head);
     }
 
+    /// Whether there is something for gossip.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.consensus.as_ref().is_some_and(Consensus::has_news)
+    }
+
     /// Leaders that made two blocks for a slot by what the node has seen itself, since the last
     /// call, for gossip.
     pub fn take_proofs(&mut self) -> impl Iterator<Item = (Slot, NodeId)> + '_ {

@@ -76,6 +76,8 @@ pub struct Added {
 pub struct Chain {
     /// Those with a path to genesis.
     connected: BTreeMap<BlockId, Knot>,
+    /// Counts how often blocks were added to those or taken out.
+    edition: u32,
     /// Their slots, and the ends of forks from the root on.
     slots: BTreeSet<(Slot, BlockId)>,
     ends: BTreeSet<BlockId>,
@@ -113,6 +115,7 @@ impl Chain {
         };
         Self {
             connected: BTreeMap::from([(genesis, Knot::new(head, None))]),
+            edition: 0,
             slots: BTreeSet::from([(Slot::ZERO, genesis)]),
             ends: BTreeSet::from([genesis]),
             barred: 0,
@@ -150,6 +153,12 @@ impl Chain {
     #[must_use]
     pub fn link(&self, id: BlockId) -> Option<&Link> {
         self.connected.get(&id).map(|knot| &knot.link)
+    }
+
+    /// A number that is another one after every change of which blocks have a path to genesis.
+    #[must_use]
+    pub const fn edition(&self) -> u32 {
+        self.edition
     }
 
     /// Whether the node has a block whole, with or without a path to genesis.
@@ -268,6 +277,7 @@ impl Chain {
     fn connect(&mut self, link: Link) {
         let sibling =
             self.connected.get_mut(&link.parent).and_then(|parent| parent.child.replace(link.id));
+        self.edition = self.edition.wrapping_add(1);
         let parent = self.connected.get(&link.parent);
         let aside = parent.is_some_and(|it| it.aside || it.link.height < self.root.height);
         self.connected.insert(link.id, Knot { aside, ..Knot::new(link, sibling) });
@@ -294,7 +304,8 @@ impl Chain {
     pub fn clear(&mut self) -> Vec<BodyId> {
         let connected = self.connected.values().map(|knot| &knot.link);
         let bodies = connected.chain(&self.waiting).filter_map(|link| link.body).collect();
-        *self = Self { weighs: self.weighs, ..Self::new(self.genesis, self.depth) };
+        let edition = self.edition.wrapping_add(1);
+        *self = Self { weighs: self.weighs, edition, ..Self::new(self.genesis, self.depth) };
         bodies
     }
 
@@ -326,6 +337,7 @@ impl Chain {
         let dropped = self.connected.values().map(|knot| knot.link).filter(deep);
         let mut bodies: Vec<BodyId> = dropped.filter_map(|link| link.body).collect();
         self.connected.retain(|_, knot| !deep(&knot.link));
+        self.edition = self.edition.wrapping_add(1);
         let connected = &self.connected;
         self.slots.retain(|(_, id)| connected.contains_key(id));
         self.ends.retain(|id| connected.contains_key(id));

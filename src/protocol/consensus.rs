@@ -10,6 +10,7 @@ mod config;
 mod decision;
 mod duplicate;
 mod forks;
+mod known;
 mod landing;
 mod message;
 mod propagation;
@@ -23,8 +24,9 @@ pub use self::message::{Message, Timer};
 
 use self::duplicate::Duplicates;
 use self::forks::Face;
+use self::known::Known;
 use self::propagation::{Complete, Own};
-use self::tallies::Tallies;
+use self::tallies::{Counted, Tallies};
 use super::adversary::Adversary;
 use super::block::{Block, BlockId};
 use super::chain::{Chain, Link};
@@ -78,11 +80,8 @@ pub struct Consensus {
     voted: Option<(Slot, BlockId)>,
     /// The latest vote of every node in the blocks that this one has: what forks weigh.
     counted: Latest,
-    /// The latest vote of every node by whatever way: what goes into blocks.
-    heard: Latest,
-    /// The latest block of its chain that every node voted for, by whatever way: what proves that
-    /// a fork may be left, and that the node's own blocks reach others.
-    seen: Box<[(Slot, BlockId)]>,
+    /// The latest vote of every node by whatever way.
+    known: Known,
     tallies: Tallies,
     duplicates: Duplicates,
     /// Blocks of its own, the newest last.
@@ -121,8 +120,7 @@ impl Consensus {
             tower: Tower::default(),
             voted: None,
             counted: Latest::new(nodes),
-            heard: Latest::new(nodes),
-            seen: vec![(Slot::ZERO, BlockId(0)); nodes].into(),
+            known: Known::new(nodes),
             tallies: Tallies::new(nodes),
             duplicates: Duplicates::default(),
             own: Vec::new(),
@@ -153,6 +151,13 @@ impl Consensus {
         self.voted
     }
 
+    /// Whether the node has something for gossip: votes, slots, proofs.
+    #[inline]
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        !self.published.is_empty() || self.complete.is_fresh() || self.has_proofs()
+    }
+
     /// Votes of this node for gossip, since the last call.
     pub fn take_published(&mut self) -> std::vec::Drain<'_, Vote> {
         self.published.drain(..)
@@ -175,7 +180,7 @@ impl Consensus {
         self.published.clear();
         self.duplicates.on_crash();
         if memory == Memory::Lost {
-            let nodes = self.heard.0.len();
+            let nodes = self.known.nodes();
             if let Some(fresh) = Self::new(self.config, nodes) {
                 *self = Self { waiting: Some(newest), ..fresh };
             }
@@ -216,9 +221,8 @@ impl Consensus {
         self.judge_version(desk, link);
         let (slot, id) = (link.slot(), link.id);
         self.complete.add(slot);
-        for voter in self.tallies.voters(slot, id) {
-            see(&mut self.seen[voter.index()], slot, id);
-        }
+        self.known.settle(&desk.cluster.ballots);
+        self.known.see(self.tallies.voters(slot, id), slot, id);
         let count = desk.block(ctx, link).ledger.votes().len();
         for place in 0..count {
             let vote = desk.block(ctx, link).ledger.votes()[place];
@@ -308,20 +312,23 @@ impl Consensus {
 
     /// Takes note of a vote, however it came; true if it is news.
     fn hear(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, vote: Vote) -> bool {
+        let (ballots, root) = (&desk.cluster.ballots, desk.chain.root().slot());
+        if vote.slot <= root {
+            self.known.note(ballots, &vote, false);
+            return false;
+        }
         let stakes = desk.cluster.electorate.at(vote.slot);
         let stake = stakes.of(vote.voter);
-        let newest = self.heard.of(vote.voter).map(|id| desk.cluster.ballots.get(id));
-        if newest.is_none_or(|newest| vote.slot > newest.slot) {
-            self.heard.set(vote.voter, vote.id);
+        // One that counts already was noted then.
+        let Some(Counted { place, sum }) = self.tallies.add(&vote, stake) else { return false };
+        let stands = self.tallies.stands(place, desk.chain);
+        self.known.note(ballots, &vote, stands);
+        if vote.voter == ctx.me() {
+            self.known.settle(ballots);
         }
-        let root = desk.chain.root().slot();
-        let Some(sum) = self.tallies.add(root, &vote, stake) else { return false };
         self.notice_contradiction(desk, ctx, &vote);
         if self.config.style == Style::Classroom {
             desk.chain.support(vote.block, stake);
-        }
-        if desk.chain.link(vote.block).is_some() {
-            see(&mut self.seen[vote.voter.index()], vote.slot, vote.block);
         }
         let reached = [
             (Level::Duplicate, stakes.exceeds(sum, duplicate::CONFIRMED)),
@@ -359,13 +366,6 @@ impl Consensus {
         self.duplicates.forget(link.slot());
         self.waiting = self.waiting.filter(|newest| link.slot() <= *newest);
         ctx.observe(Fact::Rooted { node: ctx.me(), slot: link.slot(), block: block.0 });
-    }
-}
-
-/// Replaces what was seen of a voter by something later.
-fn see(seen: &mut (Slot, BlockId), slot: Slot, block: BlockId) {
-    if slot > seen.0 {
-        *seen = (slot, block);
     }
 }
 

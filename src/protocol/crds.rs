@@ -28,10 +28,11 @@ pub use self::value::{Label, PROOF_CHUNKS, Value};
 use self::active_set::ActiveSets;
 use self::prune::Received;
 use self::pull::Budget;
+use self::push::Waiting;
 use self::roster::{Roster, pull_weight};
 use self::shared::{first_contact_info, within_window};
 use self::store::{Standing, Store};
-use self::value::{Place, VOTES};
+use self::value::{Content, Entry, Place, VOTES};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::slot::Slot;
@@ -53,13 +54,13 @@ pub struct Crds {
     store: Store,
     received: Received,
     sets: ActiveSets,
-    roster: Roster,
+    roster: Box<Roster>,
     /// Nobody was learned of since the roster was made.
     roster_is_current: bool,
     /// New values that are not pushed yet, in the order in which they came.
-    waiting: Vec<Label>,
+    waiting: Vec<Waiting>,
     /// What stands at each vote index: the slot and when the vote was made.
-    votes: [Option<(Slot, Time)>; VOTES],
+    votes: Box<[Option<(Slot, Time)>; VOTES]>,
     /// Parts of proofs that it has made.
     proofs: u32,
     budget: Option<Budget>,
@@ -78,6 +79,20 @@ pub struct Crds {
     rng: Box<Rng>,
 }
 
+/// What is kept of a value for all nodes.
+#[derive(Clone, Copy)]
+struct Found {
+    content: Content,
+    /// The body by which a message of this value alone refers to it.
+    body: Option<BodyId>,
+}
+
+impl Found {
+    const fn of(entry: &Entry) -> Self {
+        Self { content: entry.content, body: entry.body }
+    }
+}
+
 /// How a value came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -91,13 +106,13 @@ impl Crds {
     pub fn new(shared: &Shared, seed: Seed, me: NodeId) -> Self {
         Self {
             me,
-            store: Store::default(),
+            store: Store::new(shared.layout),
             received: Received::default(),
             sets: ActiveSets::new(shared.classes[me]),
-            roster: Roster::empty(),
+            roster: Box::new(Roster::empty()),
             roster_is_current: false,
             waiting: Vec::new(),
-            votes: [None; VOTES],
+            votes: Box::new([None; VOTES]),
             proofs: 0,
             budget: None,
             validators: 0,
@@ -127,7 +142,7 @@ impl Crds {
     /// The node joins the network: at its start, when it connects (if that is later), and after
     /// each restart. The main loop begins.
     pub fn connect(&mut self, shared: &Shared, ctx: &mut (impl Local + Alarm<Timer>)) {
-        if self.store.open(shared.layout.keys()) && shared.config.warm {
+        if self.store.open() && shared.config.warm {
             self.warm_up(shared, ctx);
         }
         if self.running {
@@ -243,11 +258,20 @@ impl Crds {
                 push::send_prunes(&mut shared.scratch, ctx);
                 self.push_on(shared, ctx);
             }
+            Message::Value { value, hops } => {
+                let Body::Value(content) = ctx.body(value) else { return };
+                let content = *content;
+                let label = Label { hops, ..content.label }.one_hop_on();
+                let found = Found { content, body: Some(value) };
+                self.take_in(shared, ctx, from, (label, Some(found)), Way::Push);
+                push::send_prunes(&mut shared.scratch, ctx);
+                self.push_on(shared, ctx);
+            }
             Message::PullResponse(body) => self.take_in_all(shared, ctx, from, body, Way::Pull),
             Message::PullRequest(body) => {
                 let Body::Request(request, _) = ctx.body(body) else { return };
                 if let Some(contact) = request.contact {
-                    self.take_in(shared, ctx, from, contact, Way::Pull);
+                    self.take_in(shared, ctx, from, (contact, None), Way::Pull);
                 }
                 let Self { store, budget, rng, .. } = self;
                 let (now, validators) = (ctx.now(), shared.validators());
@@ -274,13 +298,15 @@ impl Crds {
     where
         Body: Part<B>,
     {
-        let Message::Push(body) = message else { return 0 };
-        let Body::Values(labels) = Body::unwrap(bodies.body(body)) else { return 0 };
-        let each = |label: &Label| {
-            let known = self.store.version(label.key) ^ self.received.touch(label.origin);
-            known ^ self.sets.touch(label.origin)
-        };
-        labels.list.iter().take(2).map(each).fold(0, |sum, read| sum ^ u64::from(read))
+        let each = |label: &Label| u64::from(self.store.touch(label));
+        let (Message::Push(body) | Message::Value { value: body, .. }) = message else { return 0 };
+        match Body::unwrap(bodies.body(body)) {
+            Body::Value(content) => each(&content.label),
+            Body::Values(labels) => {
+                labels.list.iter().take(2).map(each).fold(0, |sum, read| sum ^ read)
+            }
+            _ => 0,
+        }
     }
 
     /// Pushes on what came, together with what else comes in the time of a batch.
@@ -306,8 +332,9 @@ impl Crds {
         self.roster_is_current = false;
         self.waiting.clear();
         self.received.clear();
+        self.store.clear_scores();
         self.sets.clear();
-        self.votes = [None; VOTES];
+        *self.votes = [None; VOTES];
         self.budget = None;
         match memory {
             Memory::Kept => self.store.keep_only(|key| shared.layout.is_contact_info(key)),
@@ -331,24 +358,24 @@ impl Crds {
         loop {
             let Body::Values(labels) = ctx.body(body) else { return };
             let Some(label) = labels.list.get(place) else { return };
-            self.take_in(shared, ctx, from, label.one_hop_on(), way);
+            self.take_in(shared, ctx, from, (label.one_hop_on(), None), way);
             place += 1;
         }
     }
 
-    /// Takes in one value.
+    /// Takes in one value; what it says is given or looked up.
     #[inline]
     fn take_in(
         &mut self,
         shared: &mut Shared,
         ctx: &mut impl Local,
         from: NodeId,
-        label: Label,
+        (label, found): (Label, Option<Found>),
         way: Way,
     ) {
         let standing = self.store.standing(&label);
         let first = standing == Standing::New;
-        if first && !self.accept(shared, ctx, from, &label, way) {
+        if first && !self.accept(shared, ctx, from, (&label, found), way) {
             return;
         }
         let (node, value, hops, pushed) = (self.me, label.number, label.hops, way == Way::Push);
@@ -376,10 +403,12 @@ impl Crds {
         self.store.count_push(label.key);
         let Shared { config, stakes, scratch, .. } = shared;
         let origin = label.origin;
-        if self.received.record(origin, from, pushes, (stakes.len(), config)) {
+        let scores = self.store.scores(origin);
+        if self.received.record(scores, from, pushes, config) {
             let prunes = &mut scratch.prunes;
             let prune = |relayer| prunes.push((relayer, origin));
-            self.received.decide(origin, self.me, stakes, config, &mut scratch.ranked, prune);
+            let of = (origin, scores);
+            self.received.decide(of, self.me, stakes, config, &mut scratch.ranked, prune);
         }
     }
 
@@ -389,13 +418,15 @@ impl Crds {
         shared: &mut Shared,
         ctx: &mut impl Local,
         from: NodeId,
-        label: &Label,
+        (label, found): (&Label, Option<Found>),
         way: Way,
     ) -> bool {
         let now = ctx.now();
-        let Some(content) = shared.contents.find(label.key, label.version).copied() else {
-            return false;
+        let found = match found {
+            Some(found) => Some(found).filter(|_| shared.contents.keeps(label)),
+            None => shared.contents.entry(label.key, label.version).map(Found::of),
         };
+        let Some(Found { content, body }) = found else { return false };
         let (origin, kind) = (label.origin, label.place.kind());
         let slots = matches!(kind, ValueKind::EpochSlots | ValueKind::LowestSlot);
         let in_time = within_window(now, content.wallclock);
@@ -408,7 +439,7 @@ impl Crds {
         }
         let fresh = self.store.insert(label, now);
         if in_time {
-            self.waiting.push(*label);
+            self.waiting.push(Waiting { label: *label, body });
         }
         if kind == ValueKind::ContactInfo {
             self.roster_is_current &= !fresh;

@@ -4,7 +4,7 @@
 use super::adversary::{self, About, Due, Noise, Role};
 use super::cluster::Cluster;
 use super::price::Work;
-use super::{Validator, contacts, crds, discovery};
+use super::{Validator, crds, discovery, known};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::fact::{Fact, Offence};
@@ -81,7 +81,7 @@ impl Validator {
     ) {
         let Some(blocks) = &mut self.blocks else { return };
         for (by, proof, chunk) in proofs {
-            let contacts = contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+            let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
             let part = (*chunk, crds::PROOF_CHUNKS);
             blocks.on_proof(cluster, contacts, ctx, (*by, *proof, part));
         }
@@ -99,8 +99,7 @@ impl Validator {
             Due::Nothing => {}
             Due::Spam { number, spam, data } => {
                 if let Some(blocks) = &mut self.blocks {
-                    let contacts =
-                        contacts(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
+                    let contacts = known(&self.peers, self.gossip.as_deref(), self.crds.as_deref());
                     blocks.on_spam(cluster, contacts, ctx, (number, spam, data));
                 }
             }

@@ -10,7 +10,7 @@ impl Validator {
     /// Puts the node's own votes into Solana's gossip, if it has that.
     #[inline]
     pub(super) fn publish(&mut self, cluster: &mut Cluster, ctx: &mut Outbox<Self>) {
-        let Some(blocks) = &mut self.blocks else { return };
+        let Some(blocks) = self.blocks.as_mut().filter(|blocks| blocks.has_news()) else { return };
         for vote in blocks.take_published() {
             if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
                 let value = crds::Value::Vote { slot: vote.slot, reference: vote.id.0 };

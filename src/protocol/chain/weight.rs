@@ -281,6 +281,7 @@ impl Chain {
     }
 
     fn drop_subtree(&mut self, block: BlockId, dropped: &mut Vec<BodyId>) {
+        self.edition = self.edition.wrapping_add(1);
         let mut open = vec![block];
         while let Some(id) = open.pop() {
             open.extend(self.children(id).map(|knot| knot.link.id));
@@ -306,6 +307,7 @@ impl Chain {
             self.slots.remove(&(knot.link.slot(), self.oldest));
             self.barred -= u32::from(knot.weight.barred);
             self.connected.remove(&self.oldest);
+            self.edition = self.edition.wrapping_add(1);
             self.oldest = next;
         }
         dropped

@@ -46,6 +46,7 @@ pub(super) fn may_vote(desk: &mut Desk<'_>, ctx: &mut impl Ctx, candidate: &Link
 impl Consensus {
     /// Chooses the block to build on, and votes for it if that is allowed.
     pub(super) fn decide(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) -> BlockId {
+        self.known.settle(&desk.cluster.ballots);
         let heaviest = desk.chain.heaviest_of_all();
         let Some(link) = desk.chain.link(heaviest).copied() else { return heaviest };
         if desk.liar.as_ref().is_some_and(|liar| liar.votes_twice(ctx.now())) {
@@ -235,7 +236,7 @@ impl Consensus {
     /// back: what binds it has to count for its fork.
     fn speak_up(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx) {
         let Some((slot, block)) = self.voted else { return };
-        let heard = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id).slot);
+        let heard = self.known.heard(ctx.me()).map(|id| desk.cluster.ballots.get(id).slot);
         let Some(link) = desk.chain.link(block).copied() else { return };
         if heard.is_some_and(|heard| heard >= slot) {
             return;
@@ -267,7 +268,7 @@ impl Consensus {
         if ctx.now().since(self.sent.0) < REFRESH {
             return;
         }
-        let Some(vote) = self.heard.of(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
+        let Some(vote) = self.known.heard(ctx.me()).map(|id| desk.cluster.ballots.get(id)) else {
             return;
         };
         let Some(tip) = desk.chain.link(desk.chain.heaviest(vote.block)).copied() else { return };

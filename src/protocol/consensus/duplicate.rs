@@ -89,6 +89,12 @@ impl Consensus {
         (fresh, self.on_proof(desk, ctx, proof))
     }
 
+    /// Whether the node has proven something since the last call of [`Consensus::take_proofs`].
+    #[inline]
+    pub(super) const fn has_proofs(&self) -> bool {
+        !self.duplicates.published.is_empty()
+    }
+
     /// What the node has proven by shreds of its own, since the last call.
     pub fn take_proofs(&mut self) -> std::vec::Drain<'_, (Slot, NodeId)> {
         self.duplicates.published.drain(..)
@@ -164,7 +170,7 @@ impl Consensus {
         for own in disputed {
             let others = self.tallies.voters_of_others(own.slot(), own.id);
             let stays = |voter: &NodeId| {
-                let Some(latest) = self.heard.of(*voter) else { return false };
+                let Some(latest) = self.known.heard(*voter) else { return false };
                 let ballots = &desk.cluster.ballots;
                 let after = |entry: &Lockout| entry.slot >= own.slot();
                 let reaches = |it: &Lockout| it.last_locked() >= last.slot().number().into();

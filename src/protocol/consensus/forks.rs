@@ -139,7 +139,7 @@ impl Consensus {
     /// Whether no other face fits a node better: the fork of its last vote parts from that face's
     /// later.
     fn is_shown(&self, desk: &Desk<'_>, node: NodeId, place: usize) -> bool {
-        let (_, seen) = self.seen[node.index()];
+        let (_, seen) = self.known.seen()[node.index()];
         let near = |face: &Face| desk.chain.common(face.voted.1, seen).map(|link| link.height);
         let own = near(&self.faces[place]);
         self.faces.iter().all(|face| near(face) <= own)

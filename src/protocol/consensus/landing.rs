@@ -16,7 +16,7 @@ impl Consensus {
     /// than the voter's last one in it.
     #[must_use]
     pub fn landing(
-        &self,
+        &mut self,
         cluster: &Cluster,
         chain: &Chain,
         link: &Link,
@@ -24,7 +24,8 @@ impl Consensus {
     ) -> Vec<Vote> {
         let recent: Vec<(Slot, BlockId)> =
             chain.path(link.id).take(WINDOW).map(|it| (it.slot(), it.id)).collect();
-        let votes = self.heard.iter().map(|id| cluster.ballots.get(id));
+        self.known.settle(&cluster.ballots);
+        let votes = self.known.all_heard().map(|id| cluster.ballots.get(id));
         let lands = |vote: &Vote| {
             let last = parent.standings.of(vote.voter).map(|id| cluster.ballots.get(id).slot);
             let found = recent.binary_search_by(|(slot, _)| vote.slot.cmp(slot));

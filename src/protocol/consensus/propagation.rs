@@ -58,6 +58,11 @@ impl Complete {
         self.fresh = true;
     }
 
+    /// Whether there is one more than was told last.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Whether a slot is among those of a node.
     fn holds((latest, before): (Slot, u64), slot: Slot) -> bool {
         let bit = latest.since(slot).checked_sub(1);
@@ -68,7 +73,7 @@ impl Complete {
 impl Consensus {
     /// The node has made a block.
     pub fn on_made(&mut self, (slot, block): (Slot, BlockId), now: Time) {
-        let holders = NodeSet::empty(self.seen.len());
+        let holders = NodeSet::empty(self.known.nodes());
         self.own.push(Own { block, slot, reached: false, holders, sent: (now, 0) });
         if self.own.len() > OWN {
             self.own.remove(0);
@@ -133,12 +138,13 @@ impl Consensus {
         if own.reached {
             return true;
         }
+        self.known.settle(&cluster.ballots);
         let voted =
             |(slot, block): (Slot, BlockId)| slot >= own.slot && chain.leads_to(own.block, block);
         let stakes = cluster.electorate.at(own.slot);
-        let nodes = NodeId::all(self.seen.len());
-        let has =
-            nodes.filter(|node| voted(self.seen[node.index()]) || own.holders.contains(*node));
+        let nodes = NodeId::all(self.known.nodes());
+        let has = nodes
+            .filter(|node| voted(self.known.seen()[node.index()]) || own.holders.contains(*node));
         let stake = has.map(|node| stakes.of(node)).sum();
         own.reached = stakes.exceeds(stake, (1, 3));
         let (sent, times) = own.sent;

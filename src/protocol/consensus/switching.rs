@@ -43,7 +43,7 @@ impl Consensus {
         if stakes.exceeds(proof.stake, share) {
             return true;
         }
-        for (voter, (slot, block)) in self.seen.iter().enumerate() {
+        for (voter, (slot, block)) in self.known.seen().iter().enumerate() {
             let voter = NodeId::from_index(voter);
             let later = *slot > last.slot() && elsewhere(desk, *block, last, target);
             if later && proof.counted.insert(voter) {

@@ -4,6 +4,7 @@ use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::fact::Level;
 use crate::protocol::block::BlockId;
+use crate::protocol::chain::Chain;
 use crate::protocol::vote::Vote;
 
 /// The votes for a block.
@@ -15,6 +16,16 @@ struct Tally {
     stake: u64,
     /// Which levels it has reached, by their numbers.
     told: [bool; Level::ALL.len()],
+    /// Whether the block was in the chain, and in which edition of that.
+    stood: Option<(u32, bool)>,
+}
+
+/// A vote that counts from now on.
+pub(super) struct Counted {
+    /// The place of its block among the others, until the next call that changes anything.
+    pub(super) place: usize,
+    /// The stake behind its block.
+    pub(super) sum: u64,
 }
 
 impl Tally {
@@ -49,19 +60,11 @@ impl Tallies {
         self.list.iter().rposition(|tally| (tally.slot, tally.block) == (slot, block))
     }
 
-    /// Counts a vote; the stake behind its block now, or `None` if it counts already or is for a
-    /// slot before the root.
-    pub(super) fn add(&mut self, root: Slot, vote: &Vote, stake: u64) -> Option<u64> {
-        if vote.slot <= root {
-            return None;
-        }
-        let place = self.place(vote.slot, vote.block).unwrap_or_else(|| {
-            let voters = vec![0; self.words].into();
-            let (slot, block) = (vote.slot, vote.block);
-            self.list.push(Tally { slot, block, voters, stake: 0, told: Default::default() });
-            self.make_room();
-            self.list.len() - 1
-        });
+    /// Counts a vote for a slot above the root; `None` if it counts already.
+    #[inline]
+    pub(super) fn add(&mut self, vote: &Vote, stake: u64) -> Option<Counted> {
+        let known = self.place(vote.slot, vote.block);
+        let place = known.unwrap_or_else(|| self.open(vote.slot, vote.block));
         let tally = &mut self.list[place];
         let (word, bit) = (vote.voter.index() / 64, 1 << (vote.voter.index() % 64));
         if tally.voters[word] & bit != 0 {
@@ -69,7 +72,29 @@ impl Tallies {
         }
         tally.voters[word] |= bit;
         tally.stake += stake;
-        Some(tally.stake)
+        Some(Counted { place, sum: tally.stake })
+    }
+
+    /// Makes room for the votes for a block.
+    fn open(&mut self, slot: Slot, block: BlockId) -> usize {
+        let (voters, told) = (vec![0; self.words].into(), Default::default());
+        self.list.push(Tally { slot, block, voters, stake: 0, told, stood: None });
+        self.make_room();
+        self.list.len() - 1
+    }
+
+    /// Whether a block with votes is in the chain, which is looked up once in each edition of it.
+    #[inline]
+    pub(super) fn stands(&mut self, place: usize, chain: &Chain) -> bool {
+        let (tally, edition) = (&mut self.list[place], chain.edition());
+        match tally.stood {
+            Some((then, stood)) if then == edition => stood,
+            _ => {
+                let stands = chain.link(tally.block).is_some();
+                tally.stood = Some((edition, stands));
+                stands
+            }
+        }
     }
 
     /// The newest stays in its place at the end.

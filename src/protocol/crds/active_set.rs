@@ -9,26 +9,27 @@ use crate::protocol::content::mix;
 
 const ROOM: usize = Config::MOST_ACTIVE as usize;
 
+/// A peer of a set.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    node: NodeId,
+    /// Origins that it has pruned, itself included.
+    held: u32,
+    /// Makes the errors of its bloom filter its own.
+    salt: u64,
+}
+
 /// The set of one bucket: a ring of peers, the oldest first.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    peers: [NodeId; ROOM],
-    /// Makes the errors of each peer's bloom filter its own.
-    salts: [u64; ROOM],
-    /// Origins that each peer has pruned, itself included.
-    held: [u32; ROOM],
+    peers: [Peer; ROOM],
     oldest: u8,
     len: u8,
 }
 
 impl Entry {
-    const EMPTY: Self = Self {
-        peers: [NodeId::new(0); ROOM],
-        salts: [0; ROOM],
-        held: [0; ROOM],
-        oldest: 0,
-        len: 0,
-    };
+    const EMPTY: Self =
+        Self { peers: [Peer { node: NodeId::new(0), held: 0, salt: 0 }; ROOM], oldest: 0, len: 0 };
 
     /// Places in use, the oldest peer's first.
     fn places(&self, size: usize) -> impl Iterator<Item = usize> + use<> {
@@ -36,10 +37,28 @@ impl Entry {
         (0..len).map(move |place| (oldest + place) % size)
     }
 
+    /// The same places as bits, but those in `without`.
+    #[inline]
+    fn places_without(&self, without: u16) -> impl Iterator<Item = usize> + use<> {
+        // Only a full ring has an oldest one beyond its first place, so it is in use up to `len`.
+        let open = u32::from(!without) & ((1 << self.len) - 1);
+        let before = open & ((1 << self.oldest) - 1);
+        bits(open ^ before).chain(bits(before))
+    }
+
     fn listed(&self, size: usize, into: &mut Vec<NodeId>) {
         into.clear();
-        into.extend(self.places(size).map(|place| self.peers[place]));
+        into.extend(self.places(size).map(|place| self.peers[place].node));
     }
+}
+
+/// The places of the bits of a word, the lowest first.
+fn bits(mut word: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (place < u32::BITS).then_some(place as usize)
+    })
 }
 
 /// All sets of one node. Values of an origin use the one of the smaller of the two buckets, so sets
@@ -111,7 +130,7 @@ impl ActiveSets {
         if full {
             // The place of the oldest is the one after the newest.
             entry.oldest = ((usize::from(entry.oldest) + 1) % size) as u8;
-            if entry.held[place] > 1 {
+            if entry.peers[place].held > 1 {
                 let of_set = |bits: u8| super::roster::bucket(bits).min(own) == bucket;
                 for (mask, _) in
                     self.pruned.iter_mut().zip(classes.values()).filter(|(_, bits)| of_set(**bits))
@@ -122,16 +141,8 @@ impl ActiveSets {
         } else {
             entry.len += 1;
         }
-        entry.peers[place] = peer;
-        entry.salts[place] = rng.bits();
-        entry.held[place] = 1;
+        entry.peers[place] = Peer { node: peer, held: 1, salt: rng.bits() };
         full
-    }
-
-    /// Reads who has pruned an origin; the answer means nothing.
-    #[inline]
-    pub(super) fn touch(&self, origin: NodeId) -> u32 {
-        self.pruned.get(origin.index()).copied().unwrap_or(0).into()
     }
 
     /// Calls `each` with the first `fanout` peers, from the oldest, whose filter does not hold the
@@ -141,38 +152,62 @@ impl ActiveSets {
     pub(super) fn targets(
         &self,
         origin: (NodeId, u8, bool),
-        (size, fanout): (usize, usize),
+        fanout: usize,
         chances: &[u64],
         each: impl FnMut(NodeId),
     ) {
-        let (origin, bits, own) = origin;
-        let Some(entry) = self.entries.get(usize::from(self.entry_of(bits))) else { return };
-        let pruned = self.pruned[origin.index()];
-        let passes = |place: &usize| {
-            let peer = entry.peers[*place];
-            if own {
-                return true;
-            }
+        self.open(origin, chances).take(fanout).map(|(_, peer)| peer).for_each(each);
+    }
+
+    /// Calls `each` with all peers whose filter does not hold the origin, and their places.
+    pub(super) fn reached(
+        &self,
+        origin: (NodeId, u8, bool),
+        chances: &[u64],
+        mut each: impl FnMut(u8, NodeId),
+    ) {
+        self.open(origin, chances).for_each(|(place, peer)| each(place as u8, peer));
+    }
+
+    /// Places and peers whose filter does not hold the origin, from the oldest.
+    #[inline]
+    fn open<'a>(
+        &'a self,
+        (origin, bits, own): (NodeId, u8, bool),
+        chances: &'a [u64],
+    ) -> impl Iterator<Item = (usize, NodeId)> + 'a {
+        let pruned = if own { 0 } else { self.pruned.get(origin.index()).map_or(0, |it| *it) };
+        let passes = move |peer: &Peer| {
             let errs = || {
-                let chance = chances[entry.held[*place] as usize];
-                mix(entry.salts[*place] ^ u64::from(origin.number())) < chance
+                let chance = chances[peer.held as usize];
+                mix(peer.salt ^ u64::from(origin.number())) < chance
             };
-            peer != origin && pruned >> place & 1 == 0 && !errs()
+            own || peer.node != origin && !errs()
         };
-        let places = entry.places(size).filter(passes).take(fanout);
-        places.map(|place| entry.peers[place]).for_each(each);
+        let entry = self.entries.get(usize::from(self.entry_of(bits)));
+        entry.into_iter().flat_map(move |entry| {
+            let peers = entry.places_without(pruned).map(|place| (place, &entry.peers[place]));
+            peers.filter(move |(_, peer)| passes(peer)).map(|(place, peer)| (place, peer.node))
+        })
+    }
+
+    /// The peers at these places of an origin's set want no more values of it.
+    pub(super) fn prune_all(&mut self, origin: NodeId, origin_bits: u8, places: u16) {
+        let bucket = usize::from(self.entry_of(origin_bits));
+        let Some(entry) = self.entries.get_mut(bucket) else { return };
+        let mask = &mut self.pruned[origin.index()];
+        for place in bits((places & !*mask).into()) {
+            entry.peers[place].held += 1;
+        }
+        *mask |= places;
     }
 
     /// A peer wants no more values of an origin; nothing happens if it is not in that origin's set.
     pub(super) fn prune(&mut self, peer: NodeId, origin: NodeId, origin_bits: u8, size: usize) {
-        let bucket = usize::from(self.entry_of(origin_bits));
-        let Some(entry) = self.entries.get_mut(bucket) else { return };
-        let Some(place) = entry.places(size).find(|place| entry.peers[*place] == peer) else {
-            return;
-        };
-        let mask = &mut self.pruned[origin.index()];
-        entry.held[place] += u32::from(*mask >> place & 1 == 0);
-        *mask |= 1 << place;
+        let Some(entry) = self.entries.get(usize::from(self.entry_of(origin_bits))) else { return };
+        if let Some(place) = entry.places(size).find(|place| entry.peers[*place].node == peer) {
+            self.prune_all(origin, origin_bits, 1 << place);
+        }
     }
 }
 
@@ -216,7 +251,7 @@ mod tests {
             let (bits, chances) = (self.classes[origin], vec![0; 100]);
             let mut all = Vec::new();
             let collect = |peer| all.push(peer);
-            self.sets.targets((origin, bits, own), (SIZE, fanout), &chances, collect);
+            self.sets.targets((origin, bits, own), fanout, &chances, collect);
             all
         }
     }
@@ -294,7 +329,7 @@ mod tests {
             for origin in NodeId::all(301).skip(1) {
                 let mut got = 0;
                 let sets = &bed.sets;
-                sets.targets((origin, 10, false), (SIZE, 12), &always_half, |_| got += 1);
+                sets.targets((origin, 10, false), 12, &always_half, |_| got += 1);
                 skipped.push(12 - got);
             }
             skipped

@@ -34,6 +34,7 @@ pub struct Config {
     /// How often a node asks peers for what it lacks: for an eighth of all values each time.
     pub pull_interval: Span,
     /// New values of an origin after which a node prunes those that push them late; 0 for never.
+    #[schemars(range(min = 0, max = 255))]
     pub prune_upserts: u32,
     /// How many peers a node keeps at least for each origin when it prunes.
     pub prune_keep: u32,
@@ -102,6 +103,8 @@ fn percent(parts: u32) -> Chance {
 impl Config {
     /// Largest active set: prunes are kept as one bit per place.
     pub const MOST_ACTIVE: u32 = 16;
+    /// Most new values of an origin that are counted before a node prunes.
+    pub const MOST_UPSERTS: u32 = 255;
     /// Bytes of a push or a pull response before its values: kind 4, sender 32, count 8.
     pub const HEAD: u32 = 4 + 32 + 8;
     /// Bytes of a value beside its payload: signature 64, kind 4, origin 32, wall-clock 8.
@@ -139,6 +142,11 @@ impl Config {
                 self.fanout, self.active_set
             );
             return refuse("solana.fanout", message);
+        }
+        if self.prune_upserts > Self::MOST_UPSERTS {
+            let (found, most) = (self.prune_upserts, Self::MOST_UPSERTS);
+            let message = format!("{found} new values; expected at most {most}");
+            return refuse("solana.prune_upserts", message);
         }
         for (field, span) in
             [("solana.rotation", self.rotation), ("solana.pull_interval", self.pull_interval)]
@@ -200,6 +208,10 @@ mod tests {
                 "solana.batch: 101ms is longer than interval = \"100ms\"",
             ),
             (Config { active_set: 17, ..good }, "solana.active_set: 17 peers; expected 1 to 16"),
+            (
+                Config { prune_upserts: 256, ..good },
+                "solana.prune_upserts: 256 new values; expected at most 255",
+            ),
             (
                 Config { rotation: Span::from_millis(99), ..good },
                 "solana.rotation: 99ms is shorter than interval = \"100ms\"",

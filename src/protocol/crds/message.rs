@@ -1,7 +1,7 @@
 //! Protocol layer: what nodes say to each other in Solana's gossip.
 
 use super::config::Config;
-use super::value::Label;
+use super::value::{Content, Label};
 use crate::base::id::NodeId;
 use crate::base::time::Time;
 use crate::fact::MessageKind;
@@ -14,6 +14,14 @@ use crate::sim::protocol::Part;
 pub enum Message {
     /// New values (`gossip_push`).
     Push(BodyId),
+    /// One new value (`gossip_push`), which is most of all pushes: it refers to what is kept of the
+    /// value for all nodes, so that nothing is made for it.
+    Value {
+        /// The value.
+        value: BodyId,
+        /// Links it has travelled.
+        hops: u8,
+    },
     /// Asks for what the sender lacks (`gossip_pull_request`).
     PullRequest(BodyId),
     /// Values that the asker lacks (`gossip_pull_response`).
@@ -82,6 +90,8 @@ impl Request {
 pub enum Body {
     /// Values.
     Values(Labels),
+    /// A value and all that it says.
+    Value(Content),
     /// A pull request and the number that stands for it in the digest.
     Request(Box<Request>, u64),
     /// Origins that are pruned, and when, by the sender's clock.
@@ -112,7 +122,7 @@ impl Message {
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
         match self {
-            Self::Push(_) => MessageKind::GossipPush,
+            Self::Push(_) | Self::Value { .. } => MessageKind::GossipPush,
             Self::PullRequest(_) => MessageKind::GossipPullRequest,
             Self::PullResponse(_) => MessageKind::GossipPullResponse,
             Self::Prune(_) => MessageKind::GossipPrune,
@@ -127,6 +137,7 @@ impl Message {
     {
         match Body::unwrap(bodies.body(self.id())) {
             Body::Values(labels) => Config::HEAD + labels.size,
+            Body::Value(content) => Config::HEAD + u32::from(content.label.size),
             Body::Request(request, _) => request.size,
             Body::Prune(origins, _) => PRUNE_HEAD + KEY * origins.len() as u32,
         }
@@ -140,6 +151,11 @@ impl Message {
     {
         match Body::unwrap(bodies.body(self.id())) {
             Body::Values(labels) => labels.content,
+            Body::Value(content) => {
+                let hops = if let Self::Value { hops, .. } = self { *hops } else { 0 };
+                // That of a list with this label alone.
+                mix(Label { hops, ..content.label }.content())
+            }
             Body::Request(_, content) => *content,
             Body::Prune(origins, _) => {
                 origins.iter().fold(0, |sum, origin| mix(sum ^ u64::from(origin.number())))
@@ -155,7 +171,11 @@ impl Message {
 
     const fn id(self) -> BodyId {
         match self {
-            Self::Push(id) | Self::PullRequest(id) | Self::PullResponse(id) | Self::Prune(id) => id,
+            Self::Push(id)
+            | Self::Value { value: id, .. }
+            | Self::PullRequest(id)
+            | Self::PullResponse(id)
+            | Self::Prune(id) => id,
         }
     }
 }

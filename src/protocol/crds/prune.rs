@@ -4,42 +4,86 @@
 use super::config::Config;
 use crate::base::id::{NodeId, NodeMap};
 
-/// Relayers in one block of a record.
-const RELAYERS: usize = 6;
-/// No relayer, or no further block.
+/// Relayers that stand with the origin itself: in a cluster that has settled there are seldom more.
+const FIRST: usize = 2;
+/// Relayers in one further block.
+const RELAYERS: usize = 7;
+/// No relayer.
 const NONE: u32 = u32::MAX;
 /// A relayer's score stands below its number.
 const SCORE_BITS: u32 = 8;
 const MOST_SCORE: u32 = (1 << SCORE_BITS) - 1;
+/// New values are counted below the number of the next block.
+const UPSERT_BITS: u32 = 8;
+/// No further block.
+const LAST: u32 = u32::MAX >> UPSERT_BITS;
 /// A push that comes after so many others of the same value earns no point.
 const TIMELY: u8 = 2;
 
-/// Part of what is known of one origin: half a cache line.
+/// Who pushes the values of one origin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scores {
+    /// Number and score of each relayer, in the order in which they came.
+    relayers: [u32; FIRST],
+    /// The number of the next block, above a count of new values.
+    more: u32,
+}
+
+impl Scores {
+    pub(super) const EMPTY: Self = Self { relayers: [NONE; FIRST], more: LAST << UPSERT_BITS };
+
+    const fn next(&self) -> u32 {
+        self.more >> UPSERT_BITS
+    }
+
+    const fn upserts(&self) -> u32 {
+        self.more & Config::MOST_UPSERTS
+    }
+
+    fn set_next(&mut self, next: u32) {
+        self.more = next << UPSERT_BITS | self.upserts();
+    }
+}
+
+const _: () = assert!(Config::MOST_UPSERTS == (1 << UPSERT_BITS) - 1);
+
+/// Further relayers of an origin: half a cache line.
 #[derive(Clone, Copy, Debug)]
 struct Block {
-    /// Number and score of each relayer, in the order in which they came.
     relayers: [u32; RELAYERS],
     next: u32,
-    /// New values of the origin; counted in its first block.
-    upserts: u32,
 }
 
 impl Block {
-    const EMPTY: Self = Self { relayers: [NONE; RELAYERS], next: NONE, upserts: 0 };
+    const EMPTY: Self = Self { relayers: [NONE; RELAYERS], next: LAST };
 }
 
 const _: () = assert!(size_of::<Block>() == 32);
 
-/// The scores of all relayers of all origins, at one node. The first block of each origin stands at
-/// its number, further ones behind. Takes no memory before the first push.
+/// The relayers of all origins, at one node, that have no room beside the origin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     blocks: Vec<Block>,
     free: Vec<u32>,
 }
 
-/// A relayer in a decision: its score, stake and number.
-type Ranked = (u32, u64, NodeId);
+/// A relayer in a decision: its score, its stake, and who it is.
+type Ranked<R = NodeId> = (u32, u64, R);
+
+/// Gives a relayer a point or none if this place is its own, or is free and there is room. True if
+/// it need not be looked for any further.
+#[inline]
+fn mark(place: &mut u32, relayer: NodeId, point: u32, room: bool) -> bool {
+    if *place >> SCORE_BITS == relayer.number() {
+        *place += if *place & MOST_SCORE < MOST_SCORE { point } else { 0 };
+        return true;
+    }
+    let free = *place == NONE;
+    if free && room {
+        *place = relayer.number() << SCORE_BITS | point;
+    }
+    free
+}
 
 impl Received {
     /// Forgets everything.
@@ -47,95 +91,89 @@ impl Received {
         *self = Self::default();
     }
 
-    /// A push of a value of `origin` came from `relayer`, after `pushes` others of that value. True
-    /// if the origin has been heard often enough to decide.
+    /// A push of a value of an origin, whose record is given, came from `relayer`, after `pushes`
+    /// others of that value. True if the origin has been heard often enough to decide.
     #[inline]
     pub(super) fn record(
         &mut self,
-        origin: NodeId,
+        scores: &mut Scores,
         relayer: NodeId,
         pushes: u8,
-        (nodes, config): (usize, &Config),
+        config: &Config,
     ) -> bool {
         if config.prune_upserts == 0 {
             return false;
         }
-        if self.blocks.is_empty() {
-            self.blocks = vec![Block::EMPTY; nodes];
-        }
-        let upserts = &mut self.blocks[origin.index()].upserts;
-        *upserts += u32::from(pushes == 0);
-        let due = *upserts >= config.prune_upserts;
+        let more = pushes == 0 && scores.upserts() < Config::MOST_UPSERTS;
+        scores.more += u32::from(more);
+        let due = scores.upserts() >= config.prune_upserts;
         let (point, cap) = if pushes < TIMELY { (1, u32::MAX) } else { (0, config.prune_cap) };
-        self.score(origin, relayer, point, cap);
+        let mut places = (0_u32..).zip(&mut scores.relayers);
+        if !places.any(|(known, place)| mark(place, relayer, point, known < cap)) {
+            self.score(scores, relayer, point, cap);
+        }
         due
     }
 
-    /// Reads the record of an origin; the answer means nothing.
-    #[inline]
-    pub(super) fn touch(&self, origin: NodeId) -> u32 {
-        self.blocks.get(origin.index()).map_or(0, |block| block.upserts)
-    }
-
-    /// Gives a relayer a point or none; one that is new is added while fewer than `cap` are known.
-    fn score(&mut self, origin: NodeId, relayer: NodeId, point: u32, cap: u32) {
-        let (mut at, mut known) = (origin.index(), 0);
-        loop {
-            let block = &mut self.blocks[at];
-            for slot in &mut block.relayers {
-                if *slot == NONE {
-                    if known < cap {
-                        *slot = relayer.number() << SCORE_BITS | point;
-                    }
-                    return;
-                }
-                if *slot >> SCORE_BITS == relayer.number() {
-                    *slot += if *slot & MOST_SCORE < MOST_SCORE { point } else { 0 };
+    /// Gives a relayer that has no room beside its origin a point or none; one that is new is added
+    /// while fewer than `cap` are known.
+    fn score(&mut self, scores: &mut Scores, relayer: NodeId, point: u32, cap: u32) {
+        let (mut at, mut known) = (scores.next(), FIRST as u32);
+        if at == LAST && known < cap {
+            at = self.extend();
+            scores.set_next(at);
+        }
+        while at != LAST {
+            for place in &mut self.blocks[at as usize].relayers {
+                if mark(place, relayer, point, known < cap) {
                     return;
                 }
                 known += 1;
             }
-            at = match block.next {
-                NONE if known >= cap => return,
-                NONE => self.extend(at),
-                next => next as usize,
+            let next = self.blocks[at as usize].next;
+            at = if next == LAST && known < cap {
+                let fresh = self.extend();
+                self.blocks[at as usize].next = fresh;
+                fresh
+            } else {
+                next
             };
         }
     }
 
-    /// Adds a block behind another.
-    fn extend(&mut self, at: usize) -> usize {
-        let next = self.free.pop().unwrap_or_else(|| {
+    /// An empty block.
+    fn extend(&mut self) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
             self.blocks.push(Block::EMPTY);
             self.blocks.len() as u32 - 1
         });
-        self.blocks[next as usize] = Block::EMPTY;
-        self.blocks[at].next = next;
-        next as usize
+        assert!(place < LAST, "fewer than 2^24 blocks of relayers at a node");
+        self.blocks[place as usize] = Block::EMPTY;
+        place
     }
 
     /// Takes all that is known of an origin out, in the order in which relayers came.
-    fn take(&mut self, origin: NodeId, mut each: impl FnMut(NodeId, u32)) {
-        let mut at = origin.index();
-        loop {
-            let block = std::mem::replace(&mut self.blocks[at], Block::EMPTY);
-            for slot in block.relayers.into_iter().filter(|slot| *slot != NONE) {
-                each(NodeId::new(slot >> SCORE_BITS), slot & MOST_SCORE);
+    fn take(&mut self, scores: &mut Scores, mut each: impl FnMut(NodeId, u32)) {
+        let mut list = |relayers: &[u32]| {
+            for place in relayers.iter().filter(|place| **place != NONE) {
+                each(NodeId::new(place >> SCORE_BITS), place & MOST_SCORE);
             }
-            if at != origin.index() {
-                self.free.push(at as u32);
-            }
-            if block.next == NONE {
-                return;
-            }
-            at = block.next as usize;
+        };
+        let taken = std::mem::replace(scores, Scores::EMPTY);
+        list(&taken.relayers);
+        let mut at = taken.next();
+        while at != LAST {
+            let block = self.blocks[at as usize];
+            list(&block.relayers);
+            self.free.push(at);
+            at = block.next;
         }
     }
 
     /// Decides whom to prune for an origin, and starts its record anew.
     pub(super) fn decide(
         &mut self,
-        origin: NodeId,
+        (origin, scores): (NodeId, &mut Scores),
         me: NodeId,
         stakes: &NodeMap<u64>,
         config: &Config,
@@ -143,7 +181,7 @@ impl Received {
         prune: impl FnMut(NodeId),
     ) {
         ranked.clear();
-        self.take(origin, |relayer, score| ranked.push((score, stakes[relayer], relayer)));
+        self.take(scores, |relayer, score| ranked.push((score, stakes[relayer], relayer)));
         let least = stakes[me].min(stakes[origin]);
         pruned(ranked, least, config).filter(|relayer| *relayer != origin).for_each(prune);
     }
@@ -152,11 +190,11 @@ impl Received {
 /// Those of some relayers, given with score and stake in the order in which they came first, that
 /// are pruned, were they not the origin itself. `least` is the smaller stake of receiver and
 /// origin.
-pub(super) fn pruned(
-    ranked: &mut [Ranked],
+pub(super) fn pruned<R: Copy>(
+    ranked: &mut [Ranked<R>],
     least: u64,
     config: &Config,
-) -> impl Iterator<Item = NodeId> {
+) -> impl Iterator<Item = R> {
     // Stable: among equals the one that came first is kept.
     ranked.sort_by_key(|(score, stake, _)| std::cmp::Reverse((*score, *stake)));
     let kept = kept(ranked.iter().map(|(_, stake, _)| *stake), least, config);
@@ -189,15 +227,16 @@ mod tests {
     /// Pushes to node 1 of values of node 0; each value comes from these relayers in this order.
     fn decided(values: u32, relayers: &[u32], stakes: &[u64], config: &Config) -> Vec<u32> {
         let stakes = NodeMap::from_vec(stakes.to_vec());
-        let mut received = Received::default();
+        let (mut received, mut scores) = (Received::default(), Scores::EMPTY);
         let mut pruned = Vec::new();
         for _ in 0..values {
             for (pushes, relayer) in relayers.iter().enumerate() {
                 let (relayer, pushes) = (NodeId::new(*relayer), pushes.min(3) as u8);
-                let due = received.record(ORIGIN, relayer, pushes, (stakes.len(), config));
+                let due = received.record(&mut scores, relayer, pushes, config);
                 if due {
                     let push = |node: NodeId| pruned.push(node.number());
-                    received.decide(ORIGIN, ME, &stakes, config, &mut Vec::new(), push);
+                    let of = (ORIGIN, &mut scores);
+                    received.decide(of, ME, &stakes, config, &mut Vec::new(), push);
                 }
             }
         }
@@ -264,17 +303,17 @@ mod tests {
     #[test]
     fn blocks_of_a_long_record_are_used_again() {
         let config = Config::default();
-        let mut received = Received::default();
-        for round in 0..50_u32 {
-            let origin = NodeId::new(round % 3);
+        let (mut received, mut all_scores) = (Received::default(), [Scores::EMPTY; 3]);
+        for round in 0..50 {
+            let scores = &mut all_scores[round % 3];
             for relayer in 0..30 {
-                received.record(origin, NodeId::new(relayer), 2, (3, &config));
+                received.record(scores, NodeId::new(relayer), 2, &config);
             }
             let mut all = Vec::new();
-            received.take(origin, |relayer, score| all.push((relayer.number(), score)));
+            received.take(scores, |relayer, score| all.push((relayer.number(), score)));
             assert_eq!(all, (0..30).map(|relayer| (relayer, 0)).collect::<Vec<_>>());
         }
-        // 30 relayers take 5 blocks of 6, 4 of them behind those of the 3 origins.
-        assert_eq!(received.blocks.len(), 3 + 4);
+        // Of 30 relayers 2 stand with the origin and 28 in 4 blocks of 7.
+        assert_eq!(received.blocks.len(), 4);
     }
 }

@@ -1,19 +1,26 @@
 //! Protocol layer: a node's own values: where each goes in everybody's table.
 
 use super::Crds;
+use super::message::Body;
+use super::push::Waiting;
 use super::shared::Shared;
 use super::value::{Label, Place, Value};
 use crate::base::slot::Slot;
 use crate::base::time::Time;
 use crate::fact::{Fact, ValueKind};
-use crate::sim::protocol::Local;
+use crate::sim::protocol::{Local, Shelf};
 
 impl Crds {
     /// A value of this node, to be pushed in the next round or with the next push that comes in,
     /// whichever is first. False if it goes nowhere: the node has not connected, a vote is older
     /// than all that stand, a node without stake speaks of its slots, there is no room for proofs,
     /// its clock was set back, or versions of its key have run out (16,777,215).
-    pub fn publish(&mut self, shared: &mut Shared, ctx: &mut impl Local, value: Value) -> bool {
+    pub fn publish(
+        &mut self,
+        shared: &mut Shared,
+        ctx: &mut (impl Local + Shelf<Body>),
+        value: Value,
+    ) -> bool {
         let now = ctx.now();
         if !self.running {
             return false;
@@ -21,12 +28,18 @@ impl Crds {
         let Some((place, key, version)) = self.place(shared, value) else { return false };
         let (origin, size) = (self.me, value.size());
         let label = Label { key, version, number: 0, origin, size, place, hops: 0 };
-        let Some(label) = shared.contents.publish(label, now, value) else { return false };
+        let Some(content) = shared.contents.publish(label, now, value) else { return false };
+        let (label, body) = (content.label, ctx.store(Body::Value(content)));
+        ctx.hold(body);
+        shared.contents.attach(body);
+        while let Some(gone) = shared.contents.take_gone() {
+            ctx.release(gone);
+        }
         if let (Value::Vote { slot, .. }, Some(index)) = (value, place.vote_index()) {
             self.votes[index] = Some((slot, now));
         }
         let fresh = self.store.insert(&label, now);
-        self.waiting.push(label);
+        self.waiting.push(Waiting { label, body: Some(body) });
         let (kind, value, size) = (value.kind(), label.number, u32::from(size));
         ctx.observe(Fact::ValuePublished { node: self.me, value, kind, version, size });
         if kind == ValueKind::ContactInfo && shared.stakes[self.me] > 0 {

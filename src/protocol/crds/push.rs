@@ -16,10 +16,17 @@ const MOST_VALUES: usize = 4_096;
 /// How many of the latest bodies are looked through for one with the same values.
 const LOOK_BACK: usize = 16;
 
+/// A value that is to be pushed, and the body by which a message of it alone refers to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) label: Label,
+    pub(super) body: Option<BodyId>,
+}
+
 /// Pushes waiting values, the first come first, each to the first peers of its active set that want
 /// it; values for one peer share messages, and peers that get the same share bodies.
 pub(super) fn flush(
-    waiting: &mut Vec<Label>,
+    waiting: &mut Vec<Waiting>,
     sets: &ActiveSets,
     shared: &mut Shared,
     ctx: &mut (impl Local + Mail<Message> + Shelf<Body>),
@@ -32,27 +39,24 @@ pub(super) fn flush(
     }
     let count = waiting.len().min(MOST_VALUES);
     choose(&waiting[..count], ctx.me(), sets, shared);
-    let Shared { scratch, config, .. } = shared;
-    sort_by_group(scratch);
-    scratch.made.clear();
-    for group in 0..scratch.groups.len() {
-        let peer = scratch.groups[group];
-        scratch.group_of[peer.index()] = NO_GROUP;
-        send_group(peer, group, waiting, scratch, config.room(), ctx);
+    sort_by_group(&mut shared.scratch);
+    shared.scratch.made.clear();
+    for group in 0..shared.scratch.groups.len() {
+        send_group(group, waiting, shared, ctx);
     }
     waiting.drain(..count);
 }
 
 /// Draws up pairs of a peer and a value, in the order of the values.
-fn choose(values: &[Label], me: NodeId, sets: &ActiveSets, shared: &mut Shared) {
+fn choose(values: &[Waiting], me: NodeId, sets: &ActiveSets, shared: &mut Shared) {
     let Shared { scratch, config, classes, prune_errors, .. } = shared;
     let Scratch { group_of, groups, pairs, .. } = scratch;
     groups.clear();
     pairs.clear();
-    let limits = (config.active_set as usize, config.fanout as usize);
-    for (place, label) in (0_u32..).zip(values) {
+    let fanout = config.fanout as usize;
+    for (place, Waiting { label, .. }) in (0_u32..).zip(values) {
         let origin = (label.origin, classes[label.origin], label.origin == me);
-        sets.targets(origin, limits, prune_errors, |peer| {
+        sets.targets(origin, fanout, prune_errors, |peer| {
             let group = &mut group_of[peer.index()];
             if *group == NO_GROUP {
                 *group = groups.len() as u32;
@@ -84,29 +88,34 @@ fn sort_by_group(scratch: &mut Scratch) {
     }
 }
 
-/// Sends a peer its values, in as few messages as they fit in without a change of order.
+/// Sends the peer of a group its values, in as few messages as they fit in without a change of
+/// order.
 fn send_group(
-    peer: NodeId,
     group: usize,
-    values: &[Label],
-    scratch: &mut Scratch,
-    room: u32,
+    values: &[Waiting],
+    shared: &mut Shared,
     ctx: &mut (impl Mail<Message> + Shelf<Body>),
 ) {
-    let (start, end) = (scratch.starts[group], scratch.starts[group + 1]);
-    let mut from = start;
+    let Shared { scratch, config, contents, .. } = shared;
+    let (peer, room) = (scratch.groups[group], config.room());
+    scratch.group_of[peer.index()] = NO_GROUP;
+    let (mut from, end) = (scratch.starts[group], scratch.starts[group + 1]);
     while from < end {
-        let (mut to, mut size) = (from, 0);
+        let first = &values[scratch.order[from as usize] as usize];
+        let (mut to, mut size) = (from + 1, u32::from(first.label.size));
         while to < end {
-            let value = &values[scratch.order[to as usize] as usize];
-            size += u32::from(value.size);
-            if size > room && to > from {
+            size += u32::from(values[scratch.order[to as usize] as usize].label.size);
+            if size > room {
                 break;
             }
             to += 1;
         }
-        let body = body_of(from, to, values, scratch, ctx);
-        ctx.send(peer, Message::Push(body));
+        let kept = first.body.filter(|_| to == from + 1 && contents.keeps(&first.label));
+        let message = match kept {
+            Some(value) => Message::Value { value, hops: first.label.hops },
+            None => Message::Push(body_of(from, to, values, scratch, ctx)),
+        };
+        ctx.send(peer, message);
         from = to;
     }
 }
@@ -115,7 +124,7 @@ fn send_group(
 fn body_of(
     from: u32,
     to: u32,
-    values: &[Label],
+    values: &[Waiting],
     scratch: &mut Scratch,
     ctx: &mut impl Shelf<Body>,
 ) -> BodyId {
@@ -126,7 +135,7 @@ fn body_of(
     if let Some((_, _, body)) = made.iter().rev().take(LOOK_BACK).find(same) {
         return *body;
     }
-    let labels = wanted.iter().map(|place| values[*place as usize]).collect();
+    let labels = wanted.iter().map(|place| values[*place as usize].label).collect();
     let body = ctx.store(Body::values(labels));
     made.push((from, to, body));
     body

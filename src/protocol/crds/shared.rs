@@ -126,6 +126,13 @@ impl Shared {
         }
     }
 
+    /// Whether this handler has brought new values.
+    #[inline]
+    #[must_use]
+    pub const fn has_arrivals(&self) -> bool {
+        !self.arrivals.is_empty()
+    }
+
     /// The new values of this handler; see [`Self::give_back`].
     pub fn take_arrivals(&mut self) -> Vec<Arrival> {
         std::mem::take(&mut self.arrivals)

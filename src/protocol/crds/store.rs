@@ -1,6 +1,8 @@
 //! Protocol layer: which values one node has: a version per key, and how it came by it.
 
-use super::value::{Label, MOST_HOPS, MOST_VERSIONS};
+use super::prune::Scores;
+use super::value::{Label, Layout, MOST_HOPS, MOST_VERSIONS, Spot};
+use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
 
 /// What a node makes of a value's name.
@@ -22,34 +24,74 @@ const PUSHES: u32 = 0b11;
 const HOPS_AT: u32 = PUSHES.count_ones();
 const VERSION_AT: u32 = 8;
 
-/// The values of a node, one word per key, so that a push of a known value touches one place only.
-/// Takes no memory before the node connects.
-#[derive(Clone, Debug, Default)]
+/// Who pushes the values of an origin, and the word of its epoch slots: what all pushes need, in a
+/// quarter of a line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+struct Row {
+    epoch_slots: u32,
+    scores: Scores,
+}
+
+const _: () = assert!(size_of::<Row>() == 16);
+
+impl Row {
+    const EMPTY: Self = Self { epoch_slots: 0, scores: Scores::EMPTY };
+}
+
+/// The values of a node, one word per key, and the scores of relayers beside them. Takes no memory
+/// before the node connects.
+#[derive(Clone, Debug)]
 pub(super) struct Store {
-    words: Vec<u32>,
+    layout: Layout,
+    rows: Vec<Row>,
+    rest: Vec<u32>,
     held: u32,
     replaced: Recent,
 }
 
 impl Store {
-    /// Makes room for so many keys, if there is none yet; false if there is.
-    pub(super) fn open(&mut self, keys: usize) -> bool {
-        let fresh = self.words.is_empty();
+    /// A store without room.
+    pub(super) fn new(layout: Layout) -> Self {
+        let replaced = Recent::default();
+        Self { layout, rows: Vec::new(), rest: Vec::new(), held: 0, replaced }
+    }
+
+    /// Makes room, if there is none yet; false if there is.
+    pub(super) fn open(&mut self) -> bool {
+        let fresh = self.rest.is_empty();
         if fresh {
-            self.words = vec![0; keys];
+            self.rows = vec![Row::EMPTY; self.layout.rows()];
+            self.rest = vec![0; self.layout.rest()];
         }
         fresh
     }
 
     /// How many keys there is room for.
     pub(super) const fn keys(&self) -> usize {
-        self.words.len()
+        if self.rest.is_empty() { 0 } else { self.layout.keys() }
+    }
+
+    #[inline]
+    fn word(&self, key: u32) -> Option<u32> {
+        match self.layout.spot(key) {
+            Spot::Row(origin) => self.rows.get(origin).map(|row| row.epoch_slots),
+            Spot::Rest(place) => self.rest.get(place).copied(),
+        }
+    }
+
+    #[inline]
+    fn word_mut(&mut self, key: u32) -> &mut u32 {
+        match self.layout.spot(key) {
+            Spot::Row(origin) => &mut self.rows[origin].epoch_slots,
+            Spot::Rest(place) => &mut self.rest[place],
+        }
     }
 
     /// Where a value stands.
     #[inline]
     pub(super) fn standing(&self, label: &Label) -> Standing {
-        let word = self.words[label.key as usize];
+        let word = self.word(label.key).unwrap_or(0);
         match label.version.cmp(&(word >> VERSION_AT)) {
             std::cmp::Ordering::Greater => Standing::New,
             std::cmp::Ordering::Less => Standing::Outdated,
@@ -58,35 +100,54 @@ impl Store {
     }
 
     /// Takes a new value in. True if the key was empty.
+    #[inline]
     pub(super) fn insert(&mut self, label: &Label, now: Time) -> bool {
         debug_assert!(label.version <= MOST_VERSIONS && label.hops <= MOST_HOPS);
-        let word = &mut self.words[label.key as usize];
+        let word = self.word_mut(label.key);
         let empty = *word == 0;
+        *word = label.version << VERSION_AT | u32::from(label.hops) << HOPS_AT;
         if empty {
             self.held += 1;
         } else {
             self.replaced.add(now);
         }
-        *word = label.version << VERSION_AT | u32::from(label.hops) << HOPS_AT;
         empty
     }
 
     /// Counts one more push of the value of a key, up to three.
     #[inline]
     pub(super) fn count_push(&mut self, key: u32) {
-        let word = &mut self.words[key as usize];
+        let word = self.word_mut(key);
         *word += u32::from(*word & PUSHES < PUSHES);
+    }
+
+    /// Reads what a push of a value will need; the answer means nothing.
+    #[inline]
+    pub(super) fn touch(&self, label: &Label) -> u32 {
+        let row = self.rows.get(label.origin.index());
+        self.word(label.key).unwrap_or(0) ^ row.map_or(0, |row| row.epoch_slots)
+    }
+
+    /// Who pushes the values of an origin.
+    #[inline]
+    pub(super) fn scores(&mut self, origin: NodeId) -> &mut Scores {
+        &mut self.rows[origin.index()].scores
+    }
+
+    /// Forgets who pushes what.
+    pub(super) fn clear_scores(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.scores = Scores::EMPTY);
     }
 
     /// The version of a key; 0 for none.
     #[inline]
     pub(super) fn version(&self, key: u32) -> u32 {
-        self.words.get(key as usize).map_or(0, |word| word >> VERSION_AT)
+        self.word(key).map_or(0, |word| word >> VERSION_AT)
     }
 
     /// Links that the value of a key has travelled.
     pub(super) fn hops(&self, key: u32) -> u8 {
-        (self.words[key as usize] >> HOPS_AT) as u8 & MOST_HOPS
+        self.word(key).map_or(0, |word| (word >> HOPS_AT) as u8 & MOST_HOPS)
     }
 
     /// Values held and values replaced within 75 s, whose hashes are still remembered so that they
@@ -97,7 +158,8 @@ impl Store {
 
     /// Forgets everything but the values of some keys.
     pub(super) fn keep_only(&mut self, mut keep: impl FnMut(u32) -> bool) {
-        for (key, word) in (0_u32..).zip(&mut self.words) {
+        for key in 0..self.keys() as u32 {
+            let word = self.word_mut(key);
             if *word > 0 && !keep(key) {
                 *word = 0;
                 self.held -= 1;
@@ -148,7 +210,6 @@ impl Recent {
 mod tests {
     use super::super::value::Place;
     use super::*;
-    use crate::base::id::NodeId;
 
     fn label(key: u32, version: u32, hops: u8) -> Label {
         let (origin, place) = (NodeId::new(0), Place::CONTACT_INFO);
@@ -161,8 +222,8 @@ mod tests {
 
     #[test]
     fn only_later_versions_are_new_and_pushes_are_counted_to_three() {
-        let mut store = Store::default();
-        store.open(4);
+        let mut store = Store::new(Layout::new(1, 4));
+        store.open();
         assert_eq!(store.standing(&label(2, 3, 0)), Standing::New);
         assert!(store.insert(&label(2, 3, 7), at(0)));
         assert_eq!((store.version(2), store.hops(2), store.items(at(0))), (3, 7, 1));
@@ -181,8 +242,8 @@ mod tests {
 
     #[test]
     fn what_was_replaced_counts_for_75_seconds() {
-        let mut store = Store::default();
-        store.open(1);
+        let mut store = Store::new(Layout::new(1, 1));
+        store.open();
         for (version, seconds) in [(1, 0), (2, 2), (3, 7), (4, 72)] {
             store.insert(&label(0, version, 0), at(seconds));
         }

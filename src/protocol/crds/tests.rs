@@ -5,7 +5,7 @@ use super::*;
 use crate::base::id::NodeMap;
 use crate::fact::MessageKind;
 use crate::protocol::Validator;
-use crate::sim::protocol::{Effect, Outbox, Payload};
+use crate::sim::protocol::{Effect, Outbox, Payload, Shelf};
 
 /// What nodes share, and an outbox that they use in turn.
 struct Bed {
@@ -99,10 +99,15 @@ impl Bed {
     fn values(&self, message: crate::protocol::Message) -> (Vec<Label>, u32) {
         let bodies = self.outbox.bodies();
         let body = bodies.body(message.body().expect("every message has one"));
-        let crate::protocol::Body::Crds(Body::Values(Labels { list, .. })) = body else {
-            panic!("not values: {body:?}");
+        let labels = match (body, message) {
+            (crate::protocol::Body::Crds(Body::Values(Labels { list, .. })), _) => list.to_vec(),
+            (
+                crate::protocol::Body::Crds(Body::Value(content)),
+                crate::protocol::Message::Crds(Message::Value { hops, .. }),
+            ) => vec![Label { hops, ..content.label }],
+            _ => panic!("not values: {body:?}"),
         };
-        (list.to_vec(), message.size(bodies))
+        (labels, message.size(bodies))
     }
 
     fn arrivals(&mut self) -> Vec<Arrival> {
@@ -304,7 +309,7 @@ fn a_pull_brings_what_is_lacking_and_nothing_that_has_expired() {
         // The contact info went out in the first round; it is taken out of the node itself.
         let label = node.contact_info(&bed.shared).expect("published");
         bed.act(&mut from, 5, |from, shared, ctx| {
-            from.take_in(shared, ctx, NodeId::new(other), label, Way::Push);
+            from.take_in(shared, ctx, NodeId::new(other), (label, None), Way::Push);
         });
     }
     let mut asker = bed.settled(1, 0);
@@ -384,7 +389,7 @@ fn a_crash_leaves_contact_infos_or_nothing() {
         hand_over(&mut bed, &mut other, &mut node, 20);
         let label = other.contact_info(&bed.shared).expect("published");
         bed.act(&mut node, 30, |node, shared, ctx| {
-            node.take_in(shared, ctx, NodeId::new(1), label, Way::Push);
+            node.take_in(shared, ctx, NodeId::new(1), (label, None), Way::Push);
         });
         assert_eq!((node.known(), node.store.items(Time::ZERO)), (2, 3));
         node.on_crash(&bed.shared, memory);
@@ -396,4 +401,56 @@ fn a_crash_leaves_contact_infos_or_nothing() {
         assert!(done.facts.contains(&again), "its second version, whatever it remembers");
         assert!(!done.pushes().is_empty(), "its sets are filled anew");
     }
+}
+
+#[test]
+fn one_value_alone_weighs_and_reads_in_the_digest_like_a_list_of_one() {
+    let mut bed = Bed::new(&[100; 30], exact());
+    let mut origin = bed.settled(0, 0);
+    assert!(bed.publish(&mut origin, 10, vote(1)));
+    let message = bed.round(&mut origin, 100).pushes()[0].1;
+    let crate::protocol::Message::Crds(Message::Value { value, .. }) = message else {
+        panic!("a value alone: {message:?}");
+    };
+    let (labels, _) = bed.values(message);
+    for hops in [0, 1, 7] {
+        let label = Label { hops, ..labels[0] };
+        bed.outbox.begin(NodeId::new(0), Time::ZERO);
+        let list = Shelf::<Body>::store(&mut bed.outbox, Body::values([label].into()));
+        let (one, list) = (Message::Value { value, hops }, Message::Push(list));
+        let bodies = bed.outbox.bodies();
+        assert_eq!(one.kind(), list.kind());
+        assert_eq!(one.size(bodies), list.size(bodies));
+        assert_eq!(one.content(bodies), list.content(bodies));
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_value_goes_with_the_last_that_may_refer_to_it() {
+    let layout = super::value::Layout::new(2, 0);
+    let mut contents = super::value::Contents::new(layout.keys());
+    let mut bodies = crate::sim::body::Bodies::new();
+    let mut publish = |origin: u32, version: u32, at: u64| {
+        let (origin, place) = (NodeId::new(origin), Place::vote(0));
+        let key = layout.key(origin, place);
+        let label = Label { key, version, number: 0, origin, size: 461, place, hops: 0 };
+        let content = contents.publish(label, Time::from_nanos(at), vote(version)).expect("later");
+        let body = bodies.store(());
+        contents.attach(body);
+        (content.label, body, contents.take_gone(), contents.keeps(&content.label))
+    };
+    // The latest of its key stays, however many of others come; then it goes.
+    let (first, body, gone, kept) = publish(1, 1, 1);
+    assert_eq!((gone, kept), (None, true));
+    let (log, mut gone) = (super::value::LOG as u32, Vec::new());
+    for version in 1..=log + 3 {
+        gone.extend(publish(0, version, 1 + u64::from(version)).2);
+    }
+    // Of the other key the log holds the latest `log` versions, so three have gone.
+    assert_eq!(gone.len(), 3);
+    assert!(!gone.contains(&body));
+    let (second, _, gone, _) = publish(1, 2, u64::from(log) + 5);
+    assert!(second.number > first.number);
+    assert!(gone == Some(body) || contents.take_gone() == Some(body), "{gone:?}");
+    assert!(!contents.keeps(&first));
 }

@@ -8,6 +8,7 @@ use crate::base::slot::Slot;
 use crate::base::time::Time;
 use crate::fact::ValueKind;
 use crate::protocol::content::mix;
+use crate::sim::body::BodyId;
 
 /// What a value says. Signatures and the rest of a real value are counted in its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,6 +197,38 @@ impl Layout {
         self.first_proof() + proofs + (place.0 - FIRST_PROOF) as u32
     }
 
+    /// Where a node keeps the word of a key.
+    #[inline]
+    pub(super) const fn spot(self, key: u32) -> Spot {
+        let Some(at) = key.checked_sub(self.ring) else { return Spot::Rest(key as usize) };
+        if let Some(proof) = key.checked_sub(self.first_proof()) {
+            return Spot::Rest(self.columns() + proof as usize);
+        }
+        let (origin, place) = (at / PLACES, at % PLACES);
+        if place == EPOCH_SLOTS as u32 {
+            return Spot::Row(origin as usize);
+        }
+        // Of all origins those of one place stand side by side: nearly everybody's votes are at the
+        // same index at a time.
+        let column = if place < EPOCH_SLOTS as u32 { place } else { place - 1 };
+        Spot::Rest((self.ring + column * self.nodes + origin) as usize)
+    }
+
+    /// Rows of a node's table: one for each origin.
+    pub(super) const fn rows(self) -> usize {
+        self.nodes as usize
+    }
+
+    /// Words of a node's table that stand in no row, those of proofs not counted.
+    const fn columns(self) -> usize {
+        (self.ring + (PLACES - 1) * self.nodes) as usize
+    }
+
+    /// Words of a node's table that stand in no row.
+    pub(super) const fn rest(self) -> usize {
+        self.columns() + (self.nodes * self.proofs as u32) as usize
+    }
+
     /// Whether a key is that of a contact info.
     pub(super) const fn is_contact_info(self, key: u32) -> bool {
         key >= self.ring && key < self.first_proof() && (key - self.ring).is_multiple_of(PLACES)
@@ -212,6 +245,16 @@ impl Layout {
     pub(super) const fn number_of_rumor(self, label: &Label) -> u32 {
         (label.version - 1) * self.ring + label.key
     }
+}
+
+/// Where a node keeps what it has of a key: its epoch slots in the row of an origin, with what else
+/// is kept of that, and everything else by columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spot {
+    /// The row of an origin.
+    Row(usize),
+    /// A place among the rest.
+    Rest(usize),
 }
 
 /// Names a value, as it travels.
@@ -261,12 +304,21 @@ impl Label {
 
 /// A value with all that it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Content {
+pub struct Content {
     /// Its name, as its origin gave it.
     pub(super) label: Label,
     /// When it was made, by the clock of its origin.
     pub(super) wallclock: Time,
     pub(super) value: Value,
+}
+
+/// A value in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) content: Content,
+    /// The body by which a message of this value alone refers to it, if there is one; it lives as
+    /// long as the entry.
+    pub(super) body: Option<BodyId>,
     /// Its place in the log, from 1, and that of the version before; 0 for none.
     position: u64,
     previous: u64,
@@ -274,45 +326,68 @@ pub(super) struct Content {
 
 /// Values that the log holds, the latest of every key not counted: minutes of votes of a thousand
 /// validators. Of older ones only the name is left, so a node that still has one cannot pass it on.
-const LOG: usize = 1 << 19;
+pub(super) const LOG: usize = 1 << 19;
 
 /// The contents of all values, kept once. Nobody finds a value here whose name did not reach it.
 #[derive(Clone, Debug)]
 pub(super) struct Contents {
     /// The latest of each key.
-    heads: Vec<Option<Content>>,
-    log: VecDeque<Content>,
+    heads: Vec<Option<Entry>>,
+    log: VecDeque<Entry>,
     /// Position of the log's first entry.
     first: u64,
     published: u32,
+    /// Bodies of values that are no longer kept.
+    gone: Vec<BodyId>,
 }
 
 impl Contents {
     pub(super) fn new(keys: usize) -> Self {
-        Self { heads: vec![None; keys], log: VecDeque::new(), first: 1, published: 0 }
+        let (heads, log, gone) = (vec![None; keys], VecDeque::new(), Vec::new());
+        Self { heads, log, first: 1, published: 0, gone }
     }
 
     /// The content of a value; `None` if it is no longer kept, or for version 0.
     #[inline]
     pub(super) fn find(&self, key: u32, version: u32) -> Option<&Content> {
+        self.entry(key, version).map(|entry| &entry.content)
+    }
+
+    /// The same with its body.
+    #[inline]
+    pub(super) fn entry(&self, key: u32, version: u32) -> Option<&Entry> {
         let head = self.heads[key as usize].as_ref().filter(|_| version > 0)?;
-        if head.label.version == version {
+        if head.content.label.version == version {
             return Some(head);
         }
         let mut position = head.previous;
         loop {
             let place = position.checked_sub(self.first)?;
-            let content = &self.log[place as usize];
-            if content.label.version <= version {
-                return (content.label.version == version).then_some(content);
+            let entry = &self.log[place as usize];
+            if entry.content.label.version <= version {
+                return (entry.content.label.version == version).then_some(entry);
             }
-            position = content.previous;
+            position = entry.previous;
         }
+    }
+
+    /// Whether [`Self::entry`] would find a value that was published.
+    #[inline]
+    pub(super) fn keeps(&self, label: &Label) -> bool {
+        // Values are numbered in the order in which they enter the log.
+        let age = self.published.wrapping_sub(label.number);
+        age as usize <= self.log.len() || self.is_head(label.key, label.version)
+    }
+
+    fn is_head(&self, key: u32, version: u32) -> bool {
+        let head = self.heads[key as usize].as_ref();
+        head.is_some_and(|head| head.content.label.version == version)
     }
 
     /// The version that follows the latest of a key; `None` if versions have run out.
     pub(super) fn next_version(&self, key: u32) -> Option<u32> {
-        let next = self.heads[key as usize].as_ref().map_or(1, |head| head.label.version + 1);
+        let head = self.heads[key as usize].as_ref();
+        let next = head.map_or(1, |head| head.content.label.version + 1);
         (next <= MOST_VERSIONS).then_some(next)
     }
 
@@ -323,25 +398,41 @@ impl Contents {
         mut label: Label,
         wallclock: Time,
         value: Value,
-    ) -> Option<Label> {
-        let head = &mut self.heads[label.key as usize];
-        if let Some(old) = head
-            && (old.wallclock, old.label.identity()) > (wallclock, label.identity())
-        {
+    ) -> Option<Content> {
+        let old = self.heads[label.key as usize];
+        let rank = |content: &Content| (content.wallclock, content.label.identity());
+        if old.is_some_and(|old| rank(&old.content) > (wallclock, label.identity())) {
             return None;
         }
         label.number = self.published;
         self.published = self.published.wrapping_add(1);
         if self.log.len() == LOG {
-            self.log.pop_front();
             self.first += 1;
+            let oldest = self.log.pop_front();
+            let is_head = |it: &Entry| self.is_head(it.content.label.key, it.content.label.version);
+            self.gone.extend(oldest.filter(|it| !is_head(it)).and_then(|it| it.body));
         }
+        // A latest version that the log had forgotten.
+        self.gone.extend(old.filter(|old| old.position < self.first).and_then(|old| old.body));
         let position = self.first + self.log.len() as u64;
-        let previous = head.as_ref().map_or(0, |head| head.position);
-        let content = Content { label, wallclock, value, position, previous };
-        self.log.push_back(content);
-        *head = Some(content);
-        Some(label)
+        let previous = old.map_or(0, |old| old.position);
+        let content = Content { label, wallclock, value };
+        let entry = Entry { content, body: None, position, previous };
+        self.log.push_back(entry);
+        self.heads[label.key as usize] = Some(entry);
+        Some(content)
+    }
+
+    /// Gives the value that was published last its body.
+    pub(super) fn attach(&mut self, body: BodyId) {
+        let Some(entry) = self.log.back_mut() else { return };
+        entry.body = Some(body);
+        self.heads[entry.content.label.key as usize] = Some(*entry);
+    }
+
+    /// A body that is no longer needed.
+    pub(super) fn take_gone(&mut self) -> Option<BodyId> {
+        self.gone.pop()
     }
 }
 
@@ -378,6 +469,22 @@ mod tests {
             let (key, version) = layout.rumor(rumor).expect("a ring");
             let label = Label { key, version, ..label(layout, 0, Place::RUMOR, 1) };
             assert!(key < 10 && layout.number_of_rumor(&label) == rumor);
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_word_of_its_own_in_a_table() {
+        for layout in [Layout::new(3, 10), Layout::new(3, 0).with_proofs()] {
+            let mut rows = vec![false; layout.rows()];
+            let mut rest = vec![false; layout.rest()];
+            for key in 0..layout.keys() as u32 {
+                let word = match layout.spot(key) {
+                    Spot::Row(origin) => &mut rows[origin],
+                    Spot::Rest(place) => &mut rest[place],
+                };
+                assert!(!std::mem::replace(word, true), "{key}");
+            }
+            assert!(!rows.contains(&false) && !rest.contains(&false));
         }
     }
 

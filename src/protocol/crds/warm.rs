@@ -32,14 +32,19 @@ pub(super) fn settle(
     }
 }
 
+/// A relayer, and the place of the receiver in its active set.
+type Relayer = (NodeId, u8);
+
 /// How the values of one origin reach everybody.
 struct Ways {
     /// When they come to each node for the first time, in nanoseconds.
     first: Vec<u64>,
     /// When they come to each node, and from whom.
-    came: Vec<Vec<(u64, NodeId)>>,
+    came: Vec<Vec<(u64, Relayer)>>,
     next: BinaryHeap<Reverse<(u64, NodeId)>>,
-    ranked: Vec<(u32, u64, NodeId)>,
+    ranked: Vec<(u32, u64, Relayer)>,
+    /// By node: the places of its active set whose peers prune the origin.
+    late: Vec<u16>,
 }
 
 impl Ways {
@@ -49,6 +54,7 @@ impl Ways {
             came: vec![Vec::new(); nodes],
             next: BinaryHeap::new(),
             ranked: Vec::new(),
+            late: vec![0; nodes],
         }
     }
 
@@ -65,16 +71,15 @@ impl Ways {
         self.first[origin.index()] = 0;
         self.next.push(Reverse((0, origin)));
         // In the end most peers of a set have pruned the origin; all of the rest get its values.
-        let size = shared.config.active_set as usize;
         let Self { first, came, next, .. } = self;
         while let Some(Reverse((at, from))) = next.pop() {
             if at > first[from.index()] {
                 continue;
             }
             let of = (origin, shared.classes[origin], from == origin);
-            nodes[from.index()].sets.targets(of, (size, size), &shared.prune_errors, |to| {
+            nodes[from.index()].sets.reached(of, &shared.prune_errors, |place, to| {
                 let arrival = at.saturating_add(latency(from, to).as_nanos());
-                came[to.index()].push((arrival, from));
+                came[to.index()].push((arrival, (from, place)));
                 if arrival < first[to.index()] {
                     first[to.index()] = arrival;
                     next.push(Reverse((arrival, to)));
@@ -83,24 +88,29 @@ impl Ways {
         }
     }
 
-    /// Every node prunes those that come late.
+    /// Every node prunes those that come late. What each of them takes note of is collected first,
+    /// so that it is written in one go.
     fn prune(&mut self, nodes: &mut [&mut Crds], shared: &Shared, origin: NodeId) {
         let Shared { config, stakes, classes, .. } = shared;
-        let size = config.active_set as usize;
+        let most = config.prune_cap.max(2) as usize;
+        self.late.fill(0);
         for me in NodeId::all(nodes.len()).filter(|me| *me != origin) {
             let came = &mut self.came[me.index()];
             came.sort_unstable();
-            let relayers = came.iter().map(|(_, relayer)| *relayer);
-            let relayers = relayers.take(config.prune_cap.max(2) as usize);
+            let relayers = came.iter().map(|(_, relayer)| *relayer).take(most);
             self.ranked.clear();
             let timely = |place: usize| u32::from(place < 2);
-            let ranked = relayers.enumerate().map(|(at, who)| (timely(at), stakes[who], who));
+            let ranked = relayers.enumerate().map(|(at, who)| (timely(at), stakes[who.0], who));
             self.ranked.extend(ranked);
-            for late in pruned(&mut self.ranked, stakes[me].min(stakes[origin]), config) {
-                if late != origin {
-                    nodes[late.index()].sets.prune(me, origin, classes[origin], size);
-                }
+            let least = stakes[me].min(stakes[origin]);
+            for (late, place) in pruned(&mut self.ranked, least, config) {
+                self.late[late.index()] |= 1 << place;
             }
+        }
+        // Nobody is pruned for its own values.
+        self.late[origin.index()] = 0;
+        for (node, late) in nodes.iter_mut().zip(&self.late) {
+            node.sets.prune_all(origin, classes[origin], *late);
         }
     }
 }

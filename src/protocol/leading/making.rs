@@ -57,7 +57,7 @@ impl Leading {
             Some(Forgery::Hash) | None => (slot, None),
         };
         let parent = head.body.map_or(&desk.cluster.genesis, |body| ctx.body(body));
-        let votes = desk.consensus.as_ref().map_or_else(Vec::new, |consensus| {
+        let votes = desk.consensus.as_mut().map_or_else(Vec::new, |consensus| {
             consensus.landing(desk.cluster, &self.chain, &head, parent)
         });
         let (content, expired) = self.blocks.content(parent, slot, desk.pool, votes);

@@ -89,6 +89,8 @@ impl Weights {
 /// slots (Agave, `REPAIR_PEERS_CACHE_TTL` and `REPAIR_PEERS_CACHE_CAPACITY`).
 const KEPT: Span = Span::from_secs(10);
 const KEPT_SLOTS: usize = 128;
+/// Advertisements that are noted before they are sorted in.
+const MOST_NOTED: usize = 256;
 
 /// What a node has heard in gossip of who has which slots.
 ///
@@ -103,15 +105,30 @@ pub(super) struct Support {
     /// By node: the latest slot that it has whole and, in bits, which of the 64 before it. Slots
     /// that are further behind count as not advertised.
     heard: Vec<Option<(Slot, u64)>>,
+    /// What came last and is not in `heard` yet: sorting each in at once would fetch a line of a
+    /// large table from memory for it.
+    noted: Vec<(NodeId, Slot, u64)>,
     /// Who had advertised a slot when the node looked last, and when that was.
     looked: BTreeMap<Slot, (Time, NodeSet)>,
 }
 
 impl Support {
     /// A validator has told which slots it has.
-    pub(super) fn hear(&mut self, nodes: usize, who: NodeId, slots: (Slot, u64)) {
-        self.heard.resize(nodes, None);
-        self.heard[who.index()] = Some(slots);
+    #[inline]
+    pub(super) fn hear(&mut self, nodes: usize, who: NodeId, (latest, before): (Slot, u64)) {
+        if self.heard.is_empty() {
+            self.heard.resize(nodes, None);
+        }
+        self.noted.push((who, latest, before));
+        if self.noted.len() >= MOST_NOTED {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        for (who, latest, before) in self.noted.drain(..) {
+            self.heard[who.index()] = Some((latest, before));
+        }
     }
 
     /// A peer to ask about a slot; `None` if there is none.
@@ -142,6 +159,7 @@ impl Support {
         }
         let fresh = |at: &Time| *at <= now && now.since(*at) < KEPT;
         if !self.looked.get(&slot).is_some_and(|(at, _)| fresh(at)) {
+            self.settle();
             let mut holders = NodeSet::empty(self.heard.len());
             for (node, heard) in self.heard.iter().enumerate() {
                 if heard.is_some_and(|slots| holds(slots, slot)) {

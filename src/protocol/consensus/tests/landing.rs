@@ -4,7 +4,7 @@ use super::super::landing::WINDOW;
 use super::*;
 
 /// The voters and slots of the votes that a block upon this one would hold.
-fn landing(bench: &Bench, parent: u64) -> Vec<(u32, u32)> {
+fn landing(bench: &mut Bench, parent: u64) -> Vec<(u32, u32)> {
     let link = bench.chain.link(BlockId(parent)).expect("a block of the chain");
     let parent = &bench.made[&parent];
     let votes = bench.consensus.landing(&bench.cluster, &bench.chain, link, parent);
@@ -28,9 +28,9 @@ fn a_block_holds_the_latest_votes_for_its_ancestors_that_are_newer_than_those_in
     bench.hear(&votes);
     // In the order of the voters. Of node 4 only the later vote; that of node 2 is for another
     // fork; node 3 has a newer one in block 4.
-    assert_eq!(landing(&bench, 4), [(1, 1), (4, 4)]);
-    assert_eq!(landing(&bench, 13), [(1, 1), (2, 3), (3, 2)]);
-    assert_eq!(landing(&bench, 1), [(1, 1)], "3 voted for 2 last, which is not there yet");
+    assert_eq!(landing(&mut bench, 4), [(1, 1), (4, 4)]);
+    assert_eq!(landing(&mut bench, 13), [(1, 1), (2, 3), (3, 2)]);
+    assert_eq!(landing(&mut bench, 1), [(1, 1)], "3 voted for 2 last, which is not there yet");
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn a_vote_lands_within_512_blocks() {
     let votes = [bench.vote(1, &[1], 1), bench.vote(2, &[2], 2)];
     bench.hear(&votes);
     // Slots 2 to 513 are 512 blocks.
-    assert_eq!(landing(&bench, newest.into()), [(2, 2)]);
-    assert_eq!(landing(&bench, u64::from(newest) - 1), [(1, 1), (2, 2)]);
+    assert_eq!(landing(&mut bench, newest.into()), [(2, 2)]);
+    assert_eq!(landing(&mut bench, u64::from(newest) - 1), [(1, 1), (2, 2)]);
 }
 
 #[test]
