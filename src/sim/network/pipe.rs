@@ -202,6 +202,7 @@ impl Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rng::{Purpose, Rng, Seed};
 
     fn pipe(bits_per_second: u64, buffer: Buffer) -> Pipe {
         Pipe::new(PipeSpec { rate: Rate::new(bits_per_second).expect("not zero"), buffer })
@@ -239,6 +240,68 @@ mod tests {
         assert!(pipe.pass(Time::ZERO, 6).is_some());
         assert!(pipe.pass(Time::ZERO, 5).is_none(), "6 + 5 > 10");
         assert!(pipe.pass(Time::ZERO, 4).is_some());
+    }
+
+    /// The rule to the letter: every message that waits is noted by itself.
+    struct Reference {
+        rate: Rate,
+        buffer: Buffer,
+        free: Time,
+        waiting: Vec<(Time, u32)>,
+    }
+
+    impl Reference {
+        fn pass(&mut self, now: Time, bytes: u32) -> Option<Time> {
+            self.waiting.retain(|(start, _)| *start > now);
+            let start = now.max(self.free);
+            if start > now {
+                let full = match self.buffer {
+                    Buffer::Messages(limit) => self.waiting.len() as u64 >= u64::from(limit),
+                    Buffer::Bytes(limit) => {
+                        let waiting: u64 = self.waiting.iter().map(|(_, b)| u64::from(*b)).sum();
+                        waiting + u64::from(bytes) > limit
+                    }
+                };
+                if full {
+                    return None;
+                }
+                self.waiting.push((start, bytes));
+            }
+            self.free = start.saturating_add(self.rate.serialisation(bytes));
+            Some(self.free)
+        }
+    }
+
+    #[test]
+    fn runs_of_equal_messages_are_what_single_ones_would_be() {
+        let mut rng = Rng::of_cluster(Seed(11), Purpose::Workload);
+        for case in 0..60 {
+            let rate = Rate::new(1 + rng.below(2_000_000)).expect("not zero");
+            let buffer = match case % 3 {
+                0 => Buffer::Messages(rng.below(40) as u32),
+                1 => Buffer::Bytes(rng.below(30_000)),
+                // Never full: what has started is counted out for the length of the list alone.
+                _ => Buffer::Bytes(1 << 40),
+            };
+            let mut pipe = Pipe::new(PipeSpec { rate, buffer });
+            let mut reference = Reference { rate, buffer, free: Time::ZERO, waiting: Vec::new() };
+            let (mut now, mut bytes) = (Time::ZERO, 500);
+            for step in 0..2_000 {
+                // Rows of one size, then another one; none, short and long breaks; crashes.
+                if rng.below(7) == 0 {
+                    bytes = rng.below(4) as u32 * 400;
+                }
+                let pause = [0, 0, 0, 1_000_000, 40_000_000, 2_000_000_000][rng.below(6) as usize];
+                now = now.saturating_add(Span::from_nanos(rng.below(pause + 1)));
+                if rng.below(500) == 0 {
+                    pipe.clear(now);
+                    reference.free = reference.free.min(now);
+                    reference.waiting.clear();
+                }
+                let expected = reference.pass(now, bytes);
+                assert_eq!(pipe.pass(now, bytes), expected, "case {case}, step {step}");
+            }
+        }
     }
 
     #[test]
