@@ -197,6 +197,19 @@ fn disasters_with_a_quarter_of_the_stake_making_two_blocks_per_slot_end_in_agree
     assert!(swarm.lies["equivocate"] >= 75, "{:?}", swarm.lies);
 }
 
+/// Few nodes, of which one cut leaves half or a third: nobody makes a block while the last one of
+/// each has not reached enough of the others, and that goes on beyond the heal.
+fn few(seed: u64) -> Vec<String> {
+    let nodes = 3 + seed % 4;
+    let sets = ["chaos.adversaries=0".to_owned(), format!("nodes.count={nodes}")];
+    [vec![format!("seed={seed}")], sets.to_vec()].concat()
+}
+
+#[test]
+fn disasters_among_three_to_six_nodes_end_in_agreement() {
+    swarm(48, few).expect_agreement(48);
+}
+
 #[test]
 fn nodes_that_leave_forks_too_easily_are_noticed() {
     // A threshold of 5 % in place of 38 %.

@@ -627,6 +627,8 @@ impl Blocks {
             }
             self.turbine.begin(cluster, contacts.peers, ctx, body, (length, ticks));
         }
+        // It may have found that its last block has not reached enough others.
+        self.resend_own(cluster, contacts.peers, ctx);
     }
 
     /// Whether others will accept a block of the node's own; always so if it is honest.

@@ -365,7 +365,11 @@ impl Leading {
         }
         self.undecided = slot.next();
         let length = self.length();
-        let made = self.lead(desk, ctx, slot, length)?;
+        let Some(made) = self.lead(desk, ctx, slot, length) else {
+            // What it waits for may come without a new head: it looks at its next slot too.
+            self.aim(desk.cluster, ctx);
+            return None;
+        };
         self.leads = Some((slot, made.body));
         ctx.after(length, Timer::End(slot));
         Some(made)
