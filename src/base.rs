@@ -4,6 +4,7 @@
 pub mod checkpoint;
 pub mod digest;
 pub mod distribution;
+pub mod fetch;
 pub mod flight;
 pub mod id;
 pub mod quantity;

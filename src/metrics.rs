@@ -54,7 +54,7 @@ use self::timeline::{Progress, Timeline};
 use self::traffic::Traffic;
 use self::transactions::Transactions;
 use self::values::Values;
-use crate::base::id::NodeMap;
+use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Fact, Observer, World};
 
@@ -507,6 +507,11 @@ impl<S: RowSink> Observer for Recorder<S> {
             }
             _ => self.on_rare_fact(at, fact),
         }
+    }
+
+    #[inline]
+    fn fetch(&self, to: NodeId) {
+        self.nodes.fetch(to);
     }
 
     fn next_sample(&self) -> Option<Time> {

@@ -50,11 +50,12 @@ use self::peers::Peers;
 use self::rumor::{Injected, Rumors};
 use self::turbine::tree::Position;
 use self::vote::VoteId;
+use crate::base::fetch::fetch;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind, Status, Step};
 use crate::sim::body::{Bodies, BodyId};
-use crate::sim::protocol::{Alarm, Label, Memory, Outbox, Part, Payload, Protocol};
+use crate::sim::protocol::{Alarm, Fetch, Label, Memory, Outbox, Part, Payload, Protocol};
 
 /// What nodes do; the same for all of them.
 #[derive(Clone, Debug)]
@@ -292,18 +293,38 @@ impl Protocol for Validator {
     }
 
     #[inline]
-    fn touch(&self, cluster: &Cluster, bodies: &Bodies<Body>, of: &Message, label: Label) -> u64 {
-        match *of {
-            Message::Turbine(turbine::Message::Shred { block, at, .. }) => {
+    fn fetch(
+        &self,
+        step: Fetch,
+        cluster: &Cluster,
+        bodies: &Bodies<Body>,
+        message: &Message,
+        label: Label,
+    ) {
+        match (*message, step) {
+            (Message::Turbine(_), Fetch::Node) => fetch(&self.blocks),
+            (Message::Turbine(turbine::Message::Shred { block, at, .. }), _) => {
                 let shred = (block, at, Position::of_label(label));
                 let of = || Block::unwrap(bodies.body(block));
-                self.blocks.as_ref().map_or(0, |blocks| blocks.touch(cluster, of, shred))
+                self.blocks.iter().for_each(|blocks| blocks.fetch(step, cluster, of, shred));
             }
-            Message::Crds(message) => {
-                self.crds.as_ref().map_or(0, |crds| crds.touch(bodies, message))
+            (Message::Crds(_), Fetch::Node) => fetch(&self.crds),
+            (Message::Crds(message), _) => {
+                self.crds.iter().for_each(|crds| crds.fetch(step, bodies, message));
             }
-            Message::Rumor(_) => self.rumors.touch(),
-            _ => 0,
+            (Message::Rumor(_), _) => self.rumors.fetch(step),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn fetch_for_timer(&self, step: Fetch, timer: Timer) {
+        match (timer, step) {
+            (Timer::Crds(_), Fetch::Node) => fetch(&self.crds),
+            (Timer::Crds(timer), _) => {
+                self.crds.iter().for_each(|crds| crds.fetch_for_timer(step, timer));
+            }
+            _ => {}
         }
     }
 

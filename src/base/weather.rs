@@ -6,6 +6,13 @@
 //! switched on. The function is Philox4x32-10: Salmon, Moraes, Dror and Shaw, "Parallel random
 //! numbers: as easy as 1, 2, 3", SC'11, section 3.4.
 
+#[cfg(target_arch = "x86_64")]
+use safe_arch::{
+    add_i32_m128i, bitxor_m128i, m128i, mul_widen_u32_odd_m128i, set_splat_i64_m128i,
+    shr_imm_u64_m128i, shuffle_ai_f32_all_m128i, unpack_high_i32_m128i, unpack_low_i32_m128i,
+    zeroed_m128i,
+};
+
 use super::id::NodeId;
 use super::rng::{Purpose, Seed, stream_key};
 
@@ -33,25 +40,24 @@ impl Weather {
     }
 
     /// The same for all messages of a row; several at a time, because each alone is a long chain of
-    /// multiplications. `into` is cleared first; what stands in it beyond the row means nothing.
+    /// multiplications.
     #[inline]
-    pub fn draw_row(self, row: &WeatherRow, into: &mut Vec<u64>) {
-        into.clear();
+    pub fn draw_row(self, row: &WeatherRow, into: &mut WeatherDrawn) {
         let from = [row.from; LANES];
-        for ((to, serial), last) in row.to.iter().zip(&row.serial).zip(&row.last) {
-            into.extend_from_slice(&philox_row(&[from, *to, *serial, *last], self.key));
-        }
+        let draw =
+            |group: &Group| philox_row(&[from, group.to, group.serial, group.last], self.key);
+        into.0.clear();
+        into.0.extend(row.groups.iter().map(draw));
     }
 
     /// What every link of a row draws for itself, whatever the message: [`Self::draw`] of
     /// [`LINK_KIND`] and serial zero.
     #[inline]
-    pub fn draw_links(self, row: &WeatherRow, into: &mut Vec<u64>) {
-        into.clear();
+    pub fn draw_links(self, row: &WeatherRow, into: &mut WeatherDrawn) {
         let (from, last) = ([row.from; LANES], [last_word(LINK_KIND, 0); LANES]);
-        for to in &row.to {
-            into.extend_from_slice(&philox_row(&[from, *to, [0; LANES], last], self.key));
-        }
+        let draw = |group: &Group| philox_row(&[from, group.to, [0; LANES], last], self.key);
+        into.0.clear();
+        into.0.extend(row.groups.iter().map(draw));
     }
 
     /// Twice 64 independent uniform bits for one message: the first is that of [`Self::draw`], the
@@ -72,10 +78,31 @@ impl Weather {
 pub struct WeatherRow {
     from: u32,
     len: usize,
-    // Words 1 to 3 of the counters, so many messages side by side; the last ones are filled up.
-    to: Vec<[u32; LANES]>,
-    serial: Vec<[u32; LANES]>,
-    last: Vec<[u32; LANES]>,
+    groups: Vec<Group>,
+}
+
+/// Words 1 to 3 of the counters of so many messages side by side; the last group is filled up.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    to: [u32; LANES],
+    serial: [u32; LANES],
+    last: [u32; LANES],
+}
+
+/// What the messages of a row have drawn, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct WeatherDrawn(Vec<Lanes>);
+
+impl WeatherDrawn {
+    /// What the message at this place of the row has drawn.
+    ///
+    /// # Panics
+    /// If the row is shorter by so much that it has no group of this place.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, place: usize) -> u64 {
+        self.0[place / LANES][place % LANES]
+    }
 }
 
 impl WeatherRow {
@@ -84,26 +111,26 @@ impl WeatherRow {
     pub fn begin(&mut self, from: NodeId) {
         self.from = from.number();
         self.len = 0;
-        self.to.clear();
-        self.serial.clear();
-        self.last.clear();
+        self.groups.clear();
     }
 
     /// Adds a message: its receiver, kind and serial, as for [`Weather::draw`].
     #[inline]
     pub fn push(&mut self, to: NodeId, kind: u8, serial: u64) {
         debug_assert!(serial >> SERIAL_BITS == 0, "a serial has at most 56 bits");
+        let (to, low, last) = (to.number(), serial as u32, last_word(kind, serial));
         let lane = self.len % LANES;
-        if lane == 0 {
-            self.to.push([0; LANES]);
-            self.serial.push([0; LANES]);
-            self.last.push([0; LANES]);
-        }
-        let group = self.len / LANES;
-        self.to[group][lane] = to.number();
-        self.serial[group][lane] = serial as u32;
-        self.last[group][lane] = last_word(kind, serial);
         self.len += 1;
+        match self.groups.last_mut() {
+            Some(group) if lane > 0 => {
+                (group.to[lane], group.serial[lane], group.last[lane]) = (to, low, last);
+            }
+            _ => self.groups.push(Group {
+                to: [to; LANES],
+                serial: [low; LANES],
+                last: [last; LANES],
+            }),
+        }
     }
 }
 
@@ -144,37 +171,54 @@ const fn last_word(kind: u8, serial: u64) -> u32 {
     (kind as u32) << 24 | (serial >> 32) as u32 & 0x00FF_FFFF
 }
 
-/// How many blocks are worked out side by side: with more of them an ordinary core has too few
-/// vectors.
+/// How many blocks are worked out side by side.
 const LANES: usize = 4;
 
-/// A word of so many counters. Each stands in the lower half of its own, as the vectors of a core
-/// multiply them; what is left in the upper halves is never read.
+/// A word of so many counters, or the first two words of so many blocks as one number each.
 type Lanes = [u64; LANES];
 
 /// The first two words of [`philox`] of so many counters, as one number each.
-// Inlined, it would be taken apart into single multiplications.
-#[inline(never)]
+#[cfg(not(target_arch = "x86_64"))]
 fn philox_row(counters: &[[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
-    let [mut a, mut b, mut c, mut d] = counters.map(|word| word.map(u64::from));
-    let [mut left_key, mut right_key] = key;
-    for _ in 0..ROUNDS {
-        for at in 0..LANES {
-            let left = MULTIPLIERS[0] * (a[at] & LOW);
-            let right = MULTIPLIERS[1] * (c[at] & LOW);
-            a[at] = right >> 32 ^ b[at] ^ u64::from(left_key);
-            b[at] = right;
-            c[at] = left >> 32 ^ d[at] ^ u64::from(right_key);
-            d[at] = left;
-        }
-        left_key = left_key.wrapping_add(INCREMENTS[0]);
-        right_key = right_key.wrapping_add(INCREMENTS[1]);
-    }
-    std::array::from_fn(|at| b[at] << 32 | a[at] & LOW)
+    std::array::from_fn(|lane| {
+        let block = philox(counters.map(|word| word[lane]), key);
+        u64::from(block[1]) << 32 | u64::from(block[0])
+    })
 }
 
-/// The lower half of a lane.
-const LOW: u64 = 0xFFFF_FFFF;
+/// The same with the vectors that every core of this architecture has. Each word stands in the
+/// lower half of a lane of 64 bits, as they are multiplied; upper halves are never read.
+#[cfg(target_arch = "x86_64")]
+fn philox_row(counters: &[[u32; LANES]; 4], key: [u32; 2]) -> Lanes {
+    let lanes = |value: u64| set_splat_i64_m128i(value.cast_signed());
+    let wide = |word: [u32; LANES]| {
+        let (word, zero) = (m128i::from(word), zeroed_m128i());
+        [unpack_low_i32_m128i(word, zero), unpack_high_i32_m128i(word, zero)]
+    };
+    let [mut a, mut b, mut c, mut d] = counters.map(wide);
+    let multipliers = MULTIPLIERS.map(lanes);
+    let increments = INCREMENTS.map(|increment| lanes(increment.into()));
+    let mut keys = key.map(|half| lanes(half.into()));
+    let high_half_with = |product, other, key| {
+        bitxor_m128i(bitxor_m128i(shr_imm_u64_m128i::<32>(product), other), key)
+    };
+    for _ in 0..ROUNDS {
+        for at in 0..LANES / 2 {
+            let left = mul_widen_u32_odd_m128i(multipliers[0], a[at]);
+            let right = mul_widen_u32_odd_m128i(multipliers[1], c[at]);
+            a[at] = high_half_with(right, b[at], keys[0]);
+            b[at] = right;
+            c[at] = high_half_with(left, d[at], keys[1]);
+            d[at] = left;
+        }
+        keys = [add_i32_m128i(keys[0], increments[0]), add_i32_m128i(keys[1], increments[1])];
+    }
+    // Lanes 0 and 2 of both words, in turn.
+    let lower = |word| shuffle_ai_f32_all_m128i::<0b00_00_10_00>(word);
+    let join = |at: usize| <[u64; 2]>::from(unpack_low_i32_m128i(lower(a[at]), lower(b[at])));
+    let ([first, second], [third, fourth]) = (join(0), join(1));
+    [first, second, third, fourth]
+}
 
 #[cfg(test)]
 mod tests {
@@ -217,7 +261,7 @@ mod tests {
             (NodeId::new(place * 7), (place % 3) as u8, serial)
         };
         let (from, messages) = (NodeId::new(5), (0..21).map(message).collect::<Vec<_>>());
-        let (mut row, mut drawn) = (WeatherRow::default(), Vec::new());
+        let (mut row, mut drawn) = (WeatherRow::default(), WeatherDrawn::default());
         for length in 0..=messages.len() {
             row.begin(from);
             messages[..length].iter().for_each(|(to, kind, serial)| row.push(*to, *kind, *serial));
@@ -225,10 +269,10 @@ mod tests {
             let each = messages[..length].iter();
             let alone =
                 each.clone().map(|(to, kind, serial)| weather.draw(from, *to, *kind, *serial));
-            assert_eq!(drawn[..length], alone.collect::<Vec<_>>());
+            assert!((0..length).map(|place| drawn.at(place)).eq(alone));
             weather.draw_links(&row, &mut drawn);
             let alone = each.map(|(to, ..)| weather.draw(from, *to, LINK_KIND, 0));
-            assert_eq!(drawn[..length], alone.collect::<Vec<_>>());
+            assert!((0..length).map(|place| drawn.at(place)).eq(alone));
         }
     }
 

@@ -61,6 +61,10 @@ pub trait Observer {
     /// The world at that moment: all boundaries of the instant are crossed, no event of it has
     /// happened.
     fn on_sample(&mut self, at: Time, world: &World, census: &dyn Census);
+    /// Has fetched from memory what it notes about a message to this node. It is called some
+    /// events ahead, and changes nothing.
+    #[inline]
+    fn fetch(&self, _to: NodeId) {}
     /// Whether it has heard what ends the run: the simulation stops after the event that said so.
     fn halted(&self) -> bool {
         false
@@ -101,6 +105,11 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
         if self.1.next_sample() == Some(at) {
             self.1.on_sample(at, world, census);
         }
+    }
+    #[inline]
+    fn fetch(&self, to: NodeId) {
+        self.0.fetch(to);
+        self.1.fetch(to);
     }
     #[inline]
     fn halted(&self) -> bool {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::figures::ppm;
 use super::plan::NodeInfo;
 use super::table::{Cell, Column, RowSink, TableSpec, Unit};
+use crate::base::fetch::fetch_at;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::time::{Span, Time};
 use crate::fact::{Census, Transit};
@@ -97,6 +98,12 @@ impl Nodes {
     /// How many nodes there are.
     pub(super) const fn len(&self) -> usize {
         self.info.len()
+    }
+
+    /// Fetches what is counted of a node.
+    #[inline]
+    pub(super) fn fetch(&self, node: NodeId) {
+        fetch_at(self.counts.as_slice(), node.index());
     }
 
     #[inline]

@@ -19,12 +19,13 @@ use super::repair::{self, Repair, View};
 use super::turbine::tree::Position;
 use super::turbine::{self, Turbine, Way};
 use super::vote::Vote;
+use crate::base::fetch::fetch;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::base::time::Span;
 use crate::fact::{Fact, Offence, Status};
 use crate::sim::body::BodyId;
-use crate::sim::protocol::{Memory, Shelf};
+use crate::sim::protocol::{Fetch, Memory, Shelf};
 
 /// Everything these parts ask of their node.
 pub trait Ctx: turbine::Ctx + leading::Ctx + repair::Ctx + forward::Ctx + consensus::Ctx {}
@@ -163,16 +164,19 @@ impl Blocks {
         }
     }
 
-    /// Reads what a shred will need; the answer means nothing.
+    /// Fetches what a shred will need.
     #[inline]
-    #[must_use]
-    pub fn touch<'a>(
+    pub fn fetch<'a>(
         &self,
+        step: Fetch,
         cluster: &Cluster,
         block: impl FnOnce() -> &'a Block,
         shred: (BodyId, ShredAt, Position),
-    ) -> u64 {
-        Turbine::touch(cluster.trees.as_ref(), &self.store, block, shred)
+    ) {
+        if step == Fetch::Part {
+            fetch(&self.turbine);
+        }
+        Turbine::fetch(step, cluster.trees.as_ref(), &self.store, block, shred);
     }
 
     /// A message of block propagation arrived. True if the node may have something to publish now.

@@ -6,6 +6,7 @@ mod part;
 mod tests;
 
 use super::block::{Block, BlockId, ShredAt};
+use crate::base::fetch::fetch;
 use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::sim::body::BodyId;
@@ -272,12 +273,21 @@ impl Blockstore {
         &self.recovered
     }
 
-    /// Reads what a shred will need; the answer means nothing.
+    /// Fetches what every shred needs of the store.
     #[inline]
-    pub fn touch(&self, body: BodyId, at: ShredAt) -> u64 {
-        // Whether it is the right one does not matter, and to wait for that would take long.
+    pub fn fetch(&self) {
+        fetch(&self.recent);
+        fetch(&self.parts);
+    }
+
+    /// Fetches what a shred needs of the part of its block, if that is one of the latest.
+    #[inline]
+    pub fn fetch_part(&self, body: BodyId, at: ShredAt) {
+        // Whether it is the right one does not matter.
         let recent = self.recent[body.number() as usize % RECENT];
-        self.parts.get(recent.part as usize).map_or(0, |part| part.touch(at))
+        if let Some(part) = self.parts.get(recent.part as usize) {
+            part.fetch(at);
+        }
     }
 
     /// What is counted of a block that is not settled.

@@ -33,6 +33,7 @@ use self::roster::{Roster, pull_weight};
 use self::shared::{first_contact_info, within_window};
 use self::store::{Standing, Store};
 use self::value::{Content, Entry, Place, VOTES};
+use crate::base::fetch::{fetch, fetch_at};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::slot::Slot;
@@ -41,7 +42,7 @@ use crate::fact::{Fact, ValueKind};
 use crate::protocol::gossip::Phase;
 use crate::protocol::peers::Peers;
 use crate::sim::body::{Bodies, BodyId};
-use crate::sim::protocol::{Alarm, Context, Local, Memory, Part, Shelf};
+use crate::sim::protocol::{Alarm, Context, Fetch, Local, Memory, Part, Shelf};
 
 /// A contact info that is older counts for little: 60 s.
 const FRESH: Span = Span::from_secs(60);
@@ -291,21 +292,41 @@ impl Crds {
         }
     }
 
-    /// Reads what a push will need; the answer means nothing.
+    /// Fetches what a push will need.
     #[inline]
-    #[must_use]
-    pub fn touch<B>(&self, bodies: &Bodies<B>, message: Message) -> u64
+    pub fn fetch<B>(&self, step: Fetch, bodies: &Bodies<B>, message: Message)
     where
         Body: Part<B>,
     {
-        let each = |label: &Label| u64::from(self.store.touch(label));
-        let (Message::Push(body) | Message::Value { value: body, .. }) = message else { return 0 };
-        match Body::unwrap(bodies.body(body)) {
-            Body::Value(content) => each(&content.label),
-            Body::Values(labels) => {
-                labels.list.iter().take(2).map(each).fold(0, |sum, read| sum ^ read)
+        let (Message::Push(body) | Message::Value { value: body, .. }) = message else { return };
+        if step == Fetch::Part {
+            fetch(&self.running);
+            self.store.fetch();
+        }
+        match (Body::unwrap(bodies.body(body)), step) {
+            (Body::Value(content), Fetch::Table) => self.store.fetch_value(&content.label),
+            (Body::Values(labels), Fetch::Table) => fetch_at(&labels.list, 0),
+            (Body::Values(labels), Fetch::Last) => {
+                labels.list.iter().take(2).for_each(|label| self.store.fetch_value(label));
             }
-            _ => 0,
+            _ => {}
+        }
+    }
+
+    /// Fetches what pushing on will need.
+    #[inline]
+    pub fn fetch_for_timer(&self, step: Fetch, timer: Timer) {
+        match (timer, step) {
+            (Timer::Batch, Fetch::Part) => {
+                fetch(&self.waiting);
+                fetch(&self.sets);
+            }
+            (Timer::Batch, Fetch::Table) => fetch_at(&self.waiting, 0),
+            (Timer::Batch, Fetch::Last) => {
+                let values = self.waiting.iter().take(4);
+                values.for_each(|Waiting { label, .. }| self.sets.fetch(label.origin));
+            }
+            _ => {}
         }
     }
 

@@ -10,12 +10,13 @@ use super::cluster::Cluster;
 use super::content::mix;
 use super::gossip::{ChooseFrom, Phase};
 use super::peers::Peers;
+use crate::base::fetch::{fetch, fetch_at};
 use crate::base::id::NodeId;
 use crate::base::rng::{Purpose, Rng, Seed};
 use crate::base::time::Span;
 use crate::fact::{Fact, MessageKind};
 use crate::sim::body::{Bodies, BodyId};
-use crate::sim::protocol::{Context, Memory, Part, Shelf};
+use crate::sim::protocol::{Context, Fetch, Memory, Part, Shelf};
 
 /// How rumors spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -255,11 +256,17 @@ impl Rumors {
         self.seen.count()
     }
 
-    /// Reads what a rumor will need; the answer means nothing.
+    /// Fetches what a rumor will need.
     #[inline]
-    #[must_use]
-    pub fn touch(&self) -> u64 {
-        u64::from(self.count()) ^ self.targets.first().map_or(0, |node| node.number().into())
+    pub fn fetch(&self, step: Fetch) {
+        match step {
+            Fetch::Node => {
+                fetch(&self.seen);
+                fetch(&self.targets);
+            }
+            Fetch::Part => fetch_at(&self.targets, 0),
+            Fetch::Table | Fetch::Last => {}
+        }
     }
 
     /// The node starts or comes back: rounds begin.

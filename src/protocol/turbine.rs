@@ -29,7 +29,7 @@ use crate::base::slot::Slot;
 use crate::base::time::{Span, Time};
 use crate::fact::Fact;
 use crate::sim::body::BodyId;
-use crate::sim::protocol::{Context, Shelf};
+use crate::sim::protocol::{Context, Fetch, Shelf};
 
 /// Everything this part asks of its node.
 pub trait Ctx: Context<Message, Timer> + Shelf<Block> {}
@@ -341,18 +341,23 @@ impl Turbine {
         Some(received)
     }
 
-    /// Reads what [`Self::receive`] will read first; the answer means nothing.
+    /// Fetches what [`Self::receive`] will read.
     #[inline]
-    #[must_use]
-    pub fn touch<'a>(
+    pub fn fetch<'a>(
+        step: Fetch,
         trees: Option<&Trees>,
         store: &Blockstore,
         block: impl FnOnce() -> &'a Block,
         (body, at, position): (BodyId, ShredAt, Position),
-    ) -> u64 {
-        let passed = trees.filter(|trees| trees.may_be_inner(position));
-        let tree = passed.map_or(0, |trees| trees.touch(&Facts::of(block()).key(at), position));
-        tree ^ store.touch(body, at)
+    ) {
+        match (step, trees) {
+            (Fetch::Part, _) => store.fetch(),
+            (Fetch::Table, _) => store.fetch_part(body, at),
+            (Fetch::Last, Some(trees)) if trees.may_be_inner(position) => {
+                trees.fetch(&Facts::of(block()).key(at), position);
+            }
+            _ => {}
+        }
     }
 
     /// The leader's announcement of a block that the node has heard of came: it tells how many

@@ -1,5 +1,7 @@
 //! Kernel layer: message bodies, stored once and shared by every message that refers to them.
 
+use crate::base::fetch::fetch_at;
+
 /// Names a body of the run's arena. Slots are used again, so an id means nothing once the last
 /// message or node that refers to it is gone; it never enters a digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,6 +60,12 @@ impl<B> Bodies<B> {
     #[must_use]
     pub fn body(&self, id: BodyId) -> &B {
         self.slots[id.0 as usize].body.as_ref().expect("a body lives while something refers to it")
+    }
+
+    /// Fetches a body that is read soon.
+    #[inline]
+    pub(super) fn fetch(&self, id: BodyId) {
+        fetch_at(&self.slots, id.0 as usize);
     }
 
     /// Adds a reference.

@@ -17,7 +17,7 @@ use self::rule::{RuleSpec, Rules, Tally};
 use crate::base::id::{NodeId, NodeMap, NodeSet};
 use crate::base::rng::{Purpose, Seed};
 use crate::base::time::{Span, Time};
-use crate::base::weather::{Weather, WeatherRow};
+use crate::base::weather::{Weather, WeatherDrawn, WeatherRow};
 use crate::fact::{DropReason, MessageKind};
 
 /// The network as the plan states it.
@@ -115,9 +115,9 @@ struct Forecast {
     jitters: bool,
     stretches: bool,
     row: WeatherRow,
-    loss: Vec<u64>,
-    jitter: Vec<u64>,
-    latency: Vec<u64>,
+    loss: WeatherDrawn,
+    jitter: WeatherDrawn,
+    latency: WeatherDrawn,
 }
 
 impl Forecast {
@@ -128,9 +128,9 @@ impl Forecast {
             jitters: any(|profile| profile.jitter.is_some()),
             stretches: any(|profile| matches!(profile.latency, Latency::PerLink(_))),
             row: WeatherRow::default(),
-            loss: Vec::new(),
-            jitter: Vec::new(),
-            latency: Vec::new(),
+            loss: WeatherDrawn::default(),
+            jitter: WeatherDrawn::default(),
+            latency: WeatherDrawn::default(),
         }
     }
 
@@ -311,7 +311,7 @@ impl Network {
         let profile = self.links.profile(from, to);
         let lost = match &profile.loss {
             Loss::None => false,
-            Loss::Independent(chance) => chance.hit(self.forecast.loss[place]),
+            Loss::Independent(chance) => chance.hit(self.forecast.loss.at(place)),
             Loss::GilbertElliott(model) => {
                 self.bursts.lose(model, weather.loss_state, weather.loss, &{ passage })
             }
@@ -323,7 +323,7 @@ impl Network {
         let own = edge.and_then(|place| self.edges[place].latency);
         let base = own.unwrap_or_else(|| match &profile.latency {
             Latency::Constant(span) => *span,
-            Latency::PerLink(distribution) => distribution.draw(self.forecast.latency[place]),
+            Latency::PerLink(distribution) => distribution.draw(self.forecast.latency.at(place)),
             Latency::PerMessage(distribution) => {
                 distribution.draw(weather.latency.draw(from, to, kind, serial))
             }
@@ -334,7 +334,7 @@ impl Network {
         let arrive = |copy: u64| {
             let serial = serial ^ copy << 55;
             let jitter = profile.jitter.as_ref().map_or(Span::ZERO, |jitter| match copy {
-                0 => jitter.draw(self.forecast.jitter[place]),
+                0 => jitter.draw(self.forecast.jitter.at(place)),
                 _ => jitter.draw(weather.jitter.draw(from, to, kind, serial)),
             });
             let corrupt = !profile.corrupt.is_never()

@@ -50,6 +50,24 @@ pub enum Memory {
     Lost,
 }
 
+/// Steps in which is fetched from memory what a handler will read, as pointers lead to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fetch {
+    /// Of the node itself. The kernel fetches the body of the message.
+    Node,
+    /// Of the part that the event is for.
+    Part,
+    /// Of the tables of the part.
+    Table,
+    /// Of tables that the event leads to by what stands in another.
+    Last,
+}
+
+impl Fetch {
+    /// All steps, the first first.
+    pub const ALL: [Self; 4] = [Self::Node, Self::Part, Self::Table, Self::Last];
+}
+
 /// One node's logic. One value of it is one node; it knows no network, no other node, and no clock
 /// but the one it is shown.
 pub trait Protocol: Sized {
@@ -74,19 +92,22 @@ pub trait Protocol: Sized {
         from: NodeId,
         message: Self::Message,
     );
-    /// Reads what [`Self::on_message`] will read first and gives back anything that depends on it.
-    /// It is asked for some messages ahead, so that the core fetches from memory what several of
-    /// them need at a time. The answer means nothing and may be wrong.
+    /// Has fetched from memory what [`Self::on_message`] will read, with
+    /// [`fetch`](crate::base::fetch). It is called some events ahead, once for every step in turn,
+    /// and may read what an earlier step has fetched; it changes nothing.
     #[inline]
-    fn touch(
+    fn fetch(
         &self,
+        _step: Fetch,
         _cluster: &Self::Cluster,
         _bodies: &Bodies<Self::Body>,
         _message: &Self::Message,
         _label: Label,
-    ) -> u64 {
-        0
+    ) {
     }
+    /// The same for [`Self::on_timer`].
+    #[inline]
+    fn fetch_for_timer(&self, _step: Fetch, _timer: Self::Timer) {}
     /// An alarm went off.
     fn on_timer(&mut self, cluster: &mut Self::Cluster, ctx: &mut Outbox<Self>, timer: Self::Timer);
     /// The workload hands something in.

@@ -85,10 +85,6 @@ pub struct EventQueue<E> {
 }
 
 impl<E: Copy + Default> EventQueue<E> {
-    /// How many events [`Self::ahead`] shows: as many reads from memory as a core has under way at
-    /// a time.
-    const AHEAD: usize = 16;
-
     /// A queue of nothing, with the clock at zero.
     #[must_use]
     pub fn new() -> Self {
@@ -198,14 +194,31 @@ impl<E: Copy + Default> EventQueue<E> {
         Some((at, event))
     }
 
-    /// The events that are taken next, at most [`Self::AHEAD`] of them: all at once whenever the
-    /// last of those given before has been taken, else none. Events scheduled meanwhile are not
-    /// among them, so this is good for preparing only.
+    /// The events that are taken later, from the one so many after the next on, as far as is
+    /// known: events may be scheduled meanwhile, and those of later buckets have no order yet. Good
+    /// for preparing only.
     #[inline]
-    pub(super) fn ahead(&self) -> impl Iterator<Item = &E> {
-        let count = if self.next.is_multiple_of(Self::AHEAD) { Self::AHEAD } else { 0 };
-        let keys = self.order.iter().skip(self.next).take(count);
-        keys.map(|&key| &self.pool.get(key as u32).event)
+    pub(super) fn ahead(&self, distance: usize, count: usize) -> impl Iterator<Item = &E> {
+        self.keys_ahead(distance, count).map(|key| &self.pool.get(*key as u32).event)
+    }
+
+    /// Fetches the events that [`Self::ahead`] shows.
+    #[inline]
+    pub(super) fn fetch(&self, distance: usize, count: usize) {
+        self.keys_ahead(distance, count).for_each(|key| self.pool.fetch(*key as u32));
+    }
+
+    #[inline]
+    fn keys_ahead(&self, distance: usize, count: usize) -> std::slice::Iter<'_, u64> {
+        let start = (self.next + distance).min(self.order.len());
+        self.order[start..(start + count).min(self.order.len())].iter()
+    }
+
+    /// Whether so many events of the bucket, or a multiple of it, have been taken; those that were
+    /// scheduled late do not count.
+    #[inline]
+    pub(super) const fn is_at_multiple_of(&self, count: usize) -> bool {
+        self.next.is_multiple_of(count)
     }
 
     /// All events still to come, in no particular order.
@@ -463,6 +476,22 @@ mod tests {
         assert_eq!(queue.pop(), Some((Time::from_nanos(4_999_999_999), 'b')));
         assert_eq!(queue.pop(), Some((Time::from_nanos(5_000_000_000), 'z')));
         assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn what_is_shown_ahead_is_what_comes() {
+        let mut rng = Rng::of_cluster(Seed(4), Purpose::Workload);
+        let mut queue = EventQueue::new();
+        // All in one bucket, so that all of them are in order once the first has been taken.
+        for event in 0..100 {
+            queue.push(Time::from_nanos((1 << 30) + rng.below(50)), event);
+        }
+        assert_eq!(queue.ahead(0, 8).count(), 0, "no bucket has been entered");
+        queue.pop();
+        let shown: Vec<i32> =
+            [0, 10, 95].iter().flat_map(|&at| queue.ahead(at, 10)).copied().collect();
+        let all: Vec<i32> = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        assert_eq!(shown, [&all[..20], &all[95..]].concat(), "nothing stands beyond the last");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! W2 "push gossip": each first receipt of a rumor is sent to eight out-peers.
 
 use cpu_time::ProcessTime;
+use headwater::base::fetch::fetch;
 use headwater::base::id::{NodeId, NodeMap};
 use headwater::base::rng::Seed;
 use headwater::base::time::{Span, Time};
@@ -8,7 +9,9 @@ use headwater::fact::{Census, Fact, MessageKind, Observer, Status, World};
 use headwater::sim::body::{Bodies, BodyId};
 use headwater::sim::network::NetworkPlan;
 use headwater::sim::network::link::{Latency, Passage, Profile};
-use headwater::sim::protocol::{Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver};
+use headwater::sim::protocol::{
+    Fetch, Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver,
+};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
 use crate::measured::Measured;
@@ -66,8 +69,11 @@ impl Protocol for Node {
         }
     }
     #[inline]
-    fn touch(&self, (): &(), _: &Bodies<()>, _: &Rumor, _: Label) -> u64 {
-        self.seen as u64 ^ u64::from(self.peers[0].number())
+    fn fetch(&self, step: Fetch, (): &(), _: &Bodies<()>, _: &Rumor, _: Label) {
+        if step == Fetch::Last {
+            fetch(&self.seen);
+            fetch(&self.peers);
+        }
     }
     fn on_timer(&mut self, (): &mut (), _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, (): &mut (), ctx: &mut Outbox<Self>, rumor: Rumor) {

@@ -2,6 +2,7 @@
 //! of fan-out 200 for every shred, uplinks of 1 Gbit/s, ten regions, 1 % loss.
 
 use cpu_time::ProcessTime;
+use headwater::base::fetch::{fetch, fetch_at};
 use headwater::base::id::{NodeId, NodeMap};
 use headwater::base::quantity::Rate;
 use headwater::base::rng::Seed;
@@ -12,7 +13,9 @@ use headwater::sim::network::NetworkPlan;
 use headwater::sim::network::link::{Latency, Passage, Profile};
 use headwater::sim::network::loss::Loss;
 use headwater::sim::network::pipe::{Buffer, PipeSpec};
-use headwater::sim::protocol::{Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver};
+use headwater::sim::protocol::{
+    Fetch, Label, Local, Mail, Memory, Outbox, Payload, Protocol, Receiver,
+};
 use headwater::sim::{Injection, Simulation, SimulationPlan};
 
 use crate::measured::Measured;
@@ -142,13 +145,18 @@ impl Protocol for Node {
         }
     }
     #[inline]
-    fn touch(&self, trees: &Trees, _: &Bodies<()>, shred: &Shred, label: Label) -> u64 {
+    fn fetch(&self, step: Fetch, trees: &Trees, _: &Bodies<()>, shred: &Shred, label: Label) {
+        if step != Fetch::Last {
+            return;
+        }
         let (number, index) = (shred.gid / SHREDS as u32, shred.gid as usize % SHREDS as usize);
         let slot = &self.slots[number as usize % 4];
+        fetch(slot);
+        fetch_at(&slot.marks, index / 64);
         let position = usize::from(label.0);
-        let place = Trees::start(shred.gid) + position.saturating_sub(1);
-        let family = (position <= FANOUT).then(|| trees.families[place][0]);
-        slot.marks[index / 64] ^ u64::from(slot.count) ^ u64::from(family.unwrap_or(0))
+        if position <= FANOUT {
+            fetch_at(&trees.families, Trees::start(shred.gid) + position.saturating_sub(1));
+        }
     }
     fn on_timer(&mut self, _: &mut Trees, _: &mut Outbox<Self>, (): ()) {}
     fn on_input(&mut self, trees: &mut Trees, ctx: &mut Outbox<Self>, gid: u32) {

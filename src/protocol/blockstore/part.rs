@@ -4,6 +4,7 @@
 use bitflags::bitflags;
 
 use super::Path;
+use crate::base::fetch::{fetch, fetch_at};
 use crate::base::time::Time;
 use crate::protocol::block::{Shape, ShredAt};
 
@@ -259,11 +260,12 @@ impl Part {
         }
     }
 
-    /// Reads what a shred will need; the answer means nothing. Where the bit stands is worked out
-    /// for whole words, so that nothing has to be read first.
+    /// Fetches what a shred will need. Where the bit stands is worked out for whole words, so that
+    /// nothing has to be read first.
     #[inline]
-    pub(super) fn touch(&self, at: ShredAt) -> u64 {
-        u64::from(self.tally.turbine) ^ self.bits.near[usize::from(at.set) % NEAR_WORDS]
+    pub(super) fn fetch(&self, at: ShredAt) {
+        fetch(self);
+        fetch_at(&self.bits.near, usize::from(at.set) % NEAR_WORDS);
     }
 
     /// The word and the bit of a shred.

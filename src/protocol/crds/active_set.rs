@@ -3,6 +3,7 @@
 
 use super::config::Config;
 use super::roster::{Roster, bucket, push_weight};
+use crate::base::fetch::fetch_at;
 use crate::base::id::{NodeId, NodeMap};
 use crate::base::rng::Rng;
 use crate::protocol::content::mix;
@@ -157,6 +158,12 @@ impl ActiveSets {
         each: impl FnMut(NodeId),
     ) {
         self.open(origin, chances).take(fanout).map(|(_, peer)| peer).for_each(each);
+    }
+
+    /// Fetches which peers have pruned an origin.
+    #[inline]
+    pub(super) fn fetch(&self, origin: NodeId) {
+        fetch_at(&self.pruned, origin.index());
     }
 
     /// Calls `each` with all peers whose filter does not hold the origin, and their places.

@@ -2,6 +2,7 @@
 
 use super::prune::Scores;
 use super::value::{Label, Layout, MOST_HOPS, MOST_VERSIONS, Spot};
+use crate::base::fetch::{fetch, fetch_at};
 use crate::base::id::NodeId;
 use crate::base::time::{Span, Time};
 
@@ -121,11 +122,20 @@ impl Store {
         *word += u32::from(*word & PUSHES < PUSHES);
     }
 
-    /// Reads what a push of a value will need; the answer means nothing.
+    /// Fetches what leads to values.
     #[inline]
-    pub(super) fn touch(&self, label: &Label) -> u32 {
-        let row = self.rows.get(label.origin.index());
-        self.word(label.key).unwrap_or(0) ^ row.map_or(0, |row| row.epoch_slots)
+    pub(super) fn fetch(&self) {
+        fetch(&self.rows);
+        fetch(&self.rest);
+    }
+
+    /// Fetches what a push of a value will need.
+    #[inline]
+    pub(super) fn fetch_value(&self, label: &Label) {
+        fetch_at(&self.rows, label.origin.index());
+        if let Spot::Rest(place) = self.layout.spot(label.key) {
+            fetch_at(&self.rest, place);
+        }
     }
 
     /// Who pushes the values of an origin.

@@ -304,13 +304,14 @@ impl Trees {
         at.known().is_none_or(|at| self.arrangements[0].is_inner(at))
     }
 
-    /// Reads what passing a shred on will need; the answer means nothing.
+    /// Fetches what passing a shred on will need.
     #[inline]
-    #[must_use]
-    pub fn touch(&self, key: &ShredKey, at: Position) -> u64 {
+    pub fn fetch(&self, key: &ShredKey, at: Position) {
         let first = at.known().and_then(|at| self.arrangement(key.leader).first(at));
         let row = first.filter(|_| self.is_drawn()).and_then(|_| self.memo.look_up(key));
-        row.zip(first).map_or(0, |(row, first)| self.memo.touch(row, first))
+        if let (Some(row), Some(first)) = (row, first) {
+            self.memo.fetch(row, first);
+        }
     }
 
     /// How trees of a leader are kept.

@@ -48,6 +48,8 @@ pub struct Pipe {
     waiting_messages: u64,
     /// The latest messages that may still wait; some may have started since it was last looked at.
     tail: Run,
+    /// When the last of them will be through.
+    tail_end: Time,
     /// Those before them.
     waiting: VecDeque<Run>,
 }
@@ -98,6 +100,7 @@ impl Pipe {
             waiting_bytes: 0,
             waiting_messages: 0,
             tail: Run { start: Time::ZERO, work: Span::ZERO, bytes: 0, count: 0 },
+            tail_end: Time::ZERO,
             waiting: VecDeque::new(),
         }
     }
@@ -145,12 +148,13 @@ impl Pipe {
     fn wait(&mut self, start: Time, bytes: u32) {
         self.waiting_bytes += u64::from(bytes);
         self.waiting_messages += 1;
-        let tail = &mut self.tail;
-        if tail.bytes == bytes && tail.count > 0 && tail.start_of(tail.count) == start {
+        let (tail, work) = (&mut self.tail, self.last.1);
+        if tail.bytes == bytes && self.tail_end == start && tail.count > 0 {
             tail.count += 1;
         } else {
-            self.turn(Run { start, work: self.last.1, bytes, count: 1 });
+            self.turn(Run { start, work, bytes, count: 1 });
         }
+        self.tail_end = start.saturating_add(work);
     }
 
     /// Another run begins.

@@ -1,8 +1,12 @@
 //! Kernel layer: chains of fixed blocks from one pool, the storage of the event queue's buckets.
 
+use crate::base::fetch::fetch_at;
+
 /// Entries in a block: 128 of 32 bytes are 4 KiB.
 const BLOCK: usize = 128;
 const NONE: u32 = u32::MAX;
+/// Entries of 32 bytes in a line of the cache.
+const LINE: usize = 2;
 
 /// A list of entries in the order they were pushed, stored in blocks of a [`Pool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ impl<T: Copy + Default> Pool<T> {
         // would have to wait for what it has written piece by piece.
         self.entries[chain.place as usize] = entry;
         chain.place += 1;
+        // The line after this one is the next that the chain needs, if it stays in this block.
+        fetch_at(&self.entries, chain.place as usize + LINE - 1);
     }
 
     /// Adds a block to the chain, whose next place is the first of it.
@@ -84,6 +90,12 @@ impl<T: Copy + Default> Pool<T> {
     #[inline]
     pub(super) fn get(&self, place: u32) -> &T {
         &self.entries[place as usize]
+    }
+
+    /// Fetches the entry at such a place.
+    #[inline]
+    pub(super) fn fetch(&self, place: u32) {
+        fetch_at(&self.entries, place as usize);
     }
 
     /// Calls `visit` with place and entry of all of the chain, in order.

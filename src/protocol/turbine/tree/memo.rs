@@ -7,6 +7,7 @@
 
 use super::ShredKey;
 use super::arrangement::Arrangement;
+use crate::base::fetch::fetch_at;
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 
@@ -199,10 +200,14 @@ impl Memo {
         })
     }
 
-    /// Reads what passing on needs of a row; the answer means nothing.
+    /// Fetches a place of a row.
     #[inline]
-    pub(super) fn touch(&self, row: Row, at: usize) -> u64 {
-        u64::from(self.node(row, at).number())
+    pub(super) fn fetch(&self, Row(row): Row, at: usize) {
+        let at = row * self.nodes + at;
+        match &self.orders {
+            Orders::Narrow(orders) => fetch_at(orders, at),
+            Orders::Wide(orders) => fetch_at(orders, at),
+        }
     }
 
     /// Whether a node has children.
