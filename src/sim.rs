@@ -272,8 +272,8 @@ where
     /// more than half of the time of a large cluster. What a step reads was fetched by the one
     /// before, so none of them waits.
     #[inline]
-    fn look_ahead(&self) {
-        if !self.queue.is_at_multiple_of(FETCHED_TOGETHER) {
+    fn look_ahead(&mut self) {
+        if !self.queue.is_time_to_look(FETCHED_TOGETHER) {
             return;
         }
         self.queue.fetch(Fetch::ALL.len() * FETCHED_TOGETHER, FETCHED_TOGETHER);

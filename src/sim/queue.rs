@@ -78,6 +78,8 @@ pub struct EventQueue<E> {
     order: Vec<u64>,
     scratch: Vec<u64>,
     next: usize,
+    /// When [`Self::is_time_to_look`] again, in places of the run.
+    look_at: usize,
     late: BinaryHeap<Reverse<Late<E>>>,
     late_serial: u64,
     len: usize,
@@ -99,6 +101,7 @@ impl<E: Copy + Default> EventQueue<E> {
             order: Vec::new(),
             scratch: Vec::new(),
             next: 0,
+            look_at: 0,
             late: BinaryHeap::new(),
             late_serial: 0,
             len: 0,
@@ -214,11 +217,15 @@ impl<E: Copy + Default> EventQueue<E> {
         self.order[start..(start + count).min(self.order.len())].iter()
     }
 
-    /// Whether so many events of the bucket, or a multiple of it, have been taken; those that were
-    /// scheduled late do not count.
+    /// True for the first event of a bucket, and then after so many of it have been taken; those
+    /// that were scheduled late do not count.
     #[inline]
-    pub(super) const fn is_at_multiple_of(&self, count: usize) -> bool {
-        self.next.is_multiple_of(count)
+    pub(super) const fn is_time_to_look(&mut self, count: usize) -> bool {
+        let due = self.next >= self.look_at;
+        if due {
+            self.look_at = self.next + count;
+        }
+        due
     }
 
     /// All events still to come, in no particular order.
@@ -337,7 +344,7 @@ impl<E: Copy + Default> EventQueue<E> {
         self.near_used[slot / 64] &= !(1 << (slot % 64));
         self.pool.free(std::mem::replace(&mut self.run, self.near[slot]));
         self.near[slot] = Chain::EMPTY;
-        self.next = 0;
+        (self.next, self.look_at) = (0, 0);
         self.order.clear();
         let (order, mask) = (&mut self.order, (1 << WIDTH_BITS) - 1);
         self.pool.each(self.run, |place, entry| {
@@ -491,6 +498,7 @@ mod tests {
         let shown: Vec<i32> =
             [0, 10, 95].iter().flat_map(|&at| queue.ahead(at, 10)).copied().collect();
         let all: Vec<i32> = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        assert_eq!(queue.ahead(0, 8).count(), 0, "all are taken");
         assert_eq!(shown, [&all[..20], &all[95..]].concat(), "nothing stands beyond the last");
     }
 

@@ -20,6 +20,7 @@ pub struct QuantileTable {
     /// Nanoseconds: the knots from the lower end up to the median, then those from the upper end
     /// down to the median.
     knots: Arc<[u64]>,
+    mean: Span,
 }
 
 /// Which end of a distribution a probability is counted from.
@@ -61,7 +62,7 @@ impl QuantileTable {
             highest = highest.max(*knot);
             *knot = highest;
         }
-        Self { knots: knots.into() }
+        Self { mean: mean(&knots), knots: knots.into() }
     }
 
     /// The quantile at `bits / 2^64`, rounded to the nearest nanosecond.
@@ -82,19 +83,9 @@ impl QuantileTable {
         Span::from_nanos((near + step as i64) as u64)
     }
 
-    /// The mean of the line segments, rounded down: exact integration in units of the narrowest
-    /// part, `2^-46`.
-    pub(super) fn mean(&self) -> Span {
-        let mut doubled = 0_u128;
-        for side in self.knots.chunks(SIDE) {
-            for (part, pair) in side.windows(2).enumerate() {
-                let width = 1_u128 << (part >> PART_BITS);
-                doubled += width * (u128::from(pair[0]) + u128::from(pair[1]));
-            }
-            // Below the last knot lies as much probability as in its octave, all at that knot.
-            doubled += (2_u128 << PART_BITS) * u128::from(side[0]);
-        }
-        Span::from_nanos((doubled >> (TAIL_BITS + PART_BITS + 1)) as u64)
+    /// The mean of the line segments, rounded down.
+    pub(super) const fn mean(&self) -> Span {
+        self.mean
     }
 
     /// The shortest length that can be drawn.
@@ -111,6 +102,21 @@ impl QuantileTable {
     pub(super) fn knots(&self) -> &[u64] {
         &self.knots
     }
+}
+
+/// The mean of the line segments between knots, rounded down: exact integration in units of the
+/// narrowest part, `2^-46`.
+fn mean(knots: &[u64]) -> Span {
+    let mut doubled = 0_u128;
+    for side in knots.chunks(SIDE) {
+        for (part, pair) in side.windows(2).enumerate() {
+            let width = 1_u128 << (part >> PART_BITS);
+            doubled += width * (u128::from(pair[0]) + u128::from(pair[1]));
+        }
+        // Below the last knot lies as much probability as in its octave, all at that knot.
+        doubled += (2_u128 << PART_BITS) * u128::from(side[0]);
+    }
+    Span::from_nanos((doubled >> (TAIL_BITS + PART_BITS + 1)) as u64)
 }
 
 /// The distance of a knot from its end of the distribution; exact.
