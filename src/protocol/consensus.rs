@@ -154,7 +154,7 @@ impl Consensus {
     /// Whether the node has something for gossip: votes, slots, proofs.
     #[inline]
     #[must_use]
-    pub const fn has_news(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         !self.published.is_empty() || self.complete.is_fresh() || self.has_proofs()
     }
 

@@ -74,7 +74,7 @@ impl Leading {
         ctx.hold(body);
         desk.store.insert_own(body, slot, id);
         if let Some(consensus) = &mut desk.consensus {
-            consensus.on_made((slot, id), ctx.now());
+            consensus.on_made(node, (slot, id), ctx.now());
         }
         let twin = twin.map(|twin| {
             charge(desk.cluster, ctx, &twin);

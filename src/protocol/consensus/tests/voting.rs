@@ -101,7 +101,7 @@ fn the_thirty_second_vote_in_a_row_roots_the_first() {
 fn a_vote_that_did_not_land_is_sent_again_after_16_blocks_and_5_seconds() {
     // The node's own block has not reached a third of the stake, so it votes for nothing else.
     let mut bench = Bench::new(&[30, 70], |_| {});
-    bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
+    bench.consensus.on_made(ME, (Slot::new(1), BlockId(1)), Time::ZERO);
     bench.block_of(ME, (1, 0, 1), &[]);
     assert_eq!((bench.cast(), std::mem::take(&mut bench.sent)), (vec![1], vec![Slot::new(1)]));
     let again = |bench: &mut Bench, seconds, slots: std::ops::RangeInclusive<u32>| {
