@@ -81,7 +81,9 @@ impl Consensus {
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
         if newer && candidate.height > 0 {
-            self.cast(desk, ctx, candidate, Fork::Same);
+            let leaves = |(_, last)| !desk.chain.leads_to(last, candidate.id);
+            let fork = if self.voted.is_some_and(leaves) { Fork::Other } else { Fork::Same };
+            self.cast(desk, ctx, candidate, fork);
         }
     }
 

@@ -207,6 +207,28 @@ fn in_the_classroom_every_new_end_of_the_chain_gets_a_vote_and_the_heavier_fork_
 }
 
 #[test]
+fn in_the_classroom_the_latest_vote_of_a_node_counts_and_of_equal_forks_the_earlier() {
+    let mut bench = classroom(&[0, 50, 50]);
+    // Block 1, and on it 2, and 3 with 4, 5 and 6 upon it: many votes of node 2 for the latter.
+    bench.line(0, 1..=1);
+    bench.block((3, 1, 3), &[]);
+    bench.line(3, 4..=6);
+    let votes = [3, 4, 5, 6].map(|slot| bench.vote(2, &[slot], slot.into()));
+    bench.hear(&votes);
+    assert_eq!(bench.head, 6);
+    bench.block((2, 1, 2), &[]);
+    assert_eq!(bench.head, 6, "nobody has voted for slot 2");
+    // One vote for slot 2, heard late: 50 against 50, and slot 2 comes before slot 3.
+    let vote = bench.vote(1, &[2], 2);
+    bench.hear(&[vote]);
+    assert_eq!(bench.head, 2);
+    // The same node goes over.
+    let vote = bench.vote(1, &[6], 6);
+    bench.hear(&[vote]);
+    assert_eq!(bench.head, 6);
+}
+
+#[test]
 fn a_node_without_memory_is_silent_until_it_roots_what_it_cannot_have_voted_for() {
     let mut bench = Bench::new(&[10, 90], |config| config.threshold_depth = 0);
     bench.consensus.on_crash(Memory::Lost, Slot::new(3));
