@@ -127,8 +127,9 @@ impl Finished<MemorySink> {
 /// listener.
 pub type World<S, L> = Simulation<Validator, Workload, Both<Both<Recorder<S>, Option<Watch>>, L>>;
 
-/// Events and boundaries between two looks at the control.
-const SLICE: u64 = 1 << 17;
+/// Events and boundaries between two looks at the control: milliseconds of work, or half a second
+/// where each of them is dear.
+const SLICE: u64 = 1 << 13;
 
 /// Runs a plan to its end or until `control` says stop. Where and how often the control is asked
 /// changes nothing.

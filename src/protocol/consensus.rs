@@ -27,6 +27,7 @@ use self::duplicate::Duplicates;
 use self::forks::Face;
 use self::known::Known;
 use self::propagation::{Complete, Own};
+use self::switching::Partings;
 use self::tallies::{Counted, Tallies};
 use super::adversary::Adversary;
 use super::block::{Block, BlockId};
@@ -94,6 +95,7 @@ pub struct Consensus {
     resent: Option<BlockId>,
     /// It would leave its fork if more stake were locked out of it.
     stuck: bool,
+    partings: Partings,
     /// The node has lost its memory: it neither votes nor leads before it has rooted a block after
     /// this slot.
     waiting: Option<Slot>,
@@ -129,6 +131,7 @@ impl Consensus {
             complete: Complete::default(),
             resent: None,
             stuck: false,
+            partings: Partings::default(),
             waiting: None,
             polling: false,
             told: None,

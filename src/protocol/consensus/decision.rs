@@ -89,7 +89,7 @@ impl Consensus {
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
     /// fork of its last vote.
-    fn choose(&self, desk: &Desk<'_>, ctx: &impl Ctx, heaviest: Link) -> Choice {
+    fn choose(&mut self, desk: &Desk<'_>, ctx: &impl Ctx, heaviest: Link) -> Choice {
         let Some((_, last)) = self.voted else { return Choice::Candidate(heaviest, Fork::Same) };
         // Without its last vote in the tree, another version of that slot was confirmed: nothing
         // holds the node on that fork.
