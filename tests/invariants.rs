@@ -103,6 +103,13 @@ fn halves_without_the_threshold_check_root_two_chains_and_the_run_stops_there() 
     assert_eq!((stopped.ending, stopped.reached), (Ending::Violated, violation.at));
     let sides: Vec<bool> = violation.nodes.iter().map(|node| node.number() < 5).collect();
     assert!(sides.len() == 2 && sides[0] != sides[1], "one of each half: {violation:?}");
+    assert_eq!(violation.what.matches(" of slot ").count(), 2, "{}", violation.what);
+    for node in &violation.nodes {
+        let of = format!("{node:?}");
+        let about = |(_, fact): &&(Time, Fact)| format!("{fact:?}").contains(&of);
+        // Half of twenty facts each.
+        assert_eq!(violation.facts.iter().filter(about).count(), 10, "{of}: {violation:?}");
+    }
     let last = violation.facts.last().expect("facts");
     assert!(matches!(last.1, Fact::Rooted { node, .. } if violation.nodes.contains(&node)));
     // Before the cut at 2 s at most five slots passed, and 32 votes of a half that leads every
@@ -162,6 +169,26 @@ fn one_altered_fact_of_a_healthy_run_breaks_the_invariant_that_it_is_about() {
         altered(audit, finding(Audit { conserved: false, ..Audit::CLEAN })),
         Some(Invariant::Balances)
     );
+}
+
+#[test]
+fn a_node_that_cheats_and_is_taken_for_honest_breaks_the_invariant_that_it_is_about() {
+    // What a defect of the program would look like: the same node as a declared adversary breaks
+    // nothing.
+    let healed = ["faults[0].until=12s", "duration=40s"];
+    for (cheats, invariant) in [
+        ("{does='invalid-blocks',who=3,flaw='hash'}", Invariant::BlockHash),
+        ("{does='double-vote',who=3}", Invariant::Lockouts),
+    ] {
+        let adversary = format!("adversaries=[{cheats}]");
+        let plan = halves(&[&healed[..], &[adversary.as_str()]].concat());
+        let mut world = build(&plan, MemorySink::new(), Heard::default());
+        world.run_until(plan.end).expect("few events");
+        let violation = judged(&world.observer().1.0).expect("it is noticed");
+        assert_eq!(violation.invariant, invariant, "{violation:?}");
+        assert_eq!(violation.nodes.first(), Some(&NodeId::new(3)), "{violation:?}");
+        assert_eq!(finished(&plan).violation, None, "{cheats}");
+    }
 }
 
 #[test]
