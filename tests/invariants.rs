@@ -4,9 +4,9 @@
 use headwater::base::id::{NodeId, NodeSet};
 use headwater::base::time::{Span, Time};
 use headwater::fact::{Audit, Census, Deaf, Fact, Observer, World};
-use headwater::metrics::ConsensusVerdict;
 use headwater::metrics::invariant::{Invariant, Violation, Watch, WatchPlan};
 use headwater::metrics::table::MemorySink;
+use headwater::metrics::{ConsensusVerdict, NotJudged};
 use headwater::run::{Ending, Finished, Go, build, run};
 use headwater::scenario::plan::Plan;
 
@@ -231,6 +231,7 @@ fn invariants_that_nothing_was_judged_by_make_a_run_with_heal_at_invalid() {
         let whole = [&["faults[0].at=5s"], settings].concat();
         ran_plan(&halves(&whole)).0.summary.consensus.expect("votes").verdict
     };
-    assert_eq!(judged(&["duration=40s", "heal_at=39s"]), ConsensusVerdict::NotJudged);
+    let early = ConsensusVerdict::NotJudged { because: NotJudged::Early };
+    assert_eq!(judged(&["duration=40s", "heal_at=39s"]), early);
     assert_eq!(judged(&["duration=400s", "heal_at=200s"]), ConsensusVerdict::Pass);
 }
