@@ -155,7 +155,12 @@ fn faults(record: &Record<'_>) -> Result<Finding, ResultsError> {
 
 fn adversaries(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let lists = [("never_acted", "never acted"), ("late", "never began")];
-    Ok(idle(record, "adversaries", lists))
+    let mut finding = idle(record, "adversaries", lists);
+    let forkless = names("adversaries", &record.places("adversaries", "forkless"));
+    if let (Some(failure), false) = (finding.failures.first_mut(), forkless.is_empty()) {
+        failure.push_str(&format!("; {forkless}: double-vote needs forks to vote on"));
+    }
+    Ok(finding)
 }
 
 /// Entries of a list in the scenario that had no effect, by the keys of the summary that name them.
