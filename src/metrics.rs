@@ -65,8 +65,8 @@ pub use blocks::{
 };
 pub use chain::ChainSummary;
 pub use consensus::{
-    ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, ForksSummary, Reunion, RootsSummary,
-    VOTES, VotesSummary, WithheldCounts,
+    ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, ForksSummary, NotJudged, Reunion,
+    RootsSummary, VOTES, VotesSummary, WithheldCounts,
 };
 pub use convergence::{CONVERGENCE, Heal, RegistrySummary};
 pub use deliveries::{DELIVERIES, DeliveriesSummary};

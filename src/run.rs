@@ -22,6 +22,7 @@ use crate::protocol::electorate::Electorate;
 use crate::protocol::leading::{Registry, SlotsConfig, Start};
 use crate::protocol::ledger::Accounts;
 use crate::protocol::schedule::Schedule;
+use crate::protocol::tower::MOST_ENTRIES;
 use crate::protocol::turbine::tree::Trees;
 use crate::protocol::turbine::tree::view::View;
 use crate::protocol::vote::Ballots;
@@ -127,8 +128,9 @@ impl Finished<MemorySink> {
 /// listener.
 pub type World<S, L> = Simulation<Validator, Workload, Both<Both<Recorder<S>, Option<Watch>>, L>>;
 
-/// Events and boundaries between two looks at the control.
-const SLICE: u64 = 1 << 17;
+/// Events and boundaries between two looks at the control: milliseconds of work, or half a second
+/// where each of them is dear.
+const SLICE: u64 = 1 << 13;
 
 /// Runs a plan to its end or until `control` says stop. Where and how often the control is asked
 /// changes nothing.
@@ -369,6 +371,7 @@ fn recorder_plan(plan: &Plan) -> RecorderPlan {
         blocks: plan.validators.blocks.is_some(),
         votes: plan.validators.blocks.as_ref().is_some_and(Blocks::votes),
         patience: patience(plan),
+        to_root: to_root(plan),
         heal_at: plan.scenario.heal_at.map(|after| Time::ZERO + after),
         block_arrivals: arrival_rows(plan),
         leaders: leaders(plan),
@@ -416,6 +419,15 @@ fn patience(plan: &Plan) -> Option<Span> {
     let slot = plan.scenario.slots.duration.as_nanos();
     let patience = slot.saturating_mul(lockout.saturating_add(QUIET_SLOTS));
     Some(Span::from_nanos(patience)).filter(|patience| !patience.is_zero())
+}
+
+/// How long it takes until a block is rooted if every slot has a block and every block gets its
+/// votes: a tower as deep as it can be, and one more. By the classroom's rules confirmed blocks are
+/// roots.
+fn to_root(plan: &Plan) -> Span {
+    let style = plan.validators.blocks.as_ref().map(|blocks| blocks.consensus.style);
+    let slots = if style == Some(consensus::Style::Tower) { MOST_ENTRIES as u64 + 1 } else { 0 };
+    Span::from_nanos(plan.scenario.slots.duration.as_nanos().saturating_mul(slots))
 }
 
 /// Slots without a newly confirmed block in which nothing need be wrong.

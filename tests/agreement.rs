@@ -7,7 +7,7 @@ use headwater::base::time::Time;
 use headwater::fact::{Census, Fact, Level, Observer, World};
 use headwater::metrics::table::Cell;
 use headwater::metrics::{
-    BLOCKS, CONVERGENCE, ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, VOTES,
+    BLOCKS, CONVERGENCE, ConsensusSummary, ConsensusVerdict, FORK_STAKE, FORKS, NotJudged, VOTES,
 };
 
 use crate::support::{Ran, plan, ran, ran_heard};
@@ -314,8 +314,9 @@ fn stake_on_each_fork_is_told_as_it_follows_from_the_facts() {
 fn a_run_is_judged_once_the_cluster_had_time_to_agree() {
     // 64 slots and 2^8 in which the first vote of a minority is locked: 128 s.
     let verdict = |duration: &str| consensus(&ran(&halves("tower", duration))).verdict;
-    assert_eq!(verdict("12s"), ConsensusVerdict::NotJudged, "while the halves are apart");
-    assert_eq!(verdict("30s"), ConsensusVerdict::NotJudged, "16 s after the heal");
+    let not_judged = |because| ConsensusVerdict::NotJudged { because };
+    assert_eq!(verdict("12s"), not_judged(NotJudged::Hindered), "while the halves are apart");
+    assert_eq!(verdict("30s"), not_judged(NotJudged::Early), "16 s after the heal");
     assert_eq!(verdict("143s"), ConsensusVerdict::Pass, "129 s after the heal");
 }
 

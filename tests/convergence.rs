@@ -61,6 +61,70 @@ fn convergence_of_two_halves() {
 }
 
 #[test]
+fn convergence_of_two_halves_by_the_rules_of_the_classroom() {
+    // As many votes for either side: the fork whose first block is earlier leads in all eyes.
+    for seed in SEEDS {
+        let world = World::from_scenario("split-in-halves").set("consensus.style=classroom");
+        let mut world = world.seed(seed).build().expect("a world");
+        world.run_until("28s").expect("a run");
+        assert!(!world.heads_agree(), "seed {seed}");
+        world.run_to_end().expect("a run");
+        assert_healthy(&world, "halves of a classroom", seed);
+        let switched = |fact: &Fact| matches!(fact, Fact::VoteCast { switched: true, .. });
+        // The ten of the side that gives way go over at least once, and nobody else has to.
+        assert!((10..20).contains(&world.count(switched)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_leader_gives_a_late_one_its_grace_where_windows_are_single_slots() {
+    // Everybody leads every fourth slot. The leader of slot 6 goes down as soon as slot 5 begins.
+    let world = World::from_toml(
+        r#"
+            duration = "10s"
+            nodes.count = 4
+            network.latency = "20ms"
+            blocks = { content = "synthetic", bytes = "1KiB" }
+            turbine = { tree = "star", coding = "none" }
+            consensus = { style = "tower", spread = "peers" }
+            [slots]
+            duration = "400ms"
+            start = "poh"
+            schedule = "list"
+            window = 1
+            leaders = [3, 0, 1, 2]
+        "#,
+    );
+    let mut world = world.build().expect("a world");
+    let slot_of = |fact: &Fact| match *fact {
+        Fact::BlockMade { slot, .. } => Some(slot.number()),
+        _ => None,
+    };
+    let made = |wanted: u32| move |_: Time, fact: &Fact| slot_of(fact) == Some(wanted);
+    let leader_of = |found: Option<(Time, Fact)>| match found {
+        Some((at, Fact::BlockMade { node, block, .. })) => (at, node, block),
+        other => panic!("a block: {other:?}"),
+    };
+    let (_, first, _) = leader_of(world.run_until_fact("9s", made(5)).expect("a run"));
+    let (_, _, fifth) =
+        leader_of(world.facts().iter().rev().copied().find(|(at, fact)| made(5)(*at, fact)));
+    // The two after it in the list.
+    let order = [3, 0, 1, 2];
+    let place = order.iter().position(|node| *node == first.number()).expect("listed");
+    let (away, next) = (order[(place + 1) % 4], order[(place + 2) % 4]);
+    world.crash(NodeId::new(away)).expect("it is up");
+    let (at, node, _) = leader_of(world.run_until_fact("9s", made(7)).expect("a run"));
+    assert_eq!(node.number(), next);
+    let is_head = |fact: &Fact| {
+        matches!(fact, Fact::HeadChanged { node: whose, block, .. }
+            if *whose == node && *block == fifth)
+    };
+    let head = world.facts().iter().find(|(_, fact)| is_head(fact)).expect("it builds on slot 5").0;
+    // Slot 6 passes, and the grace is half of the leader's own window: half a slot.
+    assert_eq!(at.since(head), Span::from_millis(600));
+}
+
+#[test]
 fn convergence_of_a_minority() {
     for seed in SEEDS {
         let name = "split-80-20";

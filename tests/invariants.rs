@@ -4,9 +4,9 @@
 use headwater::base::id::{NodeId, NodeSet};
 use headwater::base::time::{Span, Time};
 use headwater::fact::{Audit, Census, Deaf, Fact, Observer, World};
-use headwater::metrics::ConsensusVerdict;
 use headwater::metrics::invariant::{Invariant, Violation, Watch, WatchPlan};
 use headwater::metrics::table::MemorySink;
+use headwater::metrics::{ConsensusVerdict, NotJudged};
 use headwater::run::{Ending, Finished, Go, build, run};
 use headwater::scenario::plan::Plan;
 
@@ -103,6 +103,13 @@ fn halves_without_the_threshold_check_root_two_chains_and_the_run_stops_there() 
     assert_eq!((stopped.ending, stopped.reached), (Ending::Violated, violation.at));
     let sides: Vec<bool> = violation.nodes.iter().map(|node| node.number() < 5).collect();
     assert!(sides.len() == 2 && sides[0] != sides[1], "one of each half: {violation:?}");
+    assert_eq!(violation.what.matches(" of slot ").count(), 2, "{}", violation.what);
+    for node in &violation.nodes {
+        let of = format!("{node:?}");
+        let about = |(_, fact): &&(Time, Fact)| format!("{fact:?}").contains(&of);
+        // Half of twenty facts each.
+        assert_eq!(violation.facts.iter().filter(about).count(), 10, "{of}: {violation:?}");
+    }
     let last = violation.facts.last().expect("facts");
     assert!(matches!(last.1, Fact::Rooted { node, .. } if violation.nodes.contains(&node)));
     // Before the cut at 2 s at most five slots passed, and 32 votes of a half that leads every
@@ -165,6 +172,26 @@ fn one_altered_fact_of_a_healthy_run_breaks_the_invariant_that_it_is_about() {
 }
 
 #[test]
+fn a_node_that_cheats_and_is_taken_for_honest_breaks_the_invariant_that_it_is_about() {
+    // What a defect of the program would look like: the same node as a declared adversary breaks
+    // nothing.
+    let healed = ["faults[0].until=12s", "duration=40s"];
+    for (cheats, invariant) in [
+        ("{does='invalid-blocks',who=3,flaw='hash'}", Invariant::BlockHash),
+        ("{does='double-vote',who=3}", Invariant::Lockouts),
+    ] {
+        let adversary = format!("adversaries=[{cheats}]");
+        let plan = halves(&[&healed[..], &[adversary.as_str()]].concat());
+        let mut world = build(&plan, MemorySink::new(), Heard::default());
+        world.run_until(plan.end).expect("few events");
+        let violation = judged(&world.observer().1.0).expect("it is noticed");
+        assert_eq!(violation.invariant, invariant, "{violation:?}");
+        assert_eq!(violation.nodes.first(), Some(&NodeId::new(3)), "{violation:?}");
+        assert_eq!(finished(&plan).violation, None, "{cheats}");
+    }
+}
+
+#[test]
 fn a_node_that_lost_its_memory_is_not_held_to_what_it_forgot() {
     // All of one half forget their towers while they are cut off: they may contradict themselves.
     let amnesia = r#"
@@ -204,6 +231,7 @@ fn invariants_that_nothing_was_judged_by_make_a_run_with_heal_at_invalid() {
         let whole = [&["faults[0].at=5s"], settings].concat();
         ran_plan(&halves(&whole)).0.summary.consensus.expect("votes").verdict
     };
-    assert_eq!(judged(&["duration=40s", "heal_at=39s"]), ConsensusVerdict::NotJudged);
+    let early = ConsensusVerdict::NotJudged { because: NotJudged::Early };
+    assert_eq!(judged(&["duration=40s", "heal_at=39s"]), early);
     assert_eq!(judged(&["duration=400s", "heal_at=200s"]), ConsensusVerdict::Pass);
 }

@@ -274,6 +274,26 @@ fn what_is_bound_to_be_too_much_is_accepted_with_a_note() {
 }
 
 #[test]
+fn stakes_of_an_epoch_that_never_begins_get_a_note() {
+    let epochs = |epoch: u32| {
+        let text = format!(
+            "duration = \"10s\"\n[slots]\nduration = \"400ms\"\nslots_per_epoch = 8\n\
+             [blocks]\ncontent = \"synthetic\"\n[consensus]\nstyle = \"tower\"\n\
+             [[nodes.epochs]]\nepoch = {epoch}\nstake = {{ kind = 'equal' }}\n"
+        );
+        let notes = shipped::plan(&source(&text), &[]).expect("a valid scenario").notes;
+        let of = notes.into_iter().filter(|note| note.starts_with("nodes.epochs"));
+        of.collect::<Vec<String>>()
+    };
+    // 25 slots of 400 ms: the last of them, if any counts, is slot 25, in epoch 3.
+    assert!(epochs(3).is_empty());
+    assert_eq!(
+        epochs(4),
+        ["nodes.epochs[0]: epoch 4 begins in slot 32, and a run of 10s ends before it"]
+    );
+}
+
+#[test]
 fn keys_of_repair_that_nobody_reads_get_a_note() {
     let notes = |text: &str| shipped::plan(&source(text), &[]).expect("a valid scenario").notes;
     let text = "[repair]\nstyle = \"solana\"\nbackoff = 3\ndelay = \"1s\"";

@@ -155,7 +155,12 @@ fn faults(record: &Record<'_>) -> Result<Finding, ResultsError> {
 
 fn adversaries(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let lists = [("never_acted", "never acted"), ("late", "never began")];
-    Ok(idle(record, "adversaries", lists))
+    let mut finding = idle(record, "adversaries", lists);
+    let forkless = names("adversaries", &record.places("adversaries", "forkless"));
+    if let (Some(failure), false) = (finding.failures.first_mut(), forkless.is_empty()) {
+        failure.push_str(&format!("; {forkless}: double-vote needs forks to vote on"));
+    }
+    Ok(finding)
 }
 
 /// Entries of a list in the scenario that had no effect, by the keys of the summary that name them.
@@ -224,19 +229,38 @@ fn judged(record: &Record<'_>) -> Result<Finding, ResultsError> {
         Found::Never | Found::Absent => return Ok(Finding::default()),
     };
     let end = Time::from_nanos(record.end());
-    let what = format!(
-        "the run ends at {end}: too early after heal_at = {heal}, or with a third of the stake down \
-         or lying"
-    );
+    let why = match record.because() {
+        "outnumbered" => "with a third of the stake down or adversary",
+        "hindered" => "with a fault in force",
+        "unbounded" => "and without the threshold check there is no telling how long it may take",
+        _ => "too early to judge it",
+    };
+    let what = format!("after heal_at = {heal} the run goes on to {end}, {why}");
     Ok(Finding::unless(!unjudged(record), what))
 }
 
 fn liveness(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let since = Time::from_nanos(record.of_verdict("since_ns"));
     let stands_still = record.consensus() == Some("no_progress");
-    let finding =
-        Finding::unless(!stands_still, format!("nothing new was confirmed since {since}"));
-    Ok(Finding { unjudged: unjudged(record), ..finding })
+    let rooted = matches!(record.figure("consensus.roots.highest_slot"), Found::Number(_));
+    let what = if rooted { "nothing new was confirmed" } else { "nothing was rooted" };
+    let mut failure = format!("{what} since {since}");
+    if let Some(parted) = record.parted() {
+        let parted = Time::from_nanos(parted);
+        failure += &format!("; nodes build on forks that parted at {parted}");
+    }
+    let mut finding = Finding::unless(!stands_still, failure);
+    finding.unjudged = unjudged(record);
+    if finding.unjudged && !rooted {
+        let why = match record.because() {
+            "outnumbered" => "a third of the stake is down or adversary at the end",
+            "hindered" => "a fault is in force at the end",
+            "unbounded" => "without the threshold check there is no telling how long it may take",
+            _ => "the run is too short, or ends too early after a fault",
+        };
+        finding.warnings.push(format!("nothing was rooted, which is not judged: {why}"));
+    }
+    Ok(finding)
 }
 
 /// Blocks that are made in vain are a warning: a scenario may be about that.

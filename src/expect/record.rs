@@ -101,10 +101,24 @@ impl Record<'_> {
         self.summary.get("consensus")?.get("verdict")?.get("is")?.as_str()
     }
 
-    /// A number that comes with that word.
+    /// What comes with that word.
+    fn with_verdict(&self, key: &str) -> Option<&Value> {
+        self.summary.get("consensus")?.get("verdict")?.get(key)
+    }
+
+    /// A number that comes with it.
     pub(super) fn of_verdict(&self, key: &str) -> u64 {
-        let verdict = self.summary.get("consensus").and_then(|votes| votes.get("verdict"));
-        verdict.and_then(|verdict| verdict.get(key)).and_then(Value::as_u64).unwrap_or(0)
+        self.with_verdict(key).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Why the cluster was not judged; empty if it was.
+    pub(super) fn because(&self) -> &str {
+        self.with_verdict("because").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// When forks parted on which a cluster stands still, if it does so on forks.
+    pub(super) fn parted(&self) -> Option<u64> {
+        self.with_verdict("parted_ns")?.as_u64()
     }
 
     /// Why the run ended early.

@@ -61,6 +61,8 @@ pub struct AdversariesSummary {
     pub acted: u64,
     /// Those that never did although they must.
     pub never_acted: Vec<u32>,
+    /// Those of them that would have voted on several forks: there were none to vote on.
+    pub forkless: Vec<u32>,
     /// Those that never did, as their `may_miss` allows.
     pub never_acted_as_allowed: Vec<u32>,
     /// Those that were to begin after the end of the run.
@@ -293,7 +295,11 @@ impl Adversaries {
             summary.acts += record.acts;
             match verdict {
                 Verdict::Acted => summary.acted += 1,
-                Verdict::NeverActed => summary.never_acted.push(place),
+                Verdict::NeverActed => {
+                    summary.never_acted.push(place);
+                    let votes_twice = record.info.lie == Lie::DoubleVote;
+                    summary.forkless.extend(votes_twice.then_some(place));
+                }
                 Verdict::AsAllowed => summary.never_acted_as_allowed.push(place),
                 Verdict::NeverBegan => {
                     summary.never_began.push(place);

@@ -35,7 +35,7 @@ pub use agreement::Reunion;
 pub use forks::{FORKS, ForksSummary};
 pub use roots::RootsSummary;
 pub use stake::FORK_STAKE;
-pub use verdict::ConsensusVerdict;
+pub use verdict::{ConsensusVerdict, NotJudged};
 pub use votes::{VOTES, VotesSummary, WithheldCounts};
 
 /// How the cluster came to agree.
@@ -96,6 +96,7 @@ pub(super) struct Consensus {
     /// The highest slot of a block that an honest validator took as confirmed.
     confirmed: Option<Slot>,
     patience: Option<Span>,
+    to_root: Span,
     heal_at: Option<Time>,
 }
 
@@ -120,6 +121,7 @@ impl Consensus {
             progressed: Time::ZERO,
             confirmed: None,
             patience: plan.patience,
+            to_root: plan.to_root,
             heal_at: plan.heal_at,
             stakes,
         }
@@ -340,6 +342,8 @@ impl Consensus {
             progressed: self.progressed,
             parted: common.map(|common| chain.made(common)),
             conflict: self.roots.conflict(),
+            rooted: self.roots.is_any(),
+            to_root: self.to_root,
         }
     }
 }

@@ -256,7 +256,10 @@ impl Watch {
                 self.broken(at, Invariant::RootsGrow, (&[node], &[before, block]), what);
             }
             Judged::Conflict(other, conflict) => {
-                let what = format!("{rooted}, and node {other} has rooted {conflict:016x}");
+                let of = self.tree.get(conflict).map(|it| format!(" of slot {}", it.slot));
+                let of = of.unwrap_or_default();
+                let what =
+                    format!("{rooted}, and node {other} has rooted block {conflict:016x}{of}");
                 let concerned = (&[other, node][..], &[conflict, block][..]);
                 self.broken(at, Invariant::OneChain, concerned, what);
             }

@@ -49,6 +49,8 @@ pub struct RecorderPlan {
     /// How long a cluster that votes may go without a newly confirmed block, or stay split, and
     /// still be well; `None` if there is no telling.
     pub patience: Option<Span>,
+    /// How long it takes from a block to its root where all goes well; zero if nobody votes.
+    pub to_root: Span,
     /// When everything that goes wrong ends, if the scenario says so.
     pub heal_at: Option<Time>,
     /// Which arrivals of blocks get a row in `block_arrivals.csv`.
@@ -90,6 +92,7 @@ impl RecorderPlan {
             block_window: Self::BLOCK_WINDOW,
             votes: false,
             patience: None,
+            to_root: Span::ZERO,
             heal_at: None,
             block_arrivals: ArrivalRows::Auto,
             leaders: Vec::new(),

@@ -515,9 +515,10 @@ impl Blocks {
         self.repair.iter_mut().for_each(|repair| repair.on_complete(who, slots));
     }
 
-    /// Which slots the node has, if there are more than at the last call.
-    pub fn take_complete(&mut self) -> Option<(Slot, u64)> {
-        self.consensus.as_mut()?.take_complete()
+    /// Which slots the node has, if there are more than at the last call: each with bits for the 64
+    /// before it.
+    pub fn take_complete(&mut self) -> Vec<(Slot, u64)> {
+        self.consensus.as_mut().map_or_else(Vec::new, Consensus::take_complete)
     }
 
     /// Sends a block of the node's own that has not reached enough others once more.

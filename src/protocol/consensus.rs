@@ -4,7 +4,8 @@
 //!
 //! Rules: Tower BFT as in Agave 4.4 (`core/src/consensus.rs`, `core/src/consensus/fork_choice.rs`,
 //! `core/src/replay_stage.rs`), and the classroom's: one vote per block, the fork with the most
-//! votes leads, and more than two thirds of the stake make a block final.
+//! stake by the latest vote of each node leads, and more than two thirds of the stake make a block
+//! final.
 
 mod config;
 mod decision;
@@ -26,6 +27,7 @@ use self::duplicate::Duplicates;
 use self::forks::Face;
 use self::known::Known;
 use self::propagation::{Complete, Own};
+use self::switching::Partings;
 use self::tallies::{Counted, Tallies};
 use super::adversary::Adversary;
 use super::block::{Block, BlockId};
@@ -78,7 +80,8 @@ pub struct Consensus {
     tower: Tower,
     /// What it voted for last.
     voted: Option<(Slot, BlockId)>,
-    /// The latest vote of every node in the blocks that this one has: what forks weigh.
+    /// The latest vote of every node in the blocks that this one has, by the classroom's rules of
+    /// all that it has heard: what forks weigh.
     counted: Latest,
     /// The latest vote of every node by whatever way.
     known: Known,
@@ -92,6 +95,7 @@ pub struct Consensus {
     resent: Option<BlockId>,
     /// It would leave its fork if more stake were locked out of it.
     stuck: bool,
+    partings: Partings,
     /// The node has lost its memory: it neither votes nor leads before it has rooted a block after
     /// this slot.
     waiting: Option<Slot>,
@@ -127,6 +131,7 @@ impl Consensus {
             complete: Complete::default(),
             resent: None,
             stuck: false,
+            partings: Partings::default(),
             waiting: None,
             polling: false,
             told: None,
@@ -154,7 +159,7 @@ impl Consensus {
     /// Whether the node has something for gossip: votes, slots, proofs.
     #[inline]
     #[must_use]
-    pub const fn has_news(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         !self.published.is_empty() || self.complete.is_fresh() || self.has_proofs()
     }
 
@@ -211,9 +216,7 @@ impl Consensus {
     /// A block of the chain is replayed: what its votes say counts.
     fn replay(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, link: &Link) {
         if self.config.style == Style::Classroom {
-            // Votes that came before the block.
-            let stake = self.tallies.stake(link.slot(), link.id);
-            desk.chain.support(link.id, stake);
+            self.weigh_early(desk, link);
             if self.tallies.has(link.slot(), link.id, Level::Optimistic) {
                 self.root_at(desk, ctx, link.id);
             }
@@ -237,8 +240,19 @@ impl Consensus {
         self.learn_finalized(desk, ctx, link);
     }
 
-    /// A vote in a block moves its voter's stake, if it is newer than what counted before; of two
-    /// for the same slot the one for the smaller name counts.
+    /// Latest votes that came before their block weigh now.
+    fn weigh_early(&self, desk: &mut Desk<'_>, link: &Link) {
+        let ballots = &desk.cluster.ballots;
+        let is_latest = |voter: &NodeId| {
+            self.counted.of(*voter).is_some_and(|id| ballots.get(id).block == link.id)
+        };
+        let stakes = desk.cluster.electorate.at(link.slot());
+        let voters = self.tallies.voters(link.slot(), link.id).filter(is_latest);
+        desk.chain.support(link.id, voters.map(|voter| stakes.of(voter)).sum());
+    }
+
+    /// A vote moves its voter's stake, if it is newer than what counted before; of two for the same
+    /// slot the one for the smaller name counts.
     fn count(&mut self, desk: &Desk<'_>, vote: Vote) {
         let ballots = &desk.cluster.ballots;
         let stake = |slot| desk.cluster.electorate.at(slot).of(vote.voter);
@@ -328,7 +342,10 @@ impl Consensus {
         }
         self.notice_contradiction(desk, ctx, &vote);
         if self.config.style == Style::Classroom {
-            desk.chain.support(vote.block, stake);
+            // Votes need no block to weigh.
+            self.count(desk, vote);
+            desk.chain.shift(&self.moves.gone, &self.moves.come);
+            self.moves.clear();
         }
         let reached = [
             (Level::Duplicate, stakes.exceeds(sum, duplicate::CONFIRMED)),

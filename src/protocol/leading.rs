@@ -35,6 +35,9 @@ impl<C: Local + Alarm<Timer> + Shelf<Block>> Ctx for C {}
 const TICKS: u64 = 64;
 /// Most ticks a leader waits for the blocks of the one before (Agave: two slots).
 const MOST_GRACE: u64 = 2 * TICKS;
+/// A head that is at most so many slots before a leader's first is near, or that of a window where
+/// windows are longer (Agave: the four slots of a leader).
+const NEAR: u32 = 4;
 /// The first slot that anybody leads: slot 0 is that of genesis.
 const FIRST: Slot = Slot::new(1);
 /// How far a node looks for its next slot in one go, where leaders are cheap to tell.
@@ -331,9 +334,9 @@ impl Leading {
         let at_once = ticked_to == first;
         let before = u64::from(first.since(ticked_to)) * TICKS;
         let grace = MOST_GRACE.min(u64::from(last.since(first) + 1) * TICKS / 2);
-        // A head within the last window means that the leader before is at work: it gets its grace.
-        let window = self.slots.schedule().window();
-        let recent = first.since(head.next_slot) < window && head.height > 0;
+        // A head so near means that the leader before is at work: it gets its grace.
+        let near = self.slots.schedule().window().max(NEAR);
+        let recent = first.since(head.next_slot) < near && head.height > 0;
         let waits = !(at_once || mine) && recent;
         let ticks = if waits { before + grace } else { before };
         let timer = Timer::Lead { resets, slot: first, waited: waits || at_once || mine };

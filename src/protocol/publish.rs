@@ -17,10 +17,10 @@ impl Validator {
                 crds.publish(shared, ctx, value);
             }
         }
-        if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds)
-            && let Some((latest, before)) = blocks.take_complete()
-        {
-            crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
+        for (latest, before) in blocks.take_complete() {
+            if let (Some(crds), Some(shared)) = (&mut self.crds, &mut cluster.crds) {
+                crds.publish(shared, ctx, crds::Value::EpochSlots { latest, before });
+            }
         }
         self.publish_proofs(cluster, ctx);
     }

@@ -6,7 +6,7 @@ use headwater::metrics::table::MemorySink;
 use headwater::run::{Go, run};
 
 use super::{Told, cluster, told};
-use crate::support::plan;
+use crate::support::{plan, ran_plan};
 
 /// Two halves of the honest stake that cannot reach each other, and a liar between them who reaches
 /// both, and carries nothing from one side to the other but what it says itself.
@@ -68,4 +68,14 @@ fn once_a_split_heals_both_sides_find_the_liar_out_and_agree() {
         assert!(caught(0) && caught(1), "{style}");
         assert!(told.column("double_votes") > 0 && told.agrees(), "{style}");
     }
+}
+
+#[test]
+fn a_double_voter_without_a_fork_to_vote_on_says_what_it_lacks() {
+    let plan =
+        plan(&cluster("count = 4", 10, "adversaries = [{ does = \"double-vote\", who = 0 }]"));
+    let verdict = ran_plan(&plan).0.verdict(&plan).to_string();
+    let expected = "adversaries[0] never acted (say may_miss = true if that is meant); \
+                    adversaries[0]: double-vote needs forks to vote on";
+    assert!(verdict.contains(expected), "{verdict}");
 }

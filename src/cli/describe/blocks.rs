@@ -47,8 +47,13 @@ fn skipped(slots: &SlotsSummary) -> String {
         let rate = rate.map_or(String::new(), |rate| format!(", {} with them", percent(rate)));
         format!("; {} slot{many} only off the canonical chain{rate}", count(lost))
     });
+    let after = match slots.after_last {
+        0 => String::new(),
+        1 => "; 1 slot declined after the last block".into(),
+        many => format!("; {} slots declined after the last block", count(many)),
+    };
     if slots.skipped == 0 {
-        return orphaned;
+        return orphaned + &after;
     }
     let reasons = [
         (slots.leader_down, "leader down"),
@@ -67,7 +72,7 @@ fn skipped(slots: &SlotsSummary) -> String {
         .collect();
     let rate = slots.skip_rate_ppm.map_or(String::new(), |rate| format!(", {}", percent(rate)));
     let (slots, many) = (slots.skipped, if slots.skipped == 1 { "" } else { "s" });
-    format!("; {} slot{many} skipped{rate}: {}{orphaned}", count(slots), told.join(", "))
+    format!("; {} slot{many} skipped{rate}: {}{orphaned}", count(slots), told.join(", ")) + &after
 }
 
 /// How long it took until so many nodes had a block whole.

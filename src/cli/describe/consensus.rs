@@ -2,8 +2,8 @@
 
 use super::{count, many, time};
 use crate::metrics::{
-    ConfirmationSummary, ConsensusSummary, ConsensusVerdict, ForksSummary, Reunion, RootsSummary,
-    VotesSummary,
+    ConfirmationSummary, ConsensusSummary, ConsensusVerdict, ForksSummary, NotJudged, Reunion,
+    RootsSummary, VotesSummary,
 };
 
 /// The paragraph on consensus.
@@ -16,8 +16,14 @@ pub(super) fn in_words(of: &ConsensusSummary) -> String {
     for heal in &of.heals {
         text += &reunion(heal);
     }
-    if of.verdict == ConsensusVerdict::NotJudged {
-        text += "    not judged: it ends too soon after its start or a fault, or too much stake is away\n";
+    if let ConsensusVerdict::NotJudged { because } = of.verdict {
+        let because = match because {
+            NotJudged::Unbounded => "without the threshold check a node may be locked out for good",
+            NotJudged::Hindered => "a fault is in force at the end",
+            NotJudged::Outnumbered => "a third of the stake is down or adversary at the end",
+            NotJudged::Early => "it ends too soon after its start or a fault",
+        };
+        text += &format!("    not judged: {because}\n");
     }
     if of.unfollowed > 0 {
         text += &format!("    {} too many to be followed\n", many(of.unfollowed, "head", "heads"));
@@ -55,6 +61,7 @@ fn roots(of: &RootsSummary) -> String {
     let Some(highest) = of.highest_slot else { return "    nothing was rooted\n".into() };
     let mut text = format!("    rooted up to slot {highest}");
     text += &match of.lowest_slot {
+        _ if of.conflicting > 0 => ", on chains that conflict".to_owned(),
         Some(lowest) if lowest == highest => " by all".to_owned(),
         Some(lowest) => format!(", by all up to {lowest}"),
         None => ", but not by all".to_owned(),

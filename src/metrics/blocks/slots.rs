@@ -69,6 +69,9 @@ pub struct SlotsSummary {
     pub overtaken: u64,
     /// Skipped for no reason that is known.
     pub unexplained: u64,
+    /// Slots after the last one with a block that their leaders declined: not skipped, for the
+    /// chain may lag behind the clock.
+    pub after_last: u64,
     /// Skipped slots as a share of them and those with a block.
     pub skip_rate_ppm: Option<u64>,
     /// Slots before the end of the canonical chain that have blocks, but none in it; `None` if that
@@ -220,6 +223,8 @@ impl Slots {
             let record = &self.records[place];
             let skipped = self.is_skipped(place);
             summary.count(record, skipped);
+            let is_after = Some(place) > self.made && record.declined.is_some();
+            summary.after_last += u64::from(is_after);
             sink.row(
                 &SLOTS,
                 &[
@@ -353,6 +358,7 @@ mod tests {
             silent: 0,
             overtaken: 1,
             unexplained: 1,
+            after_last: 1,
             skip_rate_ppm: Some(666_666),
             // Slot 1 has two blocks and none in the chain: five of six.
             orphaned: Some(1),

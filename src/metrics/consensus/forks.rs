@@ -14,7 +14,9 @@ pub static FORKS: TableSpec = TableSpec {
     doc: "One row per fork, in the order of their first blocks: a block that is not part of the \
           winning chain and stands on one that is, with all that stands on it. The winning chain \
           is the canonical one of `blocks.csv`; without one there are no rows, as in a run without \
-          votes. A node stands on a fork while it is up and builds on one of its blocks.",
+          votes. A node stands on a fork while it is up and builds on one of its blocks. Rows with \
+          the outcome `ahead` are no forks yet: `consensus.forks` of the summary and what `run` \
+          prints of forks leave them out.",
     columns: &[
         Column::new("fork", Unit::Text, "The first block: 16 hexadecimal digits of its hash."),
         Column::new("parent", Unit::Text, "The block that it left; empty for genesis."),
@@ -42,7 +44,8 @@ const OUTCOME: &str = "`lost`: nobody stands on it at the end; `open`: somebody 
 /// The forks of a run, those that stand on the end of the winning chain left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct ForksSummary {
-    /// How many; `None`, as all the rest, if the winning chain cannot be told.
+    /// How many: the rows of `forks.csv` without those whose outcome is `ahead`; `None`, as all the
+    /// rest, if the winning chain cannot be told.
     pub count: Option<u64>,
     /// Their blocks.
     pub blocks: Option<u64>,

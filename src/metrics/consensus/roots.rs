@@ -14,7 +14,8 @@ const MOST_SLOTS: usize = 4_096;
 /// rooted: from the block to the vote with which it did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct RootsSummary {
-    /// The highest slot that a validator has rooted; `None` if nobody has rooted anything.
+    /// The highest slot that an honest validator has rooted, on whichever chain; `None` if nobody
+    /// has rooted anything.
     pub highest_slot: Option<u32>,
     /// The lowest slot of the last root of a validator that is up; `None` if one of them has none.
     pub lowest_slot: Option<u32>,
@@ -87,10 +88,10 @@ impl Roots {
             next = chain.below(next);
         }
         let slot = chain.slot(root);
+        self.highest = self.highest.max(Some(slot));
         let news = self.extend(chain, root);
         if news {
             self.last = Some(at);
-            self.highest = self.highest.max(Some(slot));
         } else if !self.is_rooted(root) {
             self.conflict.get_or_insert(Conflict { at, node, slot });
         }
@@ -114,6 +115,11 @@ impl Roots {
 
     fn is_rooted(&self, block: Number) -> bool {
         block == GENESIS || self.trunk.get(block as usize).is_some_and(|rooted| *rooted)
+    }
+
+    /// Whether anybody has rooted anything.
+    pub(super) const fn is_any(&self) -> bool {
+        self.highest.is_some()
     }
 
     /// The first conflict.

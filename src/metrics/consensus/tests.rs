@@ -211,24 +211,27 @@ fn roots_count_from_the_vote_that_made_them_and_end_the_wait_after_a_heal() {
 fn a_cluster_that_confirms_nothing_makes_no_progress() {
     let mut bench = split();
     let verdict = bench.fill(1_000).verdict;
-    assert_eq!(verdict, ConsensusVerdict::NoProgress { since_ns: 600 }, "since the heal");
+    let stalled = |since_ns| ConsensusVerdict::NoProgress { since_ns, parted_ns: None };
+    assert_eq!(verdict, stalled(600), "since the heal");
     let level = Level::Optimistic;
     let mut bench = split();
     let confirmed = Fact::BlockConfirmed { node: node(0), slot: Slot::new(6), block: 6, level };
     bench.fact(950, confirmed);
+    bench.rooted(950, 0, 6);
     assert_eq!(bench.fill(1_000).verdict, ConsensusVerdict::Pass);
     // The same again is no news.
     let mut bench = split();
     bench.fact(810, confirmed);
     bench.fact(950, confirmed);
     let verdict = bench.fill(1_000).verdict;
-    assert_eq!(verdict, ConsensusVerdict::NoProgress { since_ns: 810 });
+    assert_eq!(verdict, stalled(810));
     // Two of four are not more than two thirds of the stake.
     let mut bench = split();
     for n in 0..2 {
         bench.fact(810, Fact::NodeDown { node: node(n), forgets: false });
     }
-    assert_eq!(bench.fill(1_000).verdict, ConsensusVerdict::NotJudged);
+    let because = NotJudged::Outnumbered;
+    assert_eq!(bench.fill(1_000).verdict, ConsensusVerdict::NotJudged { because });
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn a_split_that_outlives_its_heal_is_divergence() {
 fn conflicting_roots_are_found_unless_it_is_an_adversary_that_lies() {
     for (adversaries, verdict) in [
         (&[][..], ConsensusVerdict::ConflictingRoots { at_ns: 470, node: 2, slot: 3 }),
-        (&[2], ConsensusVerdict::NotJudged),
+        (&[2], ConsensusVerdict::NotJudged { because: NotJudged::Hindered }),
     ] {
         let mut bench = Bench::new(&[10; 4], adversaries);
         bench.made(100, 0, (1, 99, 1));

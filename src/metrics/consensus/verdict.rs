@@ -27,6 +27,24 @@ pub(super) struct Evidence {
     pub(super) parted: Option<Time>,
     /// The first conflict of roots of honest validators.
     pub(super) conflict: Option<Conflict>,
+    /// Whether an honest validator has rooted anything.
+    pub(super) rooted: bool,
+    /// How long it takes from a block to its root where all goes well.
+    pub(super) to_root: Span,
+}
+
+/// Why a run with votes was not judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotJudged {
+    /// It has no threshold check, so that there is no telling how long a node may be locked out.
+    Unbounded,
+    /// A fault was in force at its end.
+    Hindered,
+    /// At most two thirds of the stake were up and honest at its end.
+    Outnumbered,
+    /// It ended too early after its start or after a disturbance.
+    Early,
 }
 
 /// How a run with votes went.
@@ -36,13 +54,19 @@ pub enum ConsensusVerdict {
     /// The cluster got on, on one chain.
     Pass,
     /// No two honest validators rooted conflicting blocks. Whether the cluster got on is not
-    /// judged: the run ended too early after its start or after a disturbance, a fault was in force
-    /// at the end, or at most two thirds of the stake were up and honest.
-    NotJudged,
-    /// Nobody confirmed or rooted anything new for longer than it may take.
+    /// judged.
+    NotJudged {
+        /// Why.
+        because: NotJudged,
+    },
+    /// Nobody confirmed or rooted anything new for longer than it may take, or nobody has rooted
+    /// anything at all.
     NoProgress {
         /// Since when.
         since_ns: u64,
+        /// If the heads of honest validators lie on forks that are older than they may be: when
+        /// the last block that they share was made.
+        parted_ns: Option<u64>,
     },
     /// Honest validators have rooted blocks of which neither stands on the other.
     ConflictingRoots {
@@ -53,7 +77,8 @@ pub enum ConsensusVerdict {
         /// The slot of it.
         slot: u32,
     },
-    /// Honest validators build on forks that parted longer ago than it may take to agree.
+    /// Honest validators go on to confirm or root blocks, but they build on forks that parted
+    /// longer ago than it may take to agree.
     Diverged {
         /// When the last block that they share was made.
         since_ns: u64,
@@ -67,20 +92,31 @@ pub(super) fn judge(evidence: &Evidence) -> ConsensusVerdict {
         return ConsensusVerdict::ConflictingRoots { at_ns: at.as_nanos(), node, slot };
     }
     let (up, all) = evidence.stake;
-    let Some(patience) = evidence.patience.filter(|_| !evidence.hindered && up * 3 > all * 2)
-    else {
-        return ConsensusVerdict::NotJudged;
-    };
+    let not_judged = |because| ConsensusVerdict::NotJudged { because };
+    let Some(patience) = evidence.patience else { return not_judged(NotJudged::Unbounded) };
+    if evidence.hindered {
+        return not_judged(NotJudged::Hindered);
+    }
+    if up * 3 <= all * 2 {
+        return not_judged(NotJudged::Outnumbered);
+    }
     let expired = |since: Time| since.saturating_add(patience) < evidence.end;
-    let since_ns = evidence.progressed.max(evidence.disturbed).as_nanos();
     if !expired(evidence.disturbed) {
-        ConsensusVerdict::NotJudged
-    } else if let Some(shared) = evidence.parted.filter(|shared| expired(*shared)) {
-        ConsensusVerdict::Diverged { since_ns: shared.as_nanos() }
-    } else if expired(evidence.progressed) {
-        ConsensusVerdict::NoProgress { since_ns }
-    } else {
-        ConsensusVerdict::Pass
+        return not_judged(NotJudged::Early);
+    }
+    let parted = evidence.parted.filter(|shared| expired(*shared));
+    let parted_ns = parted.map(Time::as_nanos);
+    let stalled = |since: Time| ConsensusVerdict::NoProgress {
+        since_ns: since.max(evidence.disturbed).as_nanos(),
+        parted_ns,
+    };
+    match parted_ns {
+        // Where nothing is confirmed any more, forks are what came of it.
+        _ if expired(evidence.progressed) => stalled(evidence.progressed),
+        Some(since_ns) => ConsensusVerdict::Diverged { since_ns },
+        None if evidence.rooted => ConsensusVerdict::Pass,
+        None if expired(evidence.disturbed.saturating_add(evidence.to_root)) => stalled(Time::ZERO),
+        None => not_judged(NotJudged::Early),
     }
 }
 
@@ -104,30 +140,40 @@ mod tests {
         progressed: at(990),
         parted: None,
         conflict: None,
+        rooted: true,
+        to_root: Span::from_nanos(320),
     };
+
+    const fn stalled(since_ns: u64, parted_ns: Option<u64>) -> ConsensusVerdict {
+        ConsensusVerdict::NoProgress { since_ns, parted_ns }
+    }
+
+    const fn not_judged(because: NotJudged) -> ConsensusVerdict {
+        ConsensusVerdict::NotJudged { because }
+    }
 
     #[test]
     fn silence_for_longer_than_the_patience_is_no_progress() {
         let silent = |progressed| Evidence { progressed: at(progressed), ..WELL };
         assert_eq!(judge(&WELL), ConsensusVerdict::Pass);
         assert_eq!(judge(&silent(900)), ConsensusVerdict::Pass, "exactly as long as it may");
-        assert_eq!(judge(&silent(899)), ConsensusVerdict::NoProgress { since_ns: 899 });
-        assert_eq!(judge(&silent(0)), ConsensusVerdict::NoProgress { since_ns: 300 });
+        assert_eq!(judge(&silent(899)), stalled(899, None));
+        assert_eq!(judge(&silent(0)), stalled(300, None));
     }
 
     #[test]
-    fn a_run_that_cannot_be_expected_to_get_on_is_not_judged() {
+    fn a_run_that_cannot_be_expected_to_get_on_is_not_judged_and_says_why() {
         let silent = Evidence { progressed: at(0), parted: Some(at(0)), ..WELL };
-        for evidence in [
-            Evidence { patience: None, ..silent },
-            Evidence { hindered: true, ..silent },
-            Evidence { disturbed: at(900), ..silent },
-            Evidence { stake: (66, 99), ..silent },
+        for (evidence, because) in [
+            (Evidence { patience: None, ..silent }, NotJudged::Unbounded),
+            (Evidence { hindered: true, ..silent }, NotJudged::Hindered),
+            (Evidence { disturbed: at(900), ..silent }, NotJudged::Early),
+            (Evidence { stake: (66, 99), ..silent }, NotJudged::Outnumbered),
         ] {
-            assert_eq!(judge(&evidence), ConsensusVerdict::NotJudged, "{evidence:?}");
+            assert_eq!(judge(&evidence), not_judged(because), "{evidence:?}");
         }
         let barely = Evidence { stake: (67, 99), disturbed: at(899), ..silent };
-        assert_eq!(judge(&barely), ConsensusVerdict::Diverged { since_ns: 0 });
+        assert_eq!(judge(&barely), stalled(899, Some(0)));
     }
 
     #[test]
@@ -135,6 +181,20 @@ mod tests {
         let parted = |shared| judge(&Evidence { parted: Some(at(shared)), ..WELL });
         assert_eq!(parted(950), ConsensusVerdict::Pass);
         assert_eq!(parted(800), ConsensusVerdict::Diverged { since_ns: 800 });
+        // With nothing confirmed any more it is a standstill.
+        let stands = Evidence { progressed: at(700), parted: Some(at(600)), ..WELL };
+        assert_eq!(judge(&stands), stalled(700, Some(600)));
+    }
+
+    #[test]
+    fn a_cluster_that_confirms_but_never_roots_makes_no_progress() {
+        // The last disturbance is at 300; 320 for a root and the patience of 100 end at 720.
+        let rootless = |end| judge(&Evidence { end: at(end), rooted: false, ..WELL });
+        assert_eq!(rootless(1_000), stalled(300, None));
+        let soon = Evidence { end: at(720), progressed: at(710), rooted: false, ..WELL };
+        assert_eq!(judge(&soon), not_judged(NotJudged::Early));
+        let later = Evidence { end: at(721), ..soon };
+        assert_eq!(judge(&later), stalled(300, None));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub static VOTES: TableSpec = TableSpec {
           votes.",
     columns: &[
         Column::new("node", Unit::Node, "The validator."),
-        Column::new("stake", Unit::Stake, "Its stake."),
+        Column::new("stake", Unit::Stake, STAKE),
         Column::new("cast", Unit::Count, "Votes that it cast."),
         Column::new("switched", Unit::Count, "Of them, for another fork than the one before."),
         Column::new("landed", Unit::Count, "Of them, in any block that was made."),
@@ -40,6 +40,8 @@ pub static VOTES: TableSpec = TableSpec {
         Column::new("reorganisation_max", Unit::Count, "Most blocks that it left at once."),
     ],
 };
+
+const STAKE: &str = "Its stake at the start; `nodes.epochs` may have changed it since.";
 
 const CANONICAL: &str = "Of the votes, in a block of the winning chain; this, the next four columns \
                          and `losing_ns` are empty if that chain cannot be told.";

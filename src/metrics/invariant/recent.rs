@@ -34,12 +34,17 @@ impl Recent {
 
     /// The last facts of these nodes in the order in which they happened.
     pub(super) fn of(&self, nodes: &[NodeId]) -> Vec<(Time, Fact)> {
-        let mut facts: Vec<&(u64, Time, Fact)> =
-            nodes.iter().flat_map(|node| &self.rings[*node]).collect();
+        // Of each as much as of the others, whoever is busier.
+        let share = LAST / nodes.len().max(1);
+        let mut facts: Vec<&(u64, Time, Fact)> = Vec::new();
+        for node in nodes {
+            let mut of: Vec<&(u64, Time, Fact)> = self.rings[*node].iter().collect();
+            of.sort_unstable_by_key(|(number, ..)| *number);
+            facts.extend(of.into_iter().rev().take(share.max(1)));
+        }
         facts.sort_unstable_by_key(|(number, ..)| *number);
         facts.dedup_by_key(|(number, ..)| *number);
-        let skipped = facts.len().saturating_sub(LAST);
-        facts.into_iter().skip(skipped).map(|(_, at, fact)| (*at, *fact)).collect()
+        facts.into_iter().map(|(_, at, fact)| (*at, *fact)).collect()
     }
 }
 

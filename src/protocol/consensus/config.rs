@@ -15,7 +15,8 @@ pub enum Style {
     #[default]
     Off,
     /// The classroom's: a vote for every block that becomes the end of the node's chain; the fork
-    /// with the most votes leads; more than two thirds of the stake make a block final.
+    /// with the most stake by the latest vote of each node leads, of equals the one whose first
+    /// block has the earlier slot; more than two thirds of the stake make a block final.
     Classroom,
     /// Tower BFT: lockouts that double, a threshold, proofs for leaving a fork, and a root 32 votes
     /// deep.

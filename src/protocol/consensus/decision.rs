@@ -81,13 +81,15 @@ impl Consensus {
     ) {
         let newer = self.voted.is_none_or(|(slot, _)| candidate.slot() > slot);
         if newer && candidate.height > 0 {
-            self.cast(desk, ctx, candidate, Fork::Same);
+            let leaves = |(_, last)| !desk.chain.leads_to(last, candidate.id);
+            let fork = if self.voted.is_some_and(leaves) { Fork::Other } else { Fork::Same };
+            self.cast(desk, ctx, candidate, fork);
         }
     }
 
     /// Which block is the candidate for a vote: the heaviest, unless the node may not leave the
     /// fork of its last vote.
-    fn choose(&self, desk: &Desk<'_>, ctx: &impl Ctx, heaviest: Link) -> Choice {
+    fn choose(&mut self, desk: &Desk<'_>, ctx: &impl Ctx, heaviest: Link) -> Choice {
         let Some((_, last)) = self.voted else { return Choice::Candidate(heaviest, Fork::Same) };
         // Without its last vote in the tree, another version of that slot was confirmed: nothing
         // holds the node on that fork.

@@ -3,7 +3,10 @@
 //!
 //! Rules: Agave 4.4, `core/src/replay_stage.rs` and `progress_map.rs`: a validator counts that has
 //! voted for the block or one upon it, or has said in its epoch slots that it has a block of that
-//! slot; a block that does not get that far is broadcast once more after 5 s, 10 s, 20 s ...
+//! slot, and so does the leader itself; a block that does not get that far is broadcast once more
+//! after 5 s, 10 s, 20 s ...
+
+use std::collections::BTreeSet;
 
 use super::{Consensus, Style};
 use crate::base::id::{NodeId, NodeSet};
@@ -34,12 +37,14 @@ pub(super) struct Own {
 
 /// The latest slot with a block in the chain of a node, and the 64 before it, the nearest in the
 /// lowest bit.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Complete {
     latest: Slot,
     before: u64,
     /// There is one more than was told last.
     fresh: bool,
+    /// Slots further behind that were not told yet.
+    late: BTreeSet<Slot>,
 }
 
 impl Complete {
@@ -51,16 +56,40 @@ impl Complete {
             self.before = moved | 1_u64.checked_shl(ahead - 1).unwrap_or(0);
             self.latest = slot;
         } else {
-            let behind = self.latest.since(slot);
-            self.before |=
-                behind.checked_sub(1).and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0);
+            let Some(bit) = self.latest.since(slot).checked_sub(1) else { return };
+            match 1_u64.checked_shl(bit) {
+                Some(bit) => self.before |= bit,
+                // After a long standstill a node gets blocks of slots that were long ago. Their
+                // leaders wait for a word of them.
+                None => {
+                    self.late.insert(slot);
+                    return;
+                }
+            }
         }
         self.fresh = true;
     }
 
+    /// What is to be told, if there is something new: slots with the 64 before each, those that
+    /// are far behind first.
+    fn take(&mut self) -> Vec<(Slot, u64)> {
+        let mut told = Vec::new();
+        while let Some(latest) = self.late.pop_last() {
+            let first = latest.minus(u64::BITS);
+            let before = self.late.split_off(&first).into_iter();
+            let bits = before.map(|slot| 1_u64 << (latest.since(slot) - 1));
+            told.push((latest, bits.fold(0, |all, bit| all | bit)));
+        }
+        told.reverse();
+        if std::mem::take(&mut self.fresh) {
+            told.push((self.latest, self.before));
+        }
+        told
+    }
+
     /// Whether there is one more than was told last.
-    pub(super) const fn is_fresh(&self) -> bool {
-        self.fresh
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh || !self.late.is_empty()
     }
 
     /// Whether a slot is among those of a node.
@@ -71,20 +100,20 @@ impl Complete {
 }
 
 impl Consensus {
-    /// The node has made a block.
-    pub fn on_made(&mut self, (slot, block): (Slot, BlockId), now: Time) {
-        let holders = NodeSet::empty(self.known.nodes());
+    /// The node has made a block, which it has itself.
+    pub fn on_made(&mut self, me: NodeId, (slot, block): (Slot, BlockId), now: Time) {
+        let mut holders = NodeSet::empty(self.known.nodes());
+        holders.insert(me);
         self.own.push(Own { block, slot, reached: false, holders, sent: (now, 0) });
         if self.own.len() > OWN {
             self.own.remove(0);
         }
     }
 
-    /// What the node says of the slots of its chain, if there is something new to say: the latest,
-    /// and the 64 before it.
-    pub fn take_complete(&mut self) -> Option<(Slot, u64)> {
-        let Complete { latest, before, .. } = self.complete;
-        std::mem::take(&mut self.complete.fresh).then_some((latest, before))
+    /// What the node says of the slots of its chain, if there is something new to say: slots, each
+    /// with the 64 before it. The last is mostly the latest of all; others come to it late.
+    pub fn take_complete(&mut self) -> Vec<(Slot, u64)> {
+        self.complete.take()
     }
 
     /// A validator has told which slots it has.
@@ -128,9 +157,12 @@ impl Consensus {
 
     /// The node's latest block on the fork of this one, where that matters.
     fn own_upon(&self, chain: &Chain, block: BlockId) -> Option<usize> {
-        let checks = self.config.propagation && self.config.style == Style::Tower;
-        let upon = |own: &Own| chain.leads_to(own.block, block);
-        self.own.iter().rposition(upon).filter(|_| checks)
+        if !self.config.propagation || self.config.style != Style::Tower {
+            return None;
+        }
+        let oldest = self.own.iter().map(|own| own.slot).min()?;
+        let mut path = chain.path(block).take_while(|link| link.slot() >= oldest);
+        path.find_map(|link| self.own.iter().rposition(|own| own.block == link.id))
     }
 
     fn reaches(&mut self, cluster: &Cluster, chain: &Chain, place: usize, now: Time) -> bool {
@@ -164,16 +196,33 @@ mod tests {
     #[test]
     fn the_slots_of_a_chain_are_told_with_the_latest_and_those_before() {
         let mut complete = Complete::default();
-        for slot in [1, 2, 5, 4, 40, 103, 3] {
+        for slot in [1, 2, 5, 4, 40, 103, 39] {
             complete.add(Slot::new(slot));
         }
-        let told = (complete.latest, complete.before);
-        // 103 back to 39 are told apart; what is further back is forgotten.
-        let held: Vec<u32> =
-            (0..120).filter(|slot| Complete::holds(told, Slot::new(*slot))).collect();
-        assert_eq!(held, [40, 103]);
+        let held = |told: (Slot, u64)| -> Vec<u32> {
+            (0..200).filter(|slot| Complete::holds(told, Slot::new(*slot))).collect()
+        };
+        // 103 back to 39 are told apart.
+        let told = complete.take();
+        assert_eq!(told.into_iter().map(held).collect::<Vec<_>>(), [[39, 40, 103]]);
+        assert!(!complete.is_fresh() && complete.take().is_empty());
         complete.add(Slot::new(100));
-        let told = (complete.latest, complete.before);
-        assert!(Complete::holds(told, Slot::new(100)) && !Complete::holds(told, Slot::new(99)));
+        assert_eq!(held(complete.take()[0]), [39, 40, 100, 103]);
+    }
+
+    #[test]
+    fn slots_that_come_late_are_told_apart_from_the_latest() {
+        let mut complete = Complete::default();
+        for slot in [199, 10, 11, 74, 75, 76, 134, 135] {
+            complete.add(Slot::new(slot));
+        }
+        let told = complete.take().into_iter();
+        let held = |told: (Slot, u64)| -> Vec<u32> {
+            (0..200).filter(|slot| Complete::holds(told, Slot::new(*slot))).collect()
+        };
+        // 135 is the last that 199 reaches. Below it 134 reaches back to 70, and 11 has its own.
+        let told: Vec<Vec<u32>> = told.map(held).collect();
+        assert_eq!(told, [vec![10, 11], vec![74, 75, 76, 134], vec![135, 199]]);
+        assert!(!complete.is_fresh());
     }
 }

@@ -107,11 +107,6 @@ impl Tallies {
         }
     }
 
-    /// The stake that voted for a block.
-    pub(super) fn stake(&self, slot: Slot, block: BlockId) -> u64 {
-        self.place(slot, block).map_or(0, |place| self.list[place].stake)
-    }
-
     /// Who voted for a block.
     pub(super) fn voters(&self, slot: Slot, block: BlockId) -> impl Iterator<Item = NodeId> + '_ {
         let tally = self.place(slot, block).map(|place| &self.list[place]);

@@ -26,9 +26,10 @@ impl Crds {
             return false;
         }
         let Some((place, key, version)) = self.place(shared, value) else { return false };
+        let stamp = shared.contents.stamp(key, now);
         let (origin, size) = (self.me, value.size());
         let label = Label { key, version, number: 0, origin, size, place, hops: 0 };
-        let Some(content) = shared.contents.publish(label, now, value) else { return false };
+        let Some(content) = shared.contents.publish(label, stamp, value) else { return false };
         let (label, body) = (content.label, ctx.store(Body::Value(content)));
         ctx.hold(body);
         shared.contents.attach(body);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 use crate::fact::ValueKind;
 use crate::protocol::content::mix;
 use crate::sim::body::BodyId;
@@ -90,6 +90,9 @@ pub(super) const CONTACT_INFO_BYTES: u16 = 180;
 
 /// How many votes of a node are kept side by side.
 pub(super) const VOTES: usize = 12;
+/// Values that a node publishes within so much of each other are of one moment: real ones bear
+/// whole milliseconds.
+const MOMENT: Span = Span::from_millis(1);
 /// Places of an origin in every table.
 const PLACES: u32 = 1 + VOTES as u32 + 2;
 const FIRST_VOTE: u8 = 1;
@@ -391,6 +394,16 @@ impl Contents {
         (next <= MOST_VERSIONS).then_some(next)
     }
 
+    /// The wall-clock of a new value of a key: later than that of the one before, where a node says
+    /// several things at one moment of the model. A real one takes its time for each.
+    pub(super) fn stamp(&self, key: u32, now: Time) -> Time {
+        let before = self.heads[key as usize].as_ref().map(|head| head.content.wallclock);
+        match before.filter(|before| *before >= now && before.since(now) < MOMENT) {
+            Some(before) => before.saturating_add(Span::from_nanos(1)),
+            None => now,
+        }
+    }
+
     /// Adds a value of a version above all of its key, unless the merge rule would refuse it
     /// everywhere: the later wall-clock counts, and of two at the same moment the larger hash.
     pub(super) fn publish(
@@ -532,6 +545,25 @@ mod tests {
         assert_eq!(contents.log.len(), LOG);
         assert_eq!((found(&contents, 0, 5), found(&contents, 0, 6)), (None, Some(vote(6))));
         assert_eq!(found(&contents, 1, 1), Some(vote(1)), "the latest of its key");
+    }
+
+    #[test]
+    fn of_values_of_one_moment_each_counts_as_later_than_the_one_before() {
+        let layout = Layout::new(1, 0);
+        let mut contents = Contents::new(layout.keys());
+        let place = Place::EPOCH_SLOTS;
+        let key = layout.key(NodeId::new(0), place);
+        let now = Time::from_nanos(5_000_000);
+        // Hashes of the labels would let only some of them pass.
+        for version in 1..=1_000 {
+            let stamp = contents.stamp(key, now);
+            assert_eq!(stamp.since(now), Span::from_nanos(u64::from(version) - 1));
+            let value = Value::EpochSlots { latest: Slot::ZERO, before: 0 };
+            assert!(contents.publish(label(layout, 0, place, version), stamp, value).is_some());
+        }
+        // A clock that was set back by more than a moment stays set back.
+        let before = Time::from_nanos(2_000_000);
+        assert_eq!(contents.stamp(key, before), before);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Leading {
         ctx.hold(body);
         desk.store.insert_own(body, slot, id);
         if let Some(consensus) = &mut desk.consensus {
-            consensus.on_made((slot, id), ctx.now());
+            consensus.on_made(node, (slot, id), ctx.now());
         }
         let twin = twin.map(|twin| {
             charge(desk.cluster, ctx, &twin);
@@ -118,7 +118,8 @@ const AHEAD: u32 = 1_000;
 /// The next slot, after as many as a window has, that somebody else leads; the same slot if none is
 /// in sight.
 fn not_led(cluster: &mut Cluster, node: NodeId, (slot, window): (Slot, u32)) -> Slot {
-    let mut ahead = (window..=AHEAD).map(|ahead| slot.plus(ahead));
+    // In steps of a window, so that slots of one window are not taken for the same one.
+    let mut ahead = (window..=AHEAD).step_by(window as usize).map(|ahead| slot.plus(ahead));
     let other = |slot: &Slot| cluster.schedule.leader(*slot).is_some_and(|leader| leader != node);
     ahead.find(other).unwrap_or(slot)
 }

@@ -127,7 +127,11 @@ impl Support {
 
     fn settle(&mut self) {
         for (who, latest, before) in self.noted.drain(..) {
-            self.heard[who.index()] = Some((latest, before));
+            let heard = &mut self.heard[who.index()];
+            // What somebody says of slots long ago does not replace what it said of the latest.
+            if heard.is_none_or(|(before, _)| before <= latest) {
+                *heard = Some((latest, before));
+            }
         }
     }
 
@@ -235,7 +239,9 @@ mod tests {
             assert!(counts[node].abs_diff(mean) < 730, "{counts:?}");
         }
         // What is heard after the first look counts 10 s later.
-        support.hear(5, NodeId::new(4), (Slot::new(9), 0));
+        support.hear(5, NodeId::new(4), (Slot::new(11), 0b10));
+        // What it says of slots long ago replaces nothing.
+        support.hear(5, NodeId::new(4), (Slot::new(3), 0));
         let just_before = Time::ZERO + KEPT.saturating_sub(Span::from_nanos(1));
         assert_eq!(draws(&mut support, just_before), counts);
         let later = draws(&mut support, Time::ZERO + KEPT);

@@ -165,8 +165,16 @@ impl Resolver<'_> {
 
     fn conduct(&self) -> Result<Conduct, ScenarioError> {
         Ok(match self.config {
-            AdversaryConfig::Equivocate { to, .. } => {
-                Conduct::Equivocate { to: Arc::new(self.nodes(to, "to")?) }
+            AdversaryConfig::Equivocate { to, may_miss, .. } => {
+                let (who, to) = (self.nodes(self.config.who(), "who")?, self.nodes(to, "to")?);
+                let liar = who.iter().find(|liar| to.iter().all(|node| node == *liar));
+                if let (Some(liar), false) = (liar, *may_miss) {
+                    let message = format!(
+                        "nobody but node {liar} itself would get its second block; expected others"
+                    );
+                    return self.error("to", message);
+                }
+                Conduct::Equivocate { to: Arc::new(to) }
             }
             AdversaryConfig::WithholdShreds { share, of, answers, .. } => {
                 if share.is_never() {

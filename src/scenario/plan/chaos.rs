@@ -5,6 +5,7 @@ mod lies;
 #[cfg(test)]
 mod tests;
 
+use super::SALT_ADVERSARY;
 use super::limits::at_most_an_hour;
 use crate::base::distribution::DistributionOrSpan;
 use crate::base::id::{NodeId, NodeSet};
@@ -29,7 +30,10 @@ pub(super) fn drawn(
     let Some(config) = &scenario.chaos else { return Ok((drawn, None)) };
     let until = config.until.or(scenario.heal_at).unwrap_or(scenario.duration);
     check(scenario, config, until)?;
-    let mut disaster = Disaster { config, population, until, away: Vec::new() };
+    // Those that are listed lie too: for the whole run, as those that are drawn.
+    let listed = listed_liars(scenario, population, seed)?;
+    let away = vec![(Span::ZERO, Span::MAX, listed)];
+    let mut disaster = Disaster { config, population, until, away };
     lies::check(scenario, config)?;
     for number in 0..config.adversaries {
         let mut rng = Rng::of_node(seed, Purpose::ChaosAdversaries, NodeId::new(number));
@@ -51,6 +55,23 @@ pub(super) fn drawn(
         )
     });
     Ok((drawn, note))
+}
+
+/// The nodes of all `[[adversaries]]` that the scenario lists.
+fn listed_liars(
+    scenario: &Scenario,
+    population: &Population,
+    seed: Seed,
+) -> Result<NodeSet, ScenarioError> {
+    let mut all = NodeSet::empty(population.count());
+    for (place, config) in scenario.adversaries.iter().enumerate() {
+        let key = format!("adversaries[{place}].who");
+        let nodes = config.who().resolve(population, seed, SALT_ADVERSARY, &key)?;
+        nodes.iter().for_each(|node| {
+            all.insert(node);
+        });
+    }
+    Ok(all)
 }
 
 fn check(scenario: &Scenario, config: &ChaosConfig, until: Span) -> Result<(), ScenarioError> {
@@ -82,6 +103,13 @@ fn check(scenario: &Scenario, config: &ChaosConfig, until: Span) -> Result<(), S
     if until > scenario.duration {
         let end = scenario.duration;
         return refuse("until", format!("{until} is after the end of the run, {end}"));
+    }
+    if until <= config.from {
+        let (key, what) = match config.until {
+            Some(_) => ("until", format!("{until} is not after from = \"{}\"", config.from)),
+            None => ("from", format!("{} is not before {until}, when all is over", config.from)),
+        };
+        return refuse(key, what);
     }
     let room = until.saturating_sub(config.from);
     if room < config.longest {

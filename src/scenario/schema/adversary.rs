@@ -165,7 +165,8 @@ adversaries! {
     /// They make blocks whose proof of history does not follow from the parent's.
     BadPoh "bad-poh" {}
     /// They vote on every fork, whatever their towers forbid, and tell every node the vote for the
-    /// fork that it is on itself.
+    /// fork that it is on itself. On a cluster without forks they have nothing to do, and the run
+    /// fails as with every adversary that never acted: let a partition make some.
     DoubleVote "double-vote" {}
     /// They neither vote nor make blocks; they still pass on what others send.
     Silent "silent" {}

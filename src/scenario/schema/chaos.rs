@@ -115,8 +115,8 @@ pub struct ChaosConfig {
     /// How long a fault lasts at most.
     pub longest: Span,
     /// Most stake that crash, pause, mute and deaf take away at a time, all of them together, with
-    /// that of all adversaries and of those who lose their memory. A fault or an adversary that
-    /// finds no node left within it is not drawn.
+    /// that of all adversaries, listed ones too, and of those who lose their memory. A fault or an
+    /// adversary that finds no node left within it is not drawn.
     pub most_stake: Chance,
     /// Highest probability of loss and of duplication.
     pub most_loss: Chance,

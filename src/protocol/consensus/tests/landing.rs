@@ -49,7 +49,7 @@ fn a_vote_lands_within_512_blocks() {
 fn a_leader_waits_until_more_than_a_third_has_voted_for_its_last_block() {
     for (checks, waits) in [(true, true), (false, false)] {
         let mut bench = Bench::new(&[32, 1, 1, 66], |config| config.propagation = checks);
-        bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
+        bench.consensus.on_made(ME, (Slot::new(1), BlockId(1)), Time::ZERO);
         bench.block_of(ME, (1, 0, 1), &[]);
         bench.block((2, 0, 2), &[]);
         bench.block((3, 1, 3), &[]);
@@ -77,7 +77,7 @@ fn a_leader_waits_until_more_than_a_third_has_voted_for_its_last_block() {
 #[test]
 fn who_tells_that_it_has_a_slot_counts_and_a_block_that_nobody_has_is_sent_again() {
     let mut bench = Bench::new(&[30, 4, 66], |_| {});
-    bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
+    bench.consensus.on_made(ME, (Slot::new(1), BlockId(1)), Time::ZERO);
     bench.block_of(ME, (1, 0, 1), &[]);
     bench.block((2, 1, 2), &[]);
     let may_lead = |bench: &mut Bench, seconds: u64| {

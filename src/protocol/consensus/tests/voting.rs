@@ -101,7 +101,7 @@ fn the_thirty_second_vote_in_a_row_roots_the_first() {
 fn a_vote_that_did_not_land_is_sent_again_after_16_blocks_and_5_seconds() {
     // The node's own block has not reached a third of the stake, so it votes for nothing else.
     let mut bench = Bench::new(&[30, 70], |_| {});
-    bench.consensus.on_made((Slot::new(1), BlockId(1)), Time::ZERO);
+    bench.consensus.on_made(ME, (Slot::new(1), BlockId(1)), Time::ZERO);
     bench.block_of(ME, (1, 0, 1), &[]);
     assert_eq!((bench.cast(), std::mem::take(&mut bench.sent)), (vec![1], vec![Slot::new(1)]));
     let again = |bench: &mut Bench, seconds, slots: std::ops::RangeInclusive<u32>| {
@@ -204,6 +204,28 @@ fn in_the_classroom_every_new_end_of_the_chain_gets_a_vote_and_the_heavier_fork_
     bench.hear(&[vote]);
     // 30 against 10; and then it votes for that one too, which the classroom allows.
     assert_eq!((bench.cast(), bench.head), (vec![3], 3));
+}
+
+#[test]
+fn in_the_classroom_the_latest_vote_of_a_node_counts_and_of_equal_forks_the_earlier() {
+    let mut bench = classroom(&[0, 50, 50]);
+    // Block 1, and on it 2, and 3 with 4, 5 and 6 upon it: many votes of node 2 for the latter.
+    bench.line(0, 1..=1);
+    bench.block((3, 1, 3), &[]);
+    bench.line(3, 4..=6);
+    let votes = [3, 4, 5, 6].map(|slot| bench.vote(2, &[slot], slot.into()));
+    bench.hear(&votes);
+    assert_eq!(bench.head, 6);
+    bench.block((2, 1, 2), &[]);
+    assert_eq!(bench.head, 6, "nobody has voted for slot 2");
+    // One vote for slot 2, heard late: 50 against 50, and slot 2 comes before slot 3.
+    let vote = bench.vote(1, &[2], 2);
+    bench.hear(&[vote]);
+    assert_eq!(bench.head, 2);
+    // The same node goes over.
+    let vote = bench.vote(1, &[6], 6);
+    bench.hear(&[vote]);
+    assert_eq!(bench.head, 6);
 }
 
 #[test]

@@ -89,3 +89,20 @@ fn never_more_stake_is_away_than_is_allowed() {
     }
     assert!(highest * 100 > total * 20, "the limit is made use of: {highest} of {total}");
 }
+
+#[test]
+fn adversaries_that_are_listed_count_among_those_that_are_away() {
+    // Of twelve with the same stake four are more than the 33 % that may be away: with three liars
+    // nobody may be taken away beside them.
+    let away = |liars: &str| {
+        let text = format!(
+            "duration = '60s'\nheal_at = '40s'\nnodes.count = 12\ndiscovery.enabled = true\n\
+             [[adversaries]]\ndoes = 'flood-peers'\nwho = '{liars}'\n\
+             [chaos]\nkinds = ['crash']\ncount = 20\n"
+        );
+        let plan = shipped::plan(&Source::embedded("s", &text), &[]).expect("a plan");
+        plan.scenario.faults.len()
+    };
+    assert_eq!(away("0..3"), 0);
+    assert!(away("0..2") > 0);
+}

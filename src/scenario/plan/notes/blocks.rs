@@ -116,6 +116,16 @@ fn after_the_end(scenario: &Scenario) -> Vec<String> {
         ));
     }
     let last = super::super::blocks::most_slots(scenario);
+    for (place, config) in scenario.nodes.epochs.iter().enumerate() {
+        let first = u64::from(config.epoch) * u64::from(slots.slots_per_epoch);
+        if first > last {
+            notes.push(format!(
+                "nodes.epochs[{place}]: epoch {} begins in slot {first}, and a run of {end} ends \
+                 before it",
+                config.epoch
+            ));
+        }
+    }
     for (place, block) in scenario.blocks.explicit.iter().enumerate() {
         if u64::from(block.slot) > last {
             let slot = block.slot;
