@@ -15,7 +15,7 @@ pub mod readme;
 mod staging;
 pub mod writer;
 
-pub use difference::{Difference, difference_of};
+pub use difference::{Difference, altered, difference_of};
 
 /// Why results could not be written or read.
 #[derive(Debug, thiserror::Error)]

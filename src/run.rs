@@ -146,7 +146,13 @@ pub fn run<S: RowSink, L: Observer>(
     let events = limits.events.unwrap_or(u64::MAX);
     let cut = limits.virtual_time.filter(|limit| Time::ZERO + *limit < plan.end);
     let end = cut.map_or(plan.end, |limit| Time::ZERO + limit);
+    // A cluster may take long to build, and much memory; a short run may be one slice.
+    let start = Progress { now: Time::ZERO, end: plan.end, handled: 0 };
+    let mut stopped = control(start) == Go::Stop;
     let ending = loop {
+        if stopped {
+            break Ending::Stopped;
+        }
         let left = events - world.handled();
         match world.advance(end, SLICE.min(left)) {
             Err(overload) => break Ending::Overloaded(overload),
@@ -156,9 +162,7 @@ pub fn run<S: RowSink, L: Observer>(
             Ok(Advance::Paused) => {
                 let progress =
                     Progress { now: world.now(), end: plan.end, handled: world.handled() };
-                if control(progress) == Go::Stop {
-                    break Ending::Stopped;
-                }
+                stopped = control(progress) == Go::Stop;
             }
         }
     };

@@ -198,6 +198,19 @@ fn a_taken_folder_is_refused_and_force_replaces_only_results() {
 }
 
 #[test]
+fn a_run_that_was_cut_short_leaves_the_whole_one_and_says_so() {
+    let desk = Desk::new();
+    desk.ok("run three-validators -o here");
+    let whole = desk.files("here");
+    // Shorter than a look at the clock: what is used up is found before it begins.
+    let said = desk.call("run three-validators -o here --max-wall-time 1ns");
+    assert_eq!(said.code, 5, "{}{}", said.out, said.err);
+    let told = "here (an earlier run to the end, which stays; this one is not kept)\n";
+    assert!(said.out.contains(told), "{}", said.out);
+    assert_eq!(desk.files("here"), whole);
+}
+
+#[test]
 fn a_tampered_folder_is_told_apart_and_both_results_are_kept() {
     let desk = Desk::new();
     desk.ok("run three-validators -o here");

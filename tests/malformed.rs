@@ -252,12 +252,15 @@ fn what_is_bound_to_be_too_much_is_accepted_with_a_note() {
     };
     // 12 s are 1,200,000 intervals of 10 us, and each sample has 50 rows.
     let text = "duration = \"12s\"\nnodes.count = 50\n[output]\ntimeline = \"10us\"\n\
-                node_timeline = \"10us\"";
+                node_timeline = \"10us\"\n[gossip]\nstyle = \"push\"";
     assert_eq!(
         notes(text),
         ["output.node_timeline: 10us makes 60000050 rows of node_timeline.csv"]
     );
     assert!(notes(&text.replace("= 50", "= 40")).is_empty(), "48 million rows");
+    let idle = notes("duration = \"12s\"\ndiscovery.enabled = false");
+    assert!(idle[..] == [idle[0].clone()] && idle[0].starts_with("nothing happens: "), "{idle:?}");
+    assert!(notes("duration = \"12s\"\ndiscovery.enabled = true").is_empty());
     // In a flood among 20 nodes that all know each other everybody sends to 19, and 19 of them to
     // one less: 361 messages, each of them 50 ms under way. Of 1,000 rumors a second 51 appear
     // within that time, both ends included.

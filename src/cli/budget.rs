@@ -20,10 +20,11 @@ pub(super) struct BudgetArguments {
     /// Longest virtual time: short for --set limits.virtual_time=TIME.
     #[arg(long, value_name = "TIME")]
     max_virtual_time: Option<String>,
-    /// Longest wall time.
+    /// Longest wall time; looked at once the cluster is built, and then all the time.
     #[arg(long, value_name = "TIME")]
     max_wall_time: Option<Span>,
     /// Most memory of the whole process, such as 4GiB; of several runs the first to notice stops.
+    /// Looked at once the cluster is built, and then all the time.
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<Bytes>,
 }
@@ -57,6 +58,9 @@ impl BudgetArguments {
         let memory = self.max_memory.map(Bytes::get);
         if memory.is_some() && memory_now().is_none() {
             return Err(Failure::usage("--max-memory: this system does not say what is in use"));
+        }
+        if memory == Some(0) {
+            return Err(Failure::usage("--max-memory 0B: expected more than 0B"));
         }
         if self.max_wall_time.is_some_and(Span::is_zero) {
             return Err(Failure::usage("--max-wall-time 0s: expected more than 0s"));

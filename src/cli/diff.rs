@@ -12,8 +12,8 @@ use super::{EXIT_OK, Failure, complain, print};
 use crate::expect::value::{Exact, written};
 use crate::experiment::definition::Definition;
 use crate::metrics::catalogue::{Figure, Found, figures, look_up};
-use crate::results::ResultsError;
 use crate::results::manifest::Manifest;
+use crate::results::{ResultsError, altered};
 use crate::run::trail::parting;
 
 #[derive(Args, Debug)]
@@ -81,6 +81,12 @@ fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
 
 fn read_one(folder: &Path) -> Result<Stored, Failure> {
     let manifest = rerun::manifest(folder)?;
+    let altered = altered(folder, &manifest)?;
+    if !altered.is_empty() {
+        let (folder, files) = (folder.display(), altered.join(", "));
+        let message = format!("{folder}: no longer as the run wrote them, or missing: {files}");
+        complain("warning", &message);
+    }
     let path = folder.join("summary.json");
     let bytes = std::fs::read(&path).map_err(|error| Failure::io("read", &path, &error))?;
     let summary = serde_json::from_slice(&bytes).map_err(|error| {

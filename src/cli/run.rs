@@ -121,6 +121,7 @@ const fn in_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Created => "\n",
         Outcome::Unchanged => " (the same bytes as before)\n",
+        Outcome::Whole => " (an earlier run to the end, which stays; this one is not kept)\n",
         Outcome::Replaced => " (replaced)\n",
     }
 }

@@ -83,6 +83,20 @@ pub fn difference_of(
     }))
 }
 
+/// The files that are no longer those that the manifest of their folder lists, or are missing.
+///
+/// # Errors
+/// [`ResultsError::Io`] if one cannot be read.
+pub fn altered(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, ResultsError> {
+    let mut altered = Vec::new();
+    for record in &manifest.files {
+        if is_altered(folder, manifest, &record.name)? {
+            altered.push(record.name.clone());
+        }
+    }
+    Ok(altered)
+}
+
 /// Whether a file is no longer the one that its manifest lists.
 pub(super) fn is_altered(
     folder: &Path,

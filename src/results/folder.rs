@@ -50,9 +50,11 @@ pub struct Folder {
 pub enum Outcome {
     /// They are a new folder.
     Created,
-    /// The folder that was there holds the same results and was left untouched. Also: the new run
-    /// was ended early, and the folder holds the whole run.
+    /// The folder that was there holds the same results and was left untouched.
     Unchanged,
+    /// The new run was ended early, and the folder holds the whole run: it was left untouched, and
+    /// what there was of the new one is gone.
+    Whole,
     /// They took the place of another run, or of the same run that was ended early.
     Replaced,
 }
@@ -178,7 +180,7 @@ impl Folder {
             }
             let (done, outcome) = match &occupant {
                 Occupant::Run(old) if old.key != new.key => (self.replace()?, Outcome::Replaced),
-                Occupant::Run(old) if !new.complete && old.complete => (true, Outcome::Unchanged),
+                Occupant::Run(old) if !new.complete && old.complete => (true, Outcome::Whole),
                 Occupant::Run(old) if !old.complete => (self.replace()?, Outcome::Replaced),
                 Occupant::Run(old) => (self.compare(old, new)?, Outcome::Unchanged),
                 _ => (self.move_in()?, Outcome::Created),

@@ -38,6 +38,10 @@ fn a_scenario_comes_from_the_standard_input() {
     let said = desk.told("validate -", "[nodes]\ncount = 0\n");
     let expected = "error: standard input:2:9: nodes.count: 0 is below the minimum 1\n";
     assert_eq!((said.code, said.err.as_str()), (2, expected));
+    // What a pipe leaves when the command before it has failed.
+    let said = desk.told("run -", " \n");
+    let expected = "error: standard input is empty; expected a scenario\n";
+    assert_eq!((said.code, said.err.as_str()), (2, expected));
     let said = desk.told("validate -", &"#".repeat((16 << 20) + 1));
     let expected = "error: standard input is larger than 16 MiB, the limit\n";
     assert_eq!((said.code, said.err.as_str()), (2, expected));

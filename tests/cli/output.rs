@@ -227,7 +227,8 @@ fn a_full_disk_under_stdout_is_reported() {
 fn calibrate_prints_prices_that_a_scenario_can_use() {
     let desk = Desk::new();
     let table = desk.ok("calibrate");
-    desk.write("priced.toml", &format!("name = \"priced\"\n\n{table}"));
+    let head = "name = \"priced\"\ngossip.style = \"push\"\n";
+    desk.write("priced.toml", &format!("{head}\n{table}"));
     assert!(desk.ok("validate priced.toml").starts_with("priced.toml: valid"), "{table}");
     let keys = ["sign", "verify", "hash_kilobyte", "execute", "poh", "shred", "code"];
     let read: toml::Table = table.parse().expect("a table");

@@ -413,7 +413,6 @@ fn a_run_that_fails_or_reaches_a_limit_is_recorded_and_stops_no_other() {
 #[test]
 fn a_run_that_the_clock_has_stopped_is_made_again() {
     let desk = desk();
-    // Looked at after every 131,072 events: these runs have more.
     let large = "--set nodes.count=400 --set rumors[0].count=200 --set rumors[0].every=5ms \
                  --set rumors[0].fanout=9";
     let sets = format!("{large} --seeds 1,2 --axis network.loss=1%");

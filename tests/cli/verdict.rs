@@ -117,7 +117,7 @@ fn a_cluster_that_cannot_agree_fails_the_run() {
         )
     };
     // Only its leader has a block: one third of the stake votes for it.
-    let expected = "no progress: nothing new was confirmed since 0s";
+    let expected = "no progress: nothing was rooted since 0s";
     assert_eq!(verdict(&cluster("0"), 1), expected);
     // Every node builds a chain of its own upon genesis, and nobody roots anything.
     let expected =

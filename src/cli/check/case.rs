@@ -15,8 +15,8 @@ use crate::experiment::store::{self, Found};
 use crate::experiment::{across_by, merge, of_runs};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
-use crate::results::ResultsError;
 use crate::results::manifest::Manifest;
+use crate::results::{ResultsError, altered};
 use crate::run::{Ending, Go, run};
 use crate::scenario::error::{Location, ScenarioError};
 use crate::scenario::plan::{Plan, expectations};
@@ -166,6 +166,10 @@ impl Case {
     fn judge_again(&self, folder: &Path, by: Option<&str>) -> Result<Checked, Failure> {
         let stopwatch = Stopwatch::start();
         let manifest = Manifest::read(folder)?;
+        if let Some(file) = altered(folder, &manifest)?.first() {
+            let reason = "is not the file that the run wrote (its SHA-256 stands in manifest.json)";
+            return Err(ResultsError::Damaged { path: folder.join(file), reason: reason.into() })?;
+        }
         let (asked, places) = match by {
             Some(name) => asked_by(&shipped::find(name)?)?,
             None => {

@@ -118,8 +118,8 @@ fn chain(chain: &ChainSummary) -> String {
     let mut text = format!("    longest chain {} blocks", count(chain.longest));
     match chain.forks {
         Some(0) => text += ", no forks",
-        Some(1) => text += ", 1 block off the canonical one",
-        Some(forks) => text += &format!(", {} blocks off the canonical one", count(forks)),
+        Some(1) => text += ", 1 block not in the canonical one",
+        Some(forks) => text += &format!(", {} blocks not in the canonical one", count(forks)),
         None => {}
     }
     if chain.reorganisations > 0 {
@@ -200,7 +200,7 @@ mod tests {
     whole at 50 % of nodes after 143.0 ms, 99 % of nodes after 312.0 ms (74 of 75), on average
     coverage 99.90 % on average, 93.00 % at worst; 69 of 70 reached every node that was up
     shreds: turbine 80.00 %, recovered 15.00 %, repaired 5.00 %; 0.100 duplicates for each of them
-    longest chain 73 blocks, 2 blocks off the canonical one; reorganisations: 5, at most 1 deep; \
+    longest chain 73 blocks, 2 blocks not in the canonical one; reorganisations: 5, at most 1 deep; \
                         98.50 % of nodes on the same head at the end
 ";
         assert_eq!(blocks(&summary(), 20), expected);

@@ -60,7 +60,27 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     }
     notes.extend(blocks::of(scenario, plan.population.count()));
     notes.extend(of_repair(scenario));
+    if notes.is_empty() {
+        // Others say more of what was meant.
+        notes.extend(idle(plan));
+    }
     notes
+}
+
+/// A cluster in which nobody says anything.
+fn idle(plan: &Plan) -> Option<String> {
+    let scenario = &plan.scenario;
+    let idle = scenario.rumors.is_empty()
+        && scenario.transactions.is_empty()
+        && scenario.blocks.content == Content::Off
+        && scenario.gossip.style == gossip::Style::Off
+        && !scenario.discovery.rules.enabled
+        && scenario.adversaries.is_empty();
+    idle.then(|| {
+        "nothing happens: there are no rumors, no gossip, no blocks, no discovery of peers and no \
+         transactions"
+            .to_owned()
+    })
 }
 
 /// Keys about missing blocks that nobody reads.

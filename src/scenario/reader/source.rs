@@ -36,10 +36,15 @@ impl Source {
     /// front of errors; relative paths in the scenario start at the current directory.
     ///
     /// # Errors
-    /// If it cannot be read, is larger than [`MAX_BYTES`] or not UTF-8.
+    /// If it cannot be read, is empty, larger than [`MAX_BYTES`] or not UTF-8.
     pub fn read(name: &str, stream: impl Read) -> Result<Self, ScenarioError> {
         let bytes = input::read_stream(stream, MAX_BYTES);
-        Self::of_bytes(Path::new(name), bytes, PathBuf::new())
+        let source = Self::of_bytes(Path::new(name), bytes, PathBuf::new())?;
+        if source.text.trim().is_empty() {
+            // A command before the pipe has failed: its message is lost among others.
+            return Err(ScenarioError::new("", format!("{name} is empty; expected a scenario")));
+        }
+        Ok(source)
     }
 
     fn of_bytes(
