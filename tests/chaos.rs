@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater::base::id::{NodeId, NodeMap};
 use headwater::base::time::Time;
-use headwater::fact::{Both, Census, Fact, Observer, World};
+use headwater::fact::{Both, Census, Deaf, Fact, Observer, World};
 use headwater::metrics::table::MemorySink;
-use headwater::run::build;
+use headwater::metrics::{ConsensusVerdict, NotJudged};
+use headwater::run::{Go, build, run};
 use headwater::scenario::plan::Plan;
 use headwater::sim::Advance;
 
@@ -195,6 +196,40 @@ fn disasters_with_a_quarter_of_the_stake_making_two_blocks_per_slot_end_in_agree
     swarm.expect_agreement(80);
     // One of three or four leads in 27 s of 400 ms slots but with a chance below (2/3)^17.
     assert!(swarm.lies["equivocate"] >= 75, "{:?}", swarm.lies);
+}
+
+/// By the classroom's rules, with its gossip: votes often come before the blocks that they are for.
+fn classroom(seed: u64) -> Vec<String> {
+    let mut sets = vec![format!("seed={seed}"), format!("chaos.adversaries={}", seed % 3)];
+    let keys = ["consensus.style=classroom", "gossip.style=push-pull", "consensus.spread=peers"];
+    sets.extend(keys.map(str::to_owned));
+    if seed % 2 == 0 {
+        sets.push("slots.start=clock".to_owned());
+    }
+    sets
+}
+
+#[test]
+fn disasters_by_the_rules_of_the_classroom_end_in_agreement() {
+    swarm(60, classroom).expect_agreement(60);
+}
+
+#[test]
+fn liars_of_a_third_and_more_are_counted_on_again_when_their_lies_have_ended() {
+    let verdict = |liars: &str, sets: &[&str]| {
+        let liars = format!("adversaries=[{{who=\"{liars}\",does=\"silent\"}}]");
+        let plan = shipped("chaos", &[&["chaos.count=0", liars.as_str()], sets].concat());
+        let finished = run(&plan, MemorySink::new(), Deaf, &mut |_| Go::On);
+        finished.summary.consensus.expect("votes").verdict
+    };
+    // Of 12 equal stakes 5: 7 go on without a root, and with the others after 30 s.
+    assert_eq!(verdict("0..5", &[]), ConsensusVerdict::Pass);
+    let because = NotJudged::Untold;
+    assert_eq!(verdict("all", &[]), ConsensusVerdict::NotJudged { because });
+    // They do not end within the run.
+    let because = NotJudged::Outnumbered;
+    let on = ["heal_at=200s", "duration=150s"];
+    assert_eq!(verdict("0..5", &on), ConsensusVerdict::NotJudged { because });
 }
 
 /// Few nodes, of which one cut leaves half or a third: nobody makes a block while the last one of

@@ -23,7 +23,8 @@ pub fn key_reference() -> String {
 pub fn results_readme() -> String {
     let summary = FileDoc {
         name: "summary.json",
-        doc: "Key figures of the run, in whole numbers; null stands for what never happened.",
+        doc: "Key figures of the run, in whole numbers; null stands for what never happened. \
+              Quantiles (`p50_ns` and the like) are to within 1/256.",
         compared: true,
         keys: Summary::KEYS,
     };

@@ -231,6 +231,7 @@ fn judged(record: &Record<'_>) -> Result<Finding, ResultsError> {
     let end = Time::from_nanos(record.end());
     let why = match record.because() {
         "outnumbered" => "with a third of the stake down or adversary",
+        "untold" => "without a validator that was honest all the time",
         "hindered" => "with a fault in force",
         "unbounded" => "and without the threshold check there is no telling how long it may take",
         _ => "too early to judge it",
@@ -254,6 +255,7 @@ fn liveness(record: &Record<'_>) -> Result<Finding, ResultsError> {
     if finding.unjudged && !rooted {
         let why = match record.because() {
             "outnumbered" => "a third of the stake is down or adversary at the end",
+            "untold" => "no validator was honest all the time",
             "hindered" => "a fault is in force at the end",
             "unbounded" => "without the threshold check there is no telling how long it may take",
             _ => "the run is too short, or ends too early after a fault",

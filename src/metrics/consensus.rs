@@ -81,6 +81,9 @@ pub(super) struct Consensus {
     stakes: NodeMap<u64>,
     /// Nodes with stake that are not adversaries.
     honest: NodeSet,
+    /// Those with stake that follow the rules at the end: the honest, and adversaries whose lies
+    /// end before. A cluster can count on them then, if not on what they said before.
+    reliable: NodeSet,
     up: NodeSet,
     seats: NodeMap<Seat>,
     votes: NodeMap<Votes>,
@@ -92,6 +95,8 @@ pub(super) struct Consensus {
     hinders: Vec<bool>,
     hindering: u64,
     disturbed: Time,
+    /// When the last of the lies ends that do so before the run does.
+    lies_end: Time,
     progressed: Time,
     /// The highest slot of a block that an honest validator took as confirmed.
     confirmed: Option<Slot>,
@@ -106,8 +111,18 @@ impl Consensus {
         let honest = NodeId::all(nodes)
             .filter(|node| stakes[*node] > 0 && !plan.nodes[*node].adversary)
             .collect();
+        let lies = |node: NodeId| {
+            let of_node = plan.adversaries.iter().filter(move |it| it.nodes.contains(node));
+            of_node.map(|it| it.end.unwrap_or(Time::MAX))
+        };
+        let reliable = NodeId::all(nodes)
+            .filter(|node| stakes[*node] > 0 && lies(*node).all(|end| end < plan.end))
+            .collect();
+        let ends = plan.adversaries.iter().filter_map(|it| it.end);
         Self {
             honest,
+            reliable,
+            lies_end: ends.filter(|end| *end < plan.end).max().unwrap_or(Time::ZERO),
             up: NodeSet::empty(nodes),
             seats: NodeMap::filled(nodes, Seat::default()),
             votes: NodeMap::build(nodes, |_| Votes::default()),
@@ -204,6 +219,7 @@ impl Consensus {
         if forgets {
             // What it promised before binds nobody any more.
             self.honest.remove(node);
+            self.reliable.remove(node);
             self.seats[node] = Seat::default();
         }
     }
@@ -330,14 +346,15 @@ impl Consensus {
     }
 
     fn evidence(&self, end: Time, chain: &Chain) -> Evidence {
-        let up = self.honest.iter().filter(|node| self.up.contains(*node));
+        let up = self.reliable.iter().filter(|node| self.up.contains(*node));
         let heads = &self.agreement.heads;
         let common = heads.common(chain).filter(|_| !heads.agrees(chain));
         Evidence {
             end,
             patience: self.patience,
             hindered: self.hindering > 0,
-            disturbed: self.disturbed,
+            disturbed: self.disturbed.max(self.lies_end),
+            told: self.honest.iter().any(|node| self.up.contains(node)),
             stake: (up.map(|node| u128::from(self.stakes[node])).sum(), self.total_stake()),
             progressed: self.progressed,
             parted: common.map(|common| chain.made(common)),

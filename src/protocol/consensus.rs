@@ -215,11 +215,10 @@ impl Consensus {
 
     /// A block of the chain is replayed: what its votes say counts.
     fn replay(&mut self, desk: &mut Desk<'_>, ctx: &mut impl Ctx, link: &Link) {
-        if self.config.style == Style::Classroom {
-            self.weigh_early(desk, link);
-            if self.tallies.has(link.slot(), link.id, Level::Optimistic) {
-                self.root_at(desk, ctx, link.id);
-            }
+        if self.config.style == Style::Classroom
+            && self.tallies.has(link.slot(), link.id, Level::Optimistic)
+        {
+            self.root_at(desk, ctx, link.id);
         }
         self.judge_version(desk, link);
         let (slot, id) = (link.slot(), link.id);
@@ -238,17 +237,6 @@ impl Consensus {
         self.moves.clear();
         self.choose_by_blocks(desk, ctx, link);
         self.learn_finalized(desk, ctx, link);
-    }
-
-    /// Latest votes that came before their block weigh now.
-    fn weigh_early(&self, desk: &mut Desk<'_>, link: &Link) {
-        let ballots = &desk.cluster.ballots;
-        let is_latest = |voter: &NodeId| {
-            self.counted.of(*voter).is_some_and(|id| ballots.get(id).block == link.id)
-        };
-        let stakes = desk.cluster.electorate.at(link.slot());
-        let voters = self.tallies.voters(link.slot(), link.id).filter(is_latest);
-        desk.chain.support(link.id, voters.map(|voter| stakes.of(voter)).sum());
     }
 
     /// A vote moves its voter's stake, if it is newer than what counted before; of two for the same

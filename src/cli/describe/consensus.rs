@@ -21,6 +21,7 @@ pub(super) fn in_words(of: &ConsensusSummary) -> String {
             NotJudged::Unbounded => "without the threshold check a node may be locked out for good",
             NotJudged::Hindered => "a fault is in force at the end",
             NotJudged::Outnumbered => "a third of the stake is down or adversary at the end",
+            NotJudged::Untold => "no validator was honest all the time, so that nobody tells",
             NotJudged::Early => "it ends too soon after its start or a fault",
         };
         text += &format!("    not judged: {because}\n");

@@ -16,10 +16,13 @@ pub(super) struct Evidence {
     pub(super) patience: Option<Span>,
     /// Whether a fault that hinders messages or nodes is in force at the end.
     pub(super) hindered: bool,
-    /// When such a fault last began or ended, or a validator last came or went.
+    /// When such a fault last began or ended, a validator last came or went, or a lie ended.
     pub(super) disturbed: Time,
-    /// The stake of honest validators that are up at the end, and that of all.
+    /// The stake of validators that are up at the end and follow the rules by then, and that of
+    /// all.
     pub(super) stake: (u128, u128),
+    /// Whether an honest validator is up at the end: what follows is what they say.
+    pub(super) told: bool,
     /// When an honest validator last confirmed or rooted a block in a slot above all before.
     pub(super) progressed: Time,
     /// If the heads of honest validators are not on one chain at the end: when the last block that
@@ -41,8 +44,10 @@ pub enum NotJudged {
     Unbounded,
     /// A fault was in force at its end.
     Hindered,
-    /// At most two thirds of the stake were up and honest at its end.
+    /// At most two thirds of the stake were up and followed the rules at its end.
     Outnumbered,
+    /// No validator that was up at its end had been honest all the time.
+    Untold,
     /// It ended too early after its start or after a disturbance.
     Early,
 }
@@ -100,6 +105,9 @@ pub(super) fn judge(evidence: &Evidence) -> ConsensusVerdict {
     if up * 3 <= all * 2 {
         return not_judged(NotJudged::Outnumbered);
     }
+    if !evidence.told {
+        return not_judged(NotJudged::Untold);
+    }
     let expired = |since: Time| since.saturating_add(patience) < evidence.end;
     if !expired(evidence.disturbed) {
         return not_judged(NotJudged::Early);
@@ -137,6 +145,7 @@ mod tests {
         hindered: false,
         disturbed: at(300),
         stake: (100, 100),
+        told: true,
         progressed: at(990),
         parted: None,
         conflict: None,
@@ -169,6 +178,7 @@ mod tests {
             (Evidence { hindered: true, ..silent }, NotJudged::Hindered),
             (Evidence { disturbed: at(900), ..silent }, NotJudged::Early),
             (Evidence { stake: (66, 99), ..silent }, NotJudged::Outnumbered),
+            (Evidence { told: false, ..silent }, NotJudged::Untold),
         ] {
             assert_eq!(judge(&evidence), not_judged(because), "{evidence:?}");
         }

@@ -4,7 +4,7 @@
 //! Rules: Agave 4.4, `core/src/repair/cluster_slot_state_verifier.rs`; a node keeps one version of
 //! a slot, and changes to the one that more than 52 % of the stake voted for.
 
-use super::{Consensus, Ctx, Desk};
+use super::{Consensus, Ctx, Desk, Style};
 use crate::base::id::NodeId;
 use crate::base::slot::Slot;
 use crate::fact::{Fact, Level};
@@ -253,9 +253,10 @@ impl Consensus {
     }
 
     /// Blocks have joined the chain, perhaps some that were taken out of it before: votes that have
-    /// counted for them in the meantime weigh now.
+    /// counted for them in the meantime weigh now. So do those of the classroom that came before
+    /// their blocks; for all that join together, before any of them moves a vote.
     pub(super) fn weigh_back(&self, desk: &mut Desk<'_>, joined: &[Link]) {
-        if !self.duplicates.dumped {
+        if !self.duplicates.dumped && self.config.style != Style::Classroom {
             return;
         }
         for id in self.counted.iter() {

@@ -104,7 +104,13 @@ impl Bench {
         self.block_of(NodeId::new(1), at, votes);
     }
 
-    fn block_of(&mut self, leader: NodeId, (name, parent, slot): At, votes: &[Vote]) {
+    fn block_of(&mut self, leader: NodeId, at: At, votes: &[Vote]) {
+        let block = self.make(leader, at, votes);
+        self.join(&block);
+    }
+
+    /// Makes a block that the node does not have yet.
+    fn make(&mut self, leader: NodeId, (name, parent, slot): At, votes: &[Vote]) -> Block {
         let slot = Slot::new(slot);
         let parent = &self.made[&parent];
         let content = Content { votes: votes.into(), ..Content::default() };
@@ -115,9 +121,14 @@ impl Bench {
         let (ballots, electorate) = (&self.cluster.ballots, &self.cluster.electorate);
         let block = block.counted(parent, ballots, electorate);
         self.made.insert(name, block.clone());
+        block
+    }
+
+    /// A block joins the node's chain, with those that waited for it.
+    fn join(&mut self, block: &Block) {
         let body = self.ctx.store(block.clone());
         Shelf::<Block>::hold(&mut self.ctx, body);
-        let joined = self.chain.add(Link::of(&block, body)).joined;
+        let joined = self.chain.add(Link::of(block, body)).joined;
         let head = self.act(|consensus, desk, ctx| consensus.on_joined(desk, ctx, &joined));
         self.head = head.0;
     }

@@ -229,6 +229,25 @@ fn in_the_classroom_the_latest_vote_of_a_node_counts_and_of_equal_forks_the_earl
 }
 
 #[test]
+fn in_the_classroom_a_vote_that_goes_on_as_its_block_comes_weighs_once() {
+    // Node 1 has voted for block 3, which is not there. It comes with block 2, in which stands that
+    // the node has gone on to 4; node 2 is told there to have voted for 3.
+    let mut bench = classroom(&[60, 50, 40]);
+    bench.line(0, 1..=1);
+    let early = bench.vote(1, &[3], 3);
+    bench.hear(&[early]);
+    let landed = [bench.vote(1, &[3, 4], 4), bench.vote(2, &[3], 3)];
+    let second = bench.make(NodeId::new(1), (2, 1, 2), &landed);
+    let third = bench.make(NodeId::new(1), (3, 2, 3), &[]);
+    bench.join(&third);
+    bench.join(&second);
+    let weights = |bench: &Bench| [1, 2, 3, 4].map(|name| bench.chain.weight(BlockId(name)));
+    assert_eq!(weights(&bench), [40, 40, 40, 0]);
+    bench.block((4, 3, 4), &[]);
+    assert_eq!(weights(&bench), [90, 90, 90, 50]);
+}
+
+#[test]
 fn a_node_without_memory_is_silent_until_it_roots_what_it_cannot_have_voted_for() {
     let mut bench = Bench::new(&[10, 90], |config| config.threshold_depth = 0);
     bench.consensus.on_crash(Memory::Lost, Slot::new(3));
