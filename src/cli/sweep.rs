@@ -45,7 +45,7 @@ pub(super) struct SweepArguments {
     /// Add seeds to a point until the 95 % interval of the mean is this narrow to either side.
     #[arg(long, value_name = "METRIC=SHARE")]
     until_precise: Option<String>,
-    /// Most seeds of a point that is not precise enough [default: 200].
+    /// Most seeds of a point that is not precise enough, at least 5 [default: 200].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     most_seeds: Option<u32>,
     /// Folder for records and tables [default: results/NAME-sweep, with a short key when an option
@@ -114,6 +114,7 @@ impl SweepArguments {
             until_precise: self.until_precise.clone(),
             most_seeds: self.most_seeds,
             show: self.show.clone(),
+            open: false,
         };
         let mut overrides = self.scenario.overrides()?;
         overrides.extend(self.budget.overrides()?);
@@ -341,7 +342,8 @@ pub(super) fn validate(source: &Source, overrides: Vec<Override>) -> Result<(), 
             false
         }
     }
-    let experiment = Experiment::read(source.clone(), overrides, Changes::default())?;
+    let changes = Changes { open: true, ..Changes::default() };
+    let experiment = Experiment::read(source.clone(), overrides, changes)?;
     let conditions = Conditions { jobs: 1, shard: Shard::WHOLE };
     Ok(sweep::check(&experiment, &Records::new(), conditions, &Blind, list::CHECKED)?)
 }

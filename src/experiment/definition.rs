@@ -205,4 +205,4 @@ impl Definition {
 }
 
 /// Nothing is said about the precision of fewer seeds than this.
-const LEAST_SEEDS: usize = 5;
+pub(super) const LEAST_SEEDS: usize = 5;

@@ -56,7 +56,7 @@ impl Precision {
             _ if metric.is_empty() => refuse("names no key figure"),
             Ok(share) if share.is_never() => refuse("can never be reached"),
             Ok(share) => Ok(Self { metric, share_ppb: share.ppb(), most_seeds }),
-            Err(error) => refuse(&error.to_string()),
+            Err(error) => Err(format!("{text:?}: {error}")),
         }
     }
 

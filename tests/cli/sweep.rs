@@ -459,7 +459,14 @@ fn seeds_are_added_until_a_figure_is_precise() {
     let again = desk.ok(&format!("sweep tiny.toml {precise} -o one"));
     assert!(again.contains("(0 made now"), "{again}");
     let err = desk.fails(2, "sweep tiny.toml --until-precise rumors.latency.p91_ns=4% -o three");
-    assert!(err.contains("no run has a key figure rumors.latency.p91_ns; did you mean"), "{err}");
+    let why = "--until-precise: there is no metric \"rumors.latency.p91_ns\"; did you mean";
+    assert!(err.contains(why) && !desk.path("three").exists(), "{err}");
+    let err = desk.fails(2, "sweep tiny.toml --show messages.snet -o three");
+    let why = "--show: there is no metric \"messages.snet\"; did you mean \"messages.sent\"?";
+    assert!(err.contains(why) && !desk.path("three").exists(), "{err}");
+    // Whatever a run has can be asked for.
+    let names = points.iter().map(|row| format!("--show {}", row["metric"]));
+    desk.ok(&format!("sweep tiny.toml {} {precise} -o one", names.collect::<Vec<_>>().join(" ")));
 }
 
 #[test]
