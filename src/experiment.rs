@@ -120,7 +120,11 @@ impl Experiment {
         let read = shipped::read(&source, &overrides)?;
         let config = read.value.sweep.clone().unwrap_or_default();
         let located = |error: ScenarioError| vec![read.locations.locate(error)];
-        let axes = config.axis.iter().enumerate().map(|(place, axis)| Axis::of(axis, place));
+        let axes = config.axis.iter().enumerate().map(|(place, axis)| {
+            let key = ScenarioError::new(format!("sweep.axis[{place}].key"), "");
+            let location = read.locations.locate(key).location;
+            Axis::of(axis, place).map(|axis| Axis { location, ..axis })
+        });
         let mut axes: Vec<Axis> = axes.collect::<Result<_, _>>().map_err(located)?;
         no_key_twice(&axes)?;
         no_key_twice(&changes.axes)?;
@@ -193,7 +197,7 @@ impl Experiment {
         for (axis, value) in self.axes.iter().zip(self.grid.places(point)) {
             // A key that could not be read has been refused as an axis.
             let set = Override::new(&axis.key, axis.values[value].clone());
-            all.extend(set.map(Override::of_axis));
+            all.extend(set.map(|set| set.of_axis(axis.location.clone())));
         }
         let seed = i64::try_from(seed).unwrap_or(i64::MAX);
         all.extend(Override::new("seed", toml::Value::Integer(seed)));
@@ -209,6 +213,11 @@ impl Experiment {
         read.value.sweep = None;
         Plan::of(&read, &self.source.base_dir).map_err(|error| vec![error])
     }
+}
+
+/// A count of things.
+pub(crate) fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Refuses two axes of one key, and one that sets another along with the table it is in.

@@ -22,7 +22,9 @@ use crate::experiment::shard::Shard;
 use crate::experiment::shown::shown;
 use crate::experiment::store::Store;
 use crate::experiment::sweep::{self, Conditions, Judged, Outcome, Report, Stop, Watch};
-use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, merge as join};
+use crate::experiment::{
+    Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, many, merge as join,
+};
 use crate::run::Progress;
 use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::sweep::Seeds;
@@ -382,7 +384,8 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<u8, Failure> {
         complain("note", note);
     }
     let (runs, folders) = (merged.records.len(), arguments.folders.len());
-    let mut text = format!("{runs} runs of {folders} folders joined");
+    let (runs, folders) = (many(runs, "run"), many(folders, "folder"));
+    let mut text = format!("{runs} of {folders} joined");
     if merged.duplicates > 0 {
         text += &format!(", {} of them found twice with equal bytes", merged.duplicates);
     }

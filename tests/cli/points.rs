@@ -173,11 +173,11 @@ fn what_is_expected_across_points_is_judged_again_without_a_run() {
     let name = desk.names("ring/records").swap_remove(0);
     desk.write(&format!("ring/records/{name}"), "{");
     let said = desk.call("check ring");
-    assert_eq!(said.code, 1, "{}", said.out);
-    let why = said.out.contains("1 of 9 runs are missing") && said.out.contains("is damaged");
+    assert_eq!(said.code, 6, "{}", said.out);
+    let why = said.out.contains("1 of 9 runs is missing") && said.out.contains("is damaged");
     assert!(why, "{}", said.out);
-    let err = desk.fails(1, "merge -o merged ring");
-    assert!(err.contains("1 of 9 runs are missing") && err.contains("is damaged"), "{err}");
+    let err = desk.fails(6, "merge -o merged ring");
+    assert!(err.contains("1 of 9 runs is missing") && err.contains("is damaged"), "{err}");
 }
 
 #[test]
@@ -233,7 +233,11 @@ fn validate_reads_the_sweep_of_a_scenario_too() {
             "network.loss: \"500%\" is a probability above one",
         ),
         ("[\"0%\", \"10%\", \"50%\"]", "[]", "the axis network.loss has no values"),
-        ("\"network.loss\"", "\"network.los\"", "network.los: unknown key"),
+        (
+            "\"network.loss\"",
+            "\"network.los\"",
+            "wrong.toml:17:7: network.los: unknown key (from the axis network.los=\"0%\")",
+        ),
         (
             "[[sweep.axis]]",
             "until_precise = \"messages.snet=2%\"\n[[sweep.axis]]",
