@@ -12,6 +12,7 @@ use super::shard::Shard;
 use super::store::{Found, Store};
 use super::{Experiment, ExperimentError};
 use crate::base::digest::Digest;
+use crate::base::quantity::Chance;
 use crate::expect::across::compare_values;
 use crate::expect::{self, Verdict, summary_json};
 use crate::fact::Deaf;
@@ -196,13 +197,22 @@ fn no_value_twice(
         let values = || a.iter().zip(b).zip(&definition.axes);
         let differ = values().find(|((a, b), _)| a != b);
         if let Some(((a, b), axis)) = differ
-            && values().all(|((a, b), _)| compare_values(a, b).is_eq())
+            && values().all(|((a, b), _)| same_value(a, b))
         {
             let message = format!("{a} stands twice in the axis {}, once as {b}", axis.key);
             return Err(ExperimentError::Usage(message));
         }
     }
     Ok(())
+}
+
+/// Whether two labels may be spellings of one value: a share may also be a plain number.
+fn same_value(a: &str, b: &str) -> bool {
+    let chance = |text: &str| {
+        let plain = || Chance::try_from(text.parse::<f64>().ok()?).ok();
+        text.parse::<Chance>().ok().or_else(plain)
+    };
+    compare_values(a, b).is_eq() || chance(a).is_some_and(|a| Some(a) == chance(b))
 }
 
 /// Calls `act` with the number of a worker and each place below `count`, on `jobs` threads, in
