@@ -40,7 +40,7 @@ use crate::scenario::shipped::{self, EXPERIMENTS, SCENARIOS, Shipped};
 pub const EXIT_OK: u8 = 0;
 /// An expectation or invariant failed: an answer, do not retry.
 pub const EXIT_FAILED: u8 = 1;
-/// Wrong usage, a wrong scenario, or an output folder that is taken.
+/// Wrong usage, a wrong scenario, an input that is not there, or an output folder that is taken.
 pub const EXIT_USAGE: u8 = 2;
 /// The same run gave other bytes than before.
 pub const EXIT_DIVERGED: u8 = 3;
@@ -48,7 +48,7 @@ pub const EXIT_DIVERGED: u8 = 3;
 pub const EXIT_INTERNAL: u8 = 4;
 /// A limit was reached.
 pub const EXIT_BUDGET: u8 = 5;
-/// Reading or writing failed.
+/// Reading or writing failed, or runs of a sweep are missing.
 pub const EXIT_IO: u8 = 6;
 /// Interrupted; what is missing can be made up for.
 pub const EXIT_INTERRUPTED: u8 = 75;
@@ -76,11 +76,11 @@ Exit codes:
   0  everything as expected
   1  an expectation failed (one of the scenario, a fault that touched nothing, rumors that never
      appeared, a broken invariant)
-  2  wrong usage or scenario, or an output folder that is taken
+  2  wrong usage or scenario, an input that is not there, or an output folder that is taken
   3  the same run gave other bytes than before
   4  a bug in headwater
   5  a limit was reached
-  6  reading or writing failed
+  6  reading or writing failed, or runs of a sweep that is merged or checked are missing
   75 interrupted by a signal; the same command goes on or starts again";
 
 const EXAMPLES: &str = "\
@@ -265,7 +265,7 @@ impl From<ExperimentError> for Failure {
         match error {
             ExperimentError::Scenario(errors) => errors.into(),
             ExperimentError::Results(error) => error.into(),
-            ExperimentError::Incomplete(why) => Self::new(EXIT_FAILED, why),
+            ExperimentError::Incomplete(why) => Self::new(EXIT_IO, why),
             ExperimentError::Diverged(why) => Self::new(EXIT_DIVERGED, why),
             ExperimentError::Usage(why) => Self::usage(why),
         }

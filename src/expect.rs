@@ -38,6 +38,7 @@ use crate::metrics::{FAULTS, NODES};
 
 pub use self::invariant::MADE_IN_VAIN;
 pub use self::judging::{judge, judge_figure};
+pub use self::metric::known as known_metric;
 pub use self::record::{InFolder, Record, STOPPED, Tables, summary_json};
 
 /// Why a setting of an expectation is refused.

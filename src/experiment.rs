@@ -28,9 +28,9 @@ mod tables;
 
 use crate::results::ResultsError;
 use crate::scenario::error::ScenarioError;
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{self, Plan};
 use crate::scenario::population::near_name;
-use crate::scenario::reader::{Override, Source};
+use crate::scenario::reader::{Locations, Override, Source};
 use crate::scenario::schema::Scenario;
 use crate::scenario::schema::sweep::{Seeds, SweepConfig};
 use crate::scenario::shipped;
@@ -40,7 +40,7 @@ pub use self::axis::Axis;
 pub use self::schedule::Precision;
 pub use self::tables::{POINTS_FILE, RUNS_FILE};
 
-use self::definition::Definition;
+use self::definition::{Definition, LEAST_SEEDS};
 use self::grid::Grid;
 
 /// Most values of an axis.
@@ -91,6 +91,8 @@ pub struct Changes {
     pub most_seeds: Option<u32>,
     /// Key figures to print, besides those of the scenario.
     pub show: Vec<String>,
+    /// Whether axes may still be added: then a scenario without any may expect something of one.
+    pub open: bool,
 }
 
 /// A scenario, the keys that change and the seeds.
@@ -118,28 +120,36 @@ impl Experiment {
         let read = shipped::read(&source, &overrides)?;
         let config = read.value.sweep.clone().unwrap_or_default();
         let located = |error: ScenarioError| vec![read.locations.locate(error)];
-        let axes = config.axis.iter().enumerate().map(|(place, axis)| Axis::of(axis, place));
+        let axes = config.axis.iter().enumerate().map(|(place, axis)| {
+            let key = ScenarioError::new(format!("sweep.axis[{place}].key"), "");
+            let location = read.locations.locate(key).location;
+            Axis::of(axis, place).map(|axis| Axis { location, ..axis })
+        });
         let mut axes: Vec<Axis> = axes.collect::<Result<_, _>>().map_err(located)?;
         no_key_twice(&axes)?;
         no_key_twice(&changes.axes)?;
-        for axis in changes.axes {
+        for axis in &changes.axes {
             match axes.iter_mut().find(|old| old.key == axis.key) {
-                Some(old) => *old = axis,
-                None => axes.push(axis),
+                Some(old) => *old = axis.clone(),
+                None => axes.push(axis.clone()),
             }
         }
         no_key_twice(&axes)?;
         zip(&mut axes, &changes.zips)?;
         let grid = Grid::of(&axes)?;
-        let seeds = changes.seeds.or_else(|| config.seeds.clone());
+        if !(changes.open && axes.is_empty()) {
+            let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+            let asked = plan::expectations(&read.value.expect).map_err(located)?;
+            plan::know_axes(&asked, &keys).map_err(located)?;
+        }
+        let seeds = changes.seeds.clone().or_else(|| config.seeds.clone());
         let seeds = seeds.unwrap_or_else(|| Seeds::one(read.value.seed));
-        let precise = precision(&config, changes.until_precise, changes.most_seeds)?;
-        if let Some(precision) = &precise
-            && (precision.most_seeds as usize) < seeds.all().len()
-        {
-            let (most, all) = (precision.most_seeds, seeds.all().len());
-            let message = format!("at most {most} seeds are less than the {all} of every point");
-            return Err(ExperimentError::Usage(message));
+        let precise = precision(&config, &changes, seeds.all().len(), &read.locations)?;
+        for (place, metric) in config.show.iter().enumerate() {
+            plan::known_metric(&format!("sweep.show[{place}]"), metric).map_err(located)?;
+        }
+        for metric in &changes.show {
+            plan::known_metric("--show", metric).map_err(usage)?;
         }
         let show = [config.show, changes.show].concat();
         let resolved = Scenario { sweep: None, ..read.value };
@@ -187,7 +197,7 @@ impl Experiment {
         for (axis, value) in self.axes.iter().zip(self.grid.places(point)) {
             // A key that could not be read has been refused as an axis.
             let set = Override::new(&axis.key, axis.values[value].clone());
-            all.extend(set.map(Override::of_axis));
+            all.extend(set.map(|set| set.of_axis(axis.location.clone())));
         }
         let seed = i64::try_from(seed).unwrap_or(i64::MAX);
         all.extend(Override::new("seed", toml::Value::Integer(seed)));
@@ -203,6 +213,11 @@ impl Experiment {
         read.value.sweep = None;
         Plan::of(&read, &self.source.base_dir).map_err(|error| vec![error])
     }
+}
+
+/// A count of things.
+pub(crate) fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Refuses two axes of one key, and one that sets another along with the table it is in.
@@ -239,15 +254,49 @@ fn zip(axes: &mut [Axis], zips: &[Vec<String>]) -> Result<(), ExperimentError> {
     Ok(())
 }
 
+/// An error about an option of the command line.
+fn usage(error: ScenarioError) -> ExperimentError {
+    ExperimentError::Usage(error.to_string())
+}
+
+/// What seeds are added for, to points that have `seeds` without them.
 fn precision(
     config: &SweepConfig,
-    changed: Option<String>,
-    most: Option<u32>,
+    changes: &Changes,
+    seeds: usize,
+    locations: &Locations,
 ) -> Result<Option<Precision>, ExperimentError> {
-    let Some(text) = changed.or_else(|| config.until_precise.clone()) else {
-        let message = "--most-seeds bounds what --until-precise adds, which is not asked for";
-        return most.map_or(Ok(None), |_| Err(ExperimentError::Usage(message.into())));
+    // An error about a key of the file, or about the option that took its place.
+    let refuse = |by_option: bool, option: &str, key: &str, message: String| {
+        if by_option {
+            return ExperimentError::Usage(format!("{option}: {message}"));
+        }
+        vec![locations.locate(ScenarioError::new(key, message))].into()
     };
-    let most = most.unwrap_or(config.most_seeds);
-    Precision::parse(&text, most).map(Some).map_err(ExperimentError::Usage)
+    let by_option = changes.until_precise.is_some();
+    let Some(text) = changes.until_precise.as_ref().or(config.until_precise.as_ref()) else {
+        let message = "--most-seeds bounds what --until-precise adds, which is not asked for";
+        return match changes.most_seeds {
+            Some(_) => Err(ExperimentError::Usage(message.into())),
+            None => Ok(None),
+        };
+    };
+    let most = changes.most_seeds.unwrap_or(config.most_seeds);
+    let (option, key) = ("--until-precise", "sweep.until_precise");
+    let precision =
+        Precision::parse(text, most).map_err(|why| refuse(by_option, option, key, why))?;
+    let name = if by_option { option } else { key };
+    plan::known_metric(name, &precision.metric).map_err(|error| {
+        if by_option { usage(error) } else { vec![locations.locate(error)].into() }
+    })?;
+    let least = seeds.max(LEAST_SEEDS);
+    if (most as usize) < least {
+        let message = format!(
+            "{most} is less than the {least} seeds that every point gets before any are added; \
+             expected at least {least}"
+        );
+        let by_option = changes.most_seeds.is_some();
+        return Err(refuse(by_option, "--most-seeds", "sweep.most_seeds", message));
+    }
+    Ok(Some(precision))
 }

@@ -78,7 +78,8 @@ impl Ending {
             Self::Stopped => Some("it was asked to stop".into()),
             Self::Overloaded(overload) => Some(format!("{overload} (limits.pending_events)")),
             Self::EventsSpent(events) => {
-                Some(format!("{events} events were handled (limits.events)"))
+                let were = if *events == 1 { " was" } else { "s were" };
+                Some(format!("{events} event{were} handled (limits.events)"))
             }
             Self::TimeSpent(limit) => {
                 Some(format!("{limit} of virtual time have passed (limits.virtual_time)"))

@@ -26,6 +26,15 @@ pub(super) fn manifest(folder: &Path) -> Result<Manifest, Failure> {
              `headwater run` with the values of its axes as --set and its --seed"
         )));
     }
+    if let Err(error) = std::fs::metadata(folder)
+        && error.kind() == std::io::ErrorKind::NotFound
+    {
+        // What was named is not there, as with a scenario: nothing has failed.
+        return Err(Failure::usage(format!(
+            "cannot read the folder {}: {error}",
+            folder.display()
+        )));
+    }
     Ok(Manifest::read(folder)?)
 }
 

@@ -22,7 +22,9 @@ use crate::experiment::shard::Shard;
 use crate::experiment::shown::shown;
 use crate::experiment::store::Store;
 use crate::experiment::sweep::{self, Conditions, Judged, Outcome, Report, Stop, Watch};
-use crate::experiment::{Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, merge as join};
+use crate::experiment::{
+    Axis, Changes, Experiment, POINTS_FILE, RUNS_FILE, across, many, merge as join,
+};
 use crate::run::Progress;
 use crate::scenario::reader::{Override, Source};
 use crate::scenario::schema::sweep::Seeds;
@@ -45,7 +47,7 @@ pub(super) struct SweepArguments {
     /// Add seeds to a point until the 95 % interval of the mean is this narrow to either side.
     #[arg(long, value_name = "METRIC=SHARE")]
     until_precise: Option<String>,
-    /// Most seeds of a point that is not precise enough [default: 200].
+    /// Most seeds of a point that is not precise enough, at least 5 [default: 200].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     most_seeds: Option<u32>,
     /// Folder for records and tables [default: results/NAME-sweep, with a short key when an option
@@ -114,6 +116,7 @@ impl SweepArguments {
             until_precise: self.until_precise.clone(),
             most_seeds: self.most_seeds,
             show: self.show.clone(),
+            open: false,
         };
         let mut overrides = self.scenario.overrides()?;
         overrides.extend(self.budget.overrides()?);
@@ -341,7 +344,8 @@ pub(super) fn validate(source: &Source, overrides: Vec<Override>) -> Result<(), 
             false
         }
     }
-    let experiment = Experiment::read(source.clone(), overrides, Changes::default())?;
+    let changes = Changes { open: true, ..Changes::default() };
+    let experiment = Experiment::read(source.clone(), overrides, changes)?;
     let conditions = Conditions { jobs: 1, shard: Shard::WHOLE };
     Ok(sweep::check(&experiment, &Records::new(), conditions, &Blind, list::CHECKED)?)
 }
@@ -380,7 +384,8 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<u8, Failure> {
         complain("note", note);
     }
     let (runs, folders) = (merged.records.len(), arguments.folders.len());
-    let mut text = format!("{runs} runs of {folders} folders joined");
+    let (runs, folders) = (many(runs, "run"), many(folders, "folder"));
+    let mut text = format!("{runs} of {folders} joined");
     if merged.duplicates > 0 {
         text += &format!(", {} of them found twice with equal bytes", merged.duplicates);
     }

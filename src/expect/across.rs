@@ -120,6 +120,23 @@ impl Trial {
         Ok(Self { metric, statistic, statistic_name, only, what })
     }
 
+    /// The axes that it is about, each with the key that names it.
+    #[must_use]
+    pub fn axes(&self) -> Vec<(&'static str, &str)> {
+        let mut points = vec![("where", &self.only)];
+        let mut found = Vec::new();
+        match &self.what {
+            Ask::Along { axis, .. } => found.push(("axis", axis.as_str())),
+            Ask::Between(comparison) => {
+                points.extend([("a", &comparison.a), ("b", &comparison.b)]);
+            }
+        }
+        for (key, point) in points {
+            found.extend(point.keys().map(|axis| (key, axis.as_str())));
+        }
+        found
+    }
+
     /// What is asked, in words.
     #[must_use]
     pub fn words(&self) -> String {
@@ -367,7 +384,7 @@ fn follows(trend: Trend, before: Exact, after: Exact, tolerance: Exact) -> bool 
 }
 
 /// Numbers and quantities by their size, everything else by its text.
-fn compare_values(a: &str, b: &str) -> Ordering {
+pub(crate) fn compare_values(a: &str, b: &str) -> Ordering {
     fn by<T: PartialOrd>(a: &str, b: &str, read: impl Fn(&str) -> Option<T>) -> Option<Ordering> {
         read(a)?.partial_cmp(&read(b)?)
     }

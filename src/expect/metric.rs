@@ -148,6 +148,26 @@ pub(super) fn figure_of(key: &str, metric: &str) -> Result<Figure, Refusal> {
     Err(Refusal::new(key, format!("there is no metric {metric:?}")).names(metric, names))
 }
 
+/// Whether a run may have a number of this name, where there is no choice of rows.
+///
+/// # Errors
+/// What is wrong with the name, with numbers of the summary that have a like one.
+pub fn known(metric: &str) -> Result<(), Refusal> {
+    // Entries of lists have numbers of their own, and how many there are only a run tells.
+    if metric.contains('[') {
+        return Ok(());
+    }
+    figure_of("", metric).map(drop).map_err(|refusal| {
+        if column_of(metric).is_ok() {
+            return refusal.hint("expected a number of summary.json");
+        }
+        match refusal.unknown {
+            Some(_) => refusal.names(metric, figures().iter().map(|figure| figure.name.clone())),
+            None => refusal,
+        }
+    })
+}
+
 /// A table and a column of it.
 fn column_of(metric: &str) -> Result<(&'static TableSpec, usize), Refusal> {
     let refusal = |message: String| Refusal::new("metric", message);

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::ExperimentError;
 use super::definition::Definition;
 use super::record::Record;
 use super::schedule::Records;
 use super::tables::Table;
+use super::{ExperimentError, many};
 use crate::expect::across::{SweepRun, judge};
 use crate::expect::{EXPECTATIONS, Expectation, Judged, Outcome, judge_figure};
 use crate::scenario::plan;
@@ -78,7 +78,7 @@ pub fn of_runs(
         }
         let all = runs.len();
         Some(match first {
-            None => Judged { found: format!("{all} runs"), ..last? },
+            None => Judged { found: many(all, "run"), ..last? },
             Some((record, judged)) => {
                 let axes = definition.axes.iter().zip(&record.axes);
                 let axes: String =

@@ -2,7 +2,7 @@
 
 use super::range::{self, Pace};
 use super::{ExperimentError, MOST_VALUES};
-use crate::scenario::error::ScenarioError;
+use crate::scenario::error::{Location, ScenarioError};
 use crate::scenario::reader::Override;
 use crate::scenario::schema::sweep::AxisConfig;
 
@@ -15,6 +15,8 @@ pub struct Axis {
     pub values: Vec<toml::Value>,
     /// Axes that go together have the same name here.
     pub zip: Option<String>,
+    /// Where its key stands, if in a file.
+    pub(super) location: Option<Location>,
 }
 
 /// Keys that cannot be an axis, and what says the same.
@@ -55,7 +57,7 @@ impl Axis {
                 return Err(error.hint("it takes a list in values, or a range with from and to"));
             }
         };
-        let axis = Self { key: key.clone(), values, zip: zip.clone() };
+        let axis = Self { key: key.clone(), values, zip: zip.clone(), location: None };
         axis.checked().map_err(|(part, why)| ScenarioError::new(at(part), why))
     }
 
@@ -72,6 +74,9 @@ impl Axis {
                 "expected KEY=VALUES, such as turbine.fanout=50,100,200 or rumors[0].fanout=1..=8",
             )
         })?;
+        if let Some(range) = like_a_range(written) {
+            return Err(refuse(&format!("a range holds its end; did you mean {key}={range}?")));
+        }
         let values = match written.split_once("..=") {
             Some((from, rest)) if !written.contains([',', '[', '{', '"', '\'']) => {
                 ranged(from, rest).map_err(|why| refuse(&why))?
@@ -81,7 +86,7 @@ impl Axis {
         if values.len() == 1 && values[0].as_str() == Some("") {
             return Err(refuse("the axis has no values"));
         }
-        Self { key, values, zip: None }.checked().map_err(|(_, why)| refuse(&why))
+        Self { key, values, zip: None, location: None }.checked().map_err(|(_, why)| refuse(&why))
     }
 
     /// The axis, if its key and values are usable; otherwise what is to blame and why.
@@ -132,6 +137,14 @@ fn ranged(from: &str, rest: &str) -> Result<Vec<toml::Value>, String> {
     let (to, step) = rest.split_once(':').map_or((rest, None), |(to, step)| (to, Some(step)));
     let step = step.map(value);
     range::values(&from, &value(to), &Pace::Step(step.as_ref()))
+}
+
+/// `FROM..TO` as a range is written; `None` if it is something else.
+fn like_a_range(text: &str) -> Option<String> {
+    let (from, to) = text.split_once("..")?;
+    let number = |part: &str| part.trim().trim_start_matches('-').starts_with(char::is_numeric);
+    (number(from) && number(to) && !text.contains([',', '"', '[']))
+        .then(|| format!("{from}..={to}"))
 }
 
 /// The texts between commas; commas in brackets, braces and quotes do not count.
@@ -192,6 +205,7 @@ mod tests {
             ("turbine.fanout=", "the axis has no values"),
             ("turbine.fanout=5,6,5", "5 stands twice in the axis"),
             ("turbine.fanout=6..=5", "a range from 6 to 5 is empty"),
+            ("turbine.fanout=1..3", "a range holds its end; did you mean turbine.fanout=1..=3?"),
             ("turbine.fanout=1..=5:0", "leads nowhere"),
             ("turbine.fanout=1..=5*x", "\"x\" is no factor"),
             ("seed=1,2", "the seeds of a sweep stand in sweep.seeds"),

@@ -140,9 +140,16 @@ impl Definition {
     /// # Errors
     /// As [`Definition::read`], and [`ExperimentError::Usage`] if there is no such file.
     pub fn of_folder(folder: &Path) -> Result<Self, ExperimentError> {
-        if !folder.is_dir() {
-            let error = std::io::ErrorKind::NotFound.into();
-            return Err(ResultsError::io("read the folder", folder)(error).into());
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        if let Err(error) = std::fs::read_dir(folder) {
+            // What was named is not there, as with a scenario: nothing has failed.
+            let named = matches!(error.kind(), NotFound | NotADirectory);
+            let error = ResultsError::io("read the folder", folder)(error);
+            return Err(if named {
+                ExperimentError::Usage(error.to_string())
+            } else {
+                error.into()
+            });
         }
         Self::read(folder)?.ok_or_else(|| {
             let folder = folder.display();
@@ -158,6 +165,7 @@ impl Definition {
             key: record.key.clone(),
             values: record.values.iter().cloned().map(toml::Value::String).collect(),
             zip: record.zip.clone(),
+            location: None,
         };
         Grid::of(&self.axes.iter().map(axis).collect::<Vec<_>>())
     }
@@ -205,4 +213,4 @@ impl Definition {
 }
 
 /// Nothing is said about the precision of fewer seeds than this.
-const LEAST_SEEDS: usize = 5;
+pub(super) const LEAST_SEEDS: usize = 5;

@@ -64,7 +64,7 @@ mod tests {
 
     fn axis(key: &str, count: i64, zip: Option<&str>) -> Axis {
         let values = (0..count).map(toml::Value::Integer).collect();
-        Axis { key: key.into(), values, zip: zip.map(str::to_owned) }
+        Axis { key: key.into(), values, zip: zip.map(str::to_owned), location: None }
     }
 
     #[test]

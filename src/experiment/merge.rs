@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ExperimentError;
 use super::across::across;
 use super::definition::Definition;
 use super::schedule::{Records, Run, wanted};
 use super::store::{Found, Store, load};
+use super::{ExperimentError, many};
 use crate::expect::Judged;
 
 /// What came of joining.
@@ -94,18 +94,28 @@ pub fn complete(
     records: &Records,
     damaged: &[String],
 ) -> Result<(), ExperimentError> {
-    let runs = wanted(definition, records)?;
-    let missing: Vec<&Run> = runs.iter().filter(|run| !records.contains_key(run)).collect();
-    let Some(first) = missing.first() else { return Ok(()) };
-    let axes = described(definition, &definition.points()?[first.point]);
+    let Some(missing) = missing(definition, records)? else { return Ok(()) };
     Err(ExperimentError::Incomplete(format!(
-        "{} of {} runs are missing, the first of them {axes}seed {}; make them with the same \
-         command and merge again{}",
-        missing.len(),
-        runs.len(),
-        first.seed,
+        "{missing}; make them with the same command and merge again{}",
         damaged.iter().take(3).map(|why| format!("; {why}")).collect::<String>()
     )))
+}
+
+/// How many runs of a sweep are missing and the first of them, in words; `None` if none is.
+///
+/// # Errors
+/// As [`wanted`].
+pub fn missing(
+    definition: &Definition,
+    records: &Records,
+) -> Result<Option<String>, ExperimentError> {
+    let runs = wanted(definition, records)?;
+    let missing: Vec<&Run> = runs.iter().filter(|run| !records.contains_key(run)).collect();
+    let Some(first) = missing.first() else { return Ok(None) };
+    let axes = described(definition, &definition.points()?[first.point]);
+    let (count, all) = (missing.len(), many(runs.len(), "run"));
+    let are = if count == 1 { "is" } else { "are" };
+    Ok(Some(format!("{count} of {all} {are} missing, the first of them {axes}seed {}", first.seed)))
 }
 
 /// The values of a point in words, with a comma behind.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ExperimentError;
 use super::definition::Definition;
 use super::record::{Metric, Record};
 use super::statistics::Figures;
 use super::tables::of_point;
+use super::{ExperimentError, many};
 use crate::base::quantity::Chance;
 use crate::metrics::table::Unit;
 use crate::scenario::population::near_name;
@@ -56,7 +56,7 @@ impl Precision {
             _ if metric.is_empty() => refuse("names no key figure"),
             Ok(share) if share.is_never() => refuse("can never be reached"),
             Ok(share) => Ok(Self { metric, share_ppb: share.ppb(), most_seeds }),
-            Err(error) => refuse(&error.to_string()),
+            Err(error) => Err(format!("{text:?}: {error}")),
         }
     }
 
@@ -123,7 +123,7 @@ pub fn precision_in_words(
         }
     }
     let (share, metric) = (f64::from(precision.share_ppb) / 1e7, &precision.metric);
-    let mut text = format!("{met} of {} points within {share} % of {metric}", points.len());
+    let mut text = format!("{met} of {} within {share} % of {metric}", many(points.len(), "point"));
     if let Some((error, labels, seeds)) = widest {
         let axes = definition.axes.iter().zip(labels);
         let axes: String = axes.map(|(axis, label)| format!("{} = {label}, ", axis.key)).collect();

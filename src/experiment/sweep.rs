@@ -5,12 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::definition::Definition;
 use super::record::{Record, metrics};
 use super::schedule::{Records, Run, wanted};
 use super::shard::Shard;
 use super::store::{Found, Store};
 use super::{Experiment, ExperimentError};
 use crate::base::digest::Digest;
+use crate::base::quantity::Chance;
+use crate::expect::across::compare_values;
 use crate::expect::{self, Verdict, summary_json};
 use crate::fact::Deaf;
 use crate::metrics::table::{Cell, MemorySink, RowSink, TableSpec};
@@ -153,22 +156,63 @@ pub fn check(
     }
     let seed = experiment.definition().first_seeds().first().copied().unwrap_or_default();
     let refused: Mutex<Vec<(usize, Vec<ScenarioError>)>> = Mutex::new(Vec::new());
+    let keys: Mutex<Vec<(Digest, usize)>> = Mutex::new(Vec::new());
     side_by_side(points.len(), conditions.jobs, |_, place| {
-        if let Err(errors) = experiment.plan(points[place], seed) {
-            let mut refused = refused.lock().unwrap_or_else(|poison| poison.into_inner());
-            refused.push((points[place], errors));
+        match experiment.plan(points[place], seed) {
+            Ok(plan) => {
+                let mut keys = keys.lock().unwrap_or_else(|poison| poison.into_inner());
+                keys.push((plan.key(), points[place]));
+            }
+            Err(errors) => {
+                let mut refused = refused.lock().unwrap_or_else(|poison| poison.into_inner());
+                refused.push((points[place], errors));
+            }
         }
         !watch.interrupted()
     });
     let mut refused = refused.into_inner().unwrap_or_else(|poison| poison.into_inner());
     refused.sort_by_key(|(point, _)| *point);
     let others = refused.len().saturating_sub(1);
-    let Some((_, mut errors)) = refused.into_iter().next() else { return Ok(()) };
+    let Some((_, mut errors)) = refused.into_iter().next() else {
+        let keys = keys.into_inner().unwrap_or_else(|poison| poison.into_inner());
+        return no_value_twice(experiment.definition(), keys);
+    };
     if others > 0 {
         let points = if others == 1 { "point is" } else { "points are" };
         errors.push(ScenarioError::new("", format!("{others} more {points} refused")));
     }
     Err(ExperimentError::Scenario(errors))
+}
+
+/// Refuses two spellings of one value as two points. Points that are equal because nothing reads
+/// what differs are told of when the runs are there.
+fn no_value_twice(
+    definition: &Definition,
+    mut keys: Vec<(Digest, usize)>,
+) -> Result<(), ExperimentError> {
+    keys.sort_unstable();
+    let points = definition.points()?;
+    for pair in keys.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        let (a, b) = (&points[pair[0].1], &points[pair[1].1]);
+        let values = || a.iter().zip(b).zip(&definition.axes);
+        let differ = values().find(|((a, b), _)| a != b);
+        if let Some(((a, b), axis)) = differ
+            && values().all(|((a, b), _)| same_value(a, b))
+        {
+            let message = format!("{a} stands twice in the axis {}, once as {b}", axis.key);
+            return Err(ExperimentError::Usage(message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two labels may be spellings of one value: a share may also be a plain number.
+fn same_value(a: &str, b: &str) -> bool {
+    let chance = |text: &str| {
+        let plain = || Chance::try_from(text.parse::<f64>().ok()?).ok();
+        text.parse::<Chance>().ok().or_else(plain)
+    };
+    compare_values(a, b).is_eq() || chance(a).is_some_and(|a| Some(a) == chance(b))
 }
 
 /// Calls `act` with the number of a worker and each place below `count`, on `jobs` threads, in

@@ -35,7 +35,7 @@ use crate::sim::SimulationPlan;
 use crate::sim::fault::Fault;
 
 pub use self::adversary::PlannedAdversary;
-pub use self::expectations::resolve as expectations;
+pub use self::expectations::{know_axes, known_metric, resolve as expectations};
 pub use self::fault::PlannedFault;
 pub use self::workload::{Stream, TransactionStream, Workload};
 

@@ -173,11 +173,11 @@ fn what_is_expected_across_points_is_judged_again_without_a_run() {
     let name = desk.names("ring/records").swap_remove(0);
     desk.write(&format!("ring/records/{name}"), "{");
     let said = desk.call("check ring");
-    assert_eq!(said.code, 1, "{}", said.out);
-    let why = said.out.contains("1 of 9 runs are missing") && said.out.contains("is damaged");
+    assert_eq!(said.code, 6, "{}", said.out);
+    let why = said.out.contains("1 of 9 runs is missing") && said.out.contains("is damaged");
     assert!(why, "{}", said.out);
-    let err = desk.fails(1, "merge -o merged ring");
-    assert!(err.contains("1 of 9 runs are missing") && err.contains("is damaged"), "{err}");
+    let err = desk.fails(6, "merge -o merged ring");
+    assert!(err.contains("1 of 9 runs is missing") && err.contains("is damaged"), "{err}");
 }
 
 #[test]
@@ -198,7 +198,13 @@ fn a_sweep_that_does_not_become_precise_says_how_far_it_came() {
     );
     for (wrong, why) in [
         ("--most-seeds 5", "which is not asked for"),
-        ("--until-precise messages.sent=2% --most-seeds 2", "less than the 3 of every point"),
+        (
+            "--until-precise messages.sent=2% --most-seeds 2",
+            "--most-seeds: 2 is less than the 5 seeds that every point gets before any are added; \
+             expected at least 5",
+        ),
+        ("--until-precise messages.sent=2% --most-seeds 6 --seeds 1..=7", "expected at least 7"),
+        ("--until-precise messages.sent=-2%", "\"messages.sent=-2%\": \"-2%\" is negative"),
     ] {
         let err = desk.fails(2, &format!("sweep ring.toml {wrong} -o there"));
         assert!(err.contains(why), "{err}");
@@ -227,10 +233,52 @@ fn validate_reads_the_sweep_of_a_scenario_too() {
             "network.loss: \"500%\" is a probability above one",
         ),
         ("[\"0%\", \"10%\", \"50%\"]", "[]", "the axis network.loss has no values"),
-        ("\"network.loss\"", "\"network.los\"", "network.los: unknown key"),
+        (
+            "\"network.loss\"",
+            "\"network.los\"",
+            "wrong.toml:17:7: network.los: unknown key (from the axis network.los=\"0%\")",
+        ),
+        (
+            "[[sweep.axis]]",
+            "until_precise = \"messages.snet=2%\"\n[[sweep.axis]]",
+            "sweep.until_precise: there is no metric \"messages.snet\"; did you mean \
+             \"messages.sent\"?",
+        ),
+        (
+            "[[sweep.axis]]",
+            "show = [\"end_ns\", \"messages.snet\"]\n[[sweep.axis]]",
+            "sweep.show[1]: there is no metric \"messages.snet\"",
+        ),
+        (
+            "[[sweep.axis]]",
+            "until_precise = \"messages.sent=2%\"\nmost_seeds = 4\n[[sweep.axis]]",
+            "sweep.most_seeds: 4 is less than the 5 seeds",
+        ),
     ] {
         desk.write("wrong.toml", &RING.replace(from, to));
         let err = desk.fails(2, "validate wrong.toml");
         assert!(err.contains(why), "{err}");
     }
+}
+
+#[test]
+fn an_axis_that_an_expectation_names_must_be_there() {
+    let desk = Desk::new();
+    let misspelt = HELD.replace("axis = \"network.loss\"", "axis = \"network.los\"");
+    desk.write("wrong.toml", &format!("{RING}{misspelt}"));
+    let why =
+        "expect[0].axis: the sweep has no axis \"network.los\"; did you mean \"network.loss\"?";
+    for command in ["validate wrong.toml", "sweep wrong.toml -o here"] {
+        let err = desk.fails(2, command);
+        assert!(err.starts_with("error: wrong.toml:") && err.contains(why), "{err}");
+    }
+    assert!(!desk.path("here").exists());
+    // Axes may come from the command line: before they do, nothing is known to be wrong.
+    let (bare, _) = RING.split_once("[[sweep.axis]]").expect("an axis");
+    desk.write("bare.toml", &format!("{bare}{misspelt}"));
+    assert_eq!(desk.call("validate bare.toml").code, 0);
+    let err = desk.fails(2, "sweep bare.toml --axis network.loss=0%,10%,50% -o here");
+    assert!(err.contains(why) && !desk.path("here").exists(), "{err}");
+    desk.write("bare.toml", &format!("{bare}{HELD}"));
+    desk.ok("sweep bare.toml --axis network.loss=0%,10%,50% -o here");
 }

@@ -134,7 +134,7 @@ fn threads_and_parts_change_no_byte() {
             folders.push(folder);
         }
         let said = desk.ok(&format!("merge -o merged-{count} {}", folders.join(" ")));
-        assert!(said.contains(&format!("36 runs of {count} folders joined")), "{said}");
+        assert!(said.contains(&format!("36 runs of {count} folder")), "{said}");
         assert_eq!(tree(&desk, &format!("merged-{count}")), whole, "{count} parts");
         let together = tree(&desk, &format!("parts/{count}-together"));
         assert_eq!(together, whole, "{count} parts in one folder");
@@ -264,11 +264,14 @@ fn what_makes_no_sense_is_refused_in_one_sentence_and_leaves_nothing() {
         ("sweep tiny.toml --max-wall-time soon", "invalid value 'soon'"),
         ("sweep tiny.toml -o ..", "choose another folder"),
         ("merge -o here tiny.toml", "cannot read the folder tiny.toml"),
-        ("compare nowhere --by network.loss", "cannot read the folder nowhere"),
+        (
+            "compare nowhere --by network.loss",
+            "cannot read the folder nowhere: No such file or directory",
+        ),
+        ("verify nowhere", "cannot read the folder nowhere: No such file or directory"),
     ] {
         let said = desk.call(arguments);
-        let io = arguments.starts_with("merge") || arguments.starts_with("compare");
-        assert_eq!(said.code, if io { 6 } else { 2 }, "{arguments}: {}{}", said.out, said.err);
+        assert_eq!(said.code, 2, "{arguments}: {}{}", said.out, said.err);
         assert!(said.err.contains(why), "{arguments}: {}", said.err);
     }
     assert_eq!(desk.names("."), ["empty.toml", "seeds.toml", "tiny.toml"]);
@@ -280,6 +283,11 @@ fn absurd_numbers_of_threads_budgets_and_axes_within_axes_are_refused() {
     for (arguments, why) in [
         ("--jobs 100000000000", "invalid value '100000000000' for '--jobs"),
         ("--max-wall-time 0s", "--max-wall-time 0s: expected more than 0s"),
+        (
+            "--axis network.loss=1%,0.01 --dry-run",
+            "1% stands twice in the axis network.loss, once as 0.01",
+        ),
+        ("--axis duration=2s,1s,2000ms", "2s stands twice in the axis duration, once as 2000ms"),
         (
             "--axis network.loss=1% --axis network={latency='1ms'}",
             "the axes network.loss and network: the one sets the other",
@@ -319,12 +327,20 @@ fn merging_finds_holes_duplicates_and_mixed_versions() {
     for index in 1..=3 {
         desk.ok(&format!("sweep tiny.toml --shard {index}/3 -o part-{index} --quiet"));
     }
-    let err = desk.fails(1, "merge -o merged part-1 part-3");
+    let err = desk.fails(6, "merge -o merged part-1 part-3");
     assert_eq!(
         err,
         "error: 12 of 36 runs are missing, the first of them network.loss = 0%, seed 2; make them \
          with the same command and merge again\n"
     );
+    // Also who compares is told, and only once of one folder.
+    for (command, times) in [("part-1", 1), ("part-1 part-1", 1), ("part-1 part-3", 2)] {
+        let by = if times == 1 && command == "part-1" { " --by network.loss" } else { "" };
+        let said = desk.call(&format!("compare {command}{by}"));
+        let note = "note: part-1: 24 of 36 runs are missing, the first of them network.loss = 0%";
+        assert!(said.err.contains(note), "{}", said.err);
+        assert_eq!(said.err.matches(" runs are missing").count(), times, "{}", said.err);
+    }
     let said = desk.ok("merge -o merged part-1 part-2 part-3 part-2");
     assert!(said.contains("36 runs of 4 folders joined, 12 of them found twice"), "{said}");
     let edit = |file: &str, from: &str, to: &str| {
@@ -362,7 +378,7 @@ fn merging_finds_holes_duplicates_and_mixed_versions() {
     let bytes = std::fs::read(desk.path(&format!("part-1/records/{name}"))).expect("a file");
     std::fs::write(desk.path(&format!("part-1/records/{name}")), &bytes[..99]).expect("written");
     let said = desk.call("merge -o again part-1 part-2 part-3");
-    assert_eq!(said.code, 1, "{}", said.err);
+    assert_eq!(said.code, 6, "{}", said.err);
     let said = desk.call("sweep tiny.toml --shard 1/3 -o part-1");
     assert!(said.err.contains("is damaged") && said.out.contains("(1 made now"), "{}", said.err);
     desk.ok("merge -o again part-1 part-2 part-3");
@@ -458,7 +474,14 @@ fn seeds_are_added_until_a_figure_is_precise() {
     let again = desk.ok(&format!("sweep tiny.toml {precise} -o one"));
     assert!(again.contains("(0 made now"), "{again}");
     let err = desk.fails(2, "sweep tiny.toml --until-precise rumors.latency.p91_ns=4% -o three");
-    assert!(err.contains("no run has a key figure rumors.latency.p91_ns; did you mean"), "{err}");
+    let why = "--until-precise: there is no metric \"rumors.latency.p91_ns\"; did you mean";
+    assert!(err.contains(why) && !desk.path("three").exists(), "{err}");
+    let err = desk.fails(2, "sweep tiny.toml --show messages.snet -o three");
+    let why = "--show: there is no metric \"messages.snet\"; did you mean \"messages.sent\"?";
+    assert!(err.contains(why) && !desk.path("three").exists(), "{err}");
+    // Whatever a run has can be asked for.
+    let names = points.iter().map(|row| format!("--show {}", row["metric"]));
+    desk.ok(&format!("sweep tiny.toml {} {precise} -o one", names.collect::<Vec<_>>().join(" ")));
 }
 
 #[test]

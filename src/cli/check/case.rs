@@ -12,7 +12,7 @@ use crate::cli::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Failure, gravest, inter
 use crate::expect::{self, Expectation, InFolder, Outcome, Record, Verdict, summary_json};
 use crate::experiment::definition::Definition;
 use crate::experiment::store::{self, Found};
-use crate::experiment::{across_by, merge, of_runs};
+use crate::experiment::{across_by, many, merge, of_runs};
 use crate::fact::Deaf;
 use crate::metrics::table::SomeTables;
 use crate::results::manifest::Manifest;
@@ -226,7 +226,10 @@ impl Case {
         }
         if let Some(first) = failed.first() {
             let (count, all, verdict) = (failed.len(), records.len(), &first.verdict);
-            messages.push(format!("{count} of {all} runs when they were made, first: {verdict}"));
+            let all = many(all, "run");
+            messages.push(format!(
+                "{count} of {all} did not end as expected when made; the first: {verdict}"
+            ));
         }
         let outcomes = judged.iter().map(expect::Judged::outcome);
         let outcome = outcomes.max_by_key(|outcome| exit_code(*outcome)).unwrap_or(Outcome::Pass);

@@ -8,6 +8,7 @@ use super::super::{Failure, complain, print};
 use crate::experiment::ExperimentError;
 use crate::experiment::compare::{Difference, Sweep, along, between, differences, to_csv};
 use crate::experiment::definition::Definition;
+use crate::experiment::merge::missing;
 use crate::experiment::schedule::Records;
 use crate::experiment::statistics::decimal;
 use crate::experiment::store::load;
@@ -35,12 +36,13 @@ pub(in crate::cli) struct CompareArguments {
 }
 
 pub(in crate::cli) fn compare(arguments: &CompareArguments) -> Result<u8, Failure> {
-    let before = read(&arguments.folder)?;
+    let before = read(&arguments.folder, true)?;
     let (groups, records): (_, Records);
     let after;
     match (&arguments.after, &arguments.by) {
         (Some(folder), _) => {
-            after = read(folder)?;
+            let again = same_folder(&arguments.folder, folder);
+            after = read(folder, !again)?;
             let name = |path: &Path| path.display().to_string();
             groups = between(&before, &after, (&name(&arguments.folder), &name(folder)))?;
             records = before.records.clone();
@@ -106,11 +108,20 @@ fn in_words(difference: &Difference) -> String {
     format!("  {metric}  {change}{unit} ({n} {pairs})\n")
 }
 
-fn read(folder: &Path) -> Result<Sweep, ExperimentError> {
+/// Whether two paths lead to one folder.
+fn same_folder(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    real(a).is_some_and(|a| Some(a) == real(b))
+}
+
+/// The sweep of a folder; `noted` says on stderr what of it is damaged or missing.
+fn read(folder: &Path, noted: bool) -> Result<Sweep, ExperimentError> {
     let definition = Definition::of_folder(folder)?;
     let found = load(folder, &definition)?;
-    for note in &found.damaged {
-        complain("note", note);
+    if noted {
+        let missing = missing(&definition, &found.records)?;
+        let missing = missing.map(|missing| format!("{}: {missing}", folder.display()));
+        found.damaged.iter().chain(&missing).for_each(|note| complain("note", note));
     }
     Ok(Sweep { definition, records: found.records })
 }

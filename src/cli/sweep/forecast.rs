@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::Failure;
 use crate::base::time::Span;
-use crate::experiment::{Experiment, ExperimentError};
+use crate::experiment::{Experiment, ExperimentError, many};
 use crate::fact::Deaf;
 use crate::metrics::table::MemorySink;
 use crate::run::{Go, run};
@@ -39,10 +39,12 @@ pub(super) fn forecast(
     let cores = jobs.min(runs.max(1));
     let time = |seconds: f64| Span::from_nanos((seconds * 1e3) as u64 * 1_000_000);
     Ok(format!(
-        "predicted, from the beginnings of {samples} points: {events:.0} events and {} per run, {} \
-         on {cores} cores at a time\n",
+        "predicted, from the beginnings of {}: {events:.0} events and {} per run, {} on {} at a \
+         time\n",
+        many(samples, "point"),
         time(seconds),
         time(all / cores as f64),
+        many(cores, "core"),
     ))
 }
 

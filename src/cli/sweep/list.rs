@@ -5,9 +5,9 @@ use std::path::Path;
 use super::super::{EXIT_OK, Failure, print, quoted};
 use super::SweepArguments;
 use super::forecast::forecast;
-use crate::experiment::Experiment;
 use crate::experiment::schedule::{Records, wanted};
 use crate::experiment::sweep::Conditions;
+use crate::experiment::{Experiment, many};
 
 /// Points that are listed one by one.
 const LISTED: usize = 100;
@@ -22,12 +22,12 @@ pub(super) fn dry_run(experiment: &Experiment, conditions: Conditions) -> Result
     let runs = wanted(definition, &Records::new())?;
     let mine = (0..runs.len()).filter(|place| conditions.shard.holds(*place)).count();
     let mut text = format!(
-        "{} (sweep {}): {} points with seeds {}, {} runs",
+        "{} (sweep {}): {} with seeds {}, {}",
         definition.scenario,
         definition.key.short(8),
-        points.len(),
+        many(points.len(), "point"),
         definition.seeds,
-        runs.len()
+        many(runs.len(), "run")
     );
     text += &match &definition.until_precise {
         Some(precision) => format!(
@@ -44,13 +44,13 @@ pub(super) fn dry_run(experiment: &Experiment, conditions: Conditions) -> Result
         text += &format!("  {number:>4}  {}\n", axes.join(", "));
     }
     if points.len() > LISTED {
-        text += &format!("        and {} points more\n", points.len() - LISTED);
+        text += &format!("        and {} more\n", many(points.len() - LISTED, "point"));
     }
     if points.len() > CHECKED {
         text += &format!("{CHECKED} points, evenly spread, were looked at for mistakes\n");
     }
     if !conditions.shard.is_whole() {
-        text += &format!("part {}: {mine} runs\n", conditions.shard);
+        text += &format!("part {}: {}\n", conditions.shard, many(mine, "run"));
     }
     text += &forecast(experiment, mine, conditions.jobs)?;
     print(&text)

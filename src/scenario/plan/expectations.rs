@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::expect::setting::ExpectConfig;
-use crate::expect::{Expectation, Refusal};
+use crate::expect::{self, Expectation, Refusal};
 use crate::protocol::gossip::Style;
 use crate::protocol::leading::Content;
 use crate::scenario::error::ScenarioError;
@@ -20,11 +20,47 @@ pub fn resolve(configs: &[ExpectConfig]) -> Result<Vec<Expectation>, ScenarioErr
     configs.iter().enumerate().map(resolve).collect()
 }
 
+/// Refuses the name of a metric that no summary has, as the value of `key`.
+///
+/// # Errors
+/// What is wrong with the name, with a near one.
+pub fn known_metric(key: &str, metric: &str) -> Result<(), ScenarioError> {
+    expect::known_metric(metric).map_err(|refusal| refused_at(key.to_owned(), refusal))
+}
+
+/// Refuses expectations across the points of a sweep about axes that it does not have.
+///
+/// # Errors
+/// The first axis that is not there, with a near name.
+pub fn know_axes(expectations: &[Expectation], axes: &[&str]) -> Result<(), ScenarioError> {
+    for expectation in expectations {
+        let Some(trial) = expectation.across() else { continue };
+        for (key, axis) in trial.axes() {
+            if axes.contains(&axis) {
+                continue;
+            }
+            let key = format!("expect[{}].{key}", expectation.place);
+            let error = ScenarioError::new(key, format!("the sweep has no axis {axis:?}"));
+            return Err(match near_name(axis, axes.iter().copied()) {
+                Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+                None if axes.is_empty() => error.hint("it has no axes"),
+                None => error.hint(format!("its axes are {}", axes.join(", "))),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// A refusal as an error with its key.
 fn refused(place: usize, refusal: Refusal) -> ScenarioError {
-    let Refusal { key, message, hint, unknown } = refusal;
-    let key = if key.is_empty() { String::new() } else { format!(".{key}") };
-    let error = ScenarioError::new(format!("expect[{place}]{key}"), message);
+    let key = if refusal.key.is_empty() { String::new() } else { format!(".{}", refusal.key) };
+    refused_at(format!("expect[{place}]{key}"), refusal)
+}
+
+/// The same of any key.
+fn refused_at(key: String, refusal: Refusal) -> ScenarioError {
+    let Refusal { message, hint, unknown, .. } = refusal;
+    let error = ScenarioError::new(key, message);
     let near = unknown.and_then(|(name, all)| {
         let names: Vec<&str> = all.iter().map(String::as_str).collect();
         let near = near_name(&name, names.iter().copied());

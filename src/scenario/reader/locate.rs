@@ -18,8 +18,8 @@ pub struct Locations {
 pub(super) struct Texts {
     pub(super) file: (PathBuf, String),
     pub(super) preset: Option<(PathBuf, String)>,
-    /// Where each override comes from, in words.
-    pub(super) overrides: Vec<String>,
+    /// Where each override comes from, in words, and a place in a file if it stands in one.
+    pub(super) overrides: Vec<(String, Option<Location>)>,
 }
 
 impl Locations {
@@ -61,8 +61,9 @@ impl Texts {
                 error.location = self.preset.as_ref().map(|preset| location(preset, spot));
             }
             Origin::Override(number) => {
-                let text = self.overrides.get(number).map_or("", String::as_str);
+                let Some((text, place)) = self.overrides.get(number) else { return error };
                 error.message = format!("{} (from {text})", error.message);
+                error.location.clone_from(place);
             }
         }
         error

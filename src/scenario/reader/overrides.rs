@@ -3,7 +3,7 @@
 use super::path::{self, Step};
 use super::tree::{Data, Finding, MAX_DEPTH, Node, Origin, Spot, is_shallow, one_line};
 use super::words::found;
-use crate::scenario::error::ScenarioError;
+use crate::scenario::error::{Location, ScenarioError};
 
 /// One key and the value that it gets after the file and its preset have been merged.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +12,7 @@ pub struct Override {
     value: toml::Value,
     text: String,
     flag: &'static str,
+    location: Option<Location>,
 }
 
 impl Override {
@@ -46,16 +47,16 @@ impl Override {
         read.unwrap_or_else(|| toml::Value::String(text.to_owned()))
     }
 
-    /// The same as a value of an axis of a sweep, for errors.
+    /// The same as a value of an axis of a sweep, for errors, with the place of the axis in the
+    /// file if it stands there.
     #[must_use]
-    pub const fn of_axis(mut self) -> Self {
-        self.flag = "the axis";
-        self
+    pub fn of_axis(self, location: Option<Location>) -> Self {
+        Self { flag: "the axis", location, ..self }
     }
 
-    /// Where the value comes from, for errors: the flag and `KEY=VALUE`.
-    pub(super) fn origin(&self) -> String {
-        format!("{} {}", self.flag, one_line(&self.text, 80))
+    /// Where the value comes from, for errors: the flag and `KEY=VALUE`, and a place in a file.
+    pub(super) fn origin(&self) -> (String, Option<Location>) {
+        (format!("{} {}", self.flag, one_line(&self.text, 80)), self.location.clone())
     }
 
     /// Sets the dotted key to this value.
@@ -75,7 +76,7 @@ impl Override {
         if steps.len() > MAX_DEPTH || !is_shallow(&value) {
             return Err(malformed(&text, &format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { steps, value, text, flag: "--set" })
+        Ok(Self { steps, value, text, flag: "--set", location: None })
     }
 
     /// The dotted key, list entries written as `[0]`.

@@ -22,7 +22,8 @@ pub struct SweepConfig {
     /// than this share of the mean to either side, such as "rumors.latency.p50_ns=2%".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_precise: Option<String>,
-    /// How many seeds a point gets at most while it is not precise enough.
+    /// How many seeds a point gets at most while it is not precise enough: at least 5, and no fewer
+    /// than it has anyway.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub most_seeds: u32,
     /// Key figures that are printed for each point when the sweep is done, by their places in
