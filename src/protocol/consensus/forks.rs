@@ -129,6 +129,8 @@ impl Consensus {
             Spread::Peers => desk.contacts.peers.iter().collect(),
             Spread::Leaders => self.coming_leaders(desk, me),
         };
+        // The vote itself may be noted still, if it was too late to count.
+        self.known.settle(&desk.cluster.ballots);
         to.retain(|node| self.is_shown(desk, *node, place));
         to.into_iter().for_each(|node| ctx.send(node, Message::of(vote)));
         if place == 0 {
