@@ -56,7 +56,9 @@ impl Precision {
             _ if metric.is_empty() => refuse("names no key figure"),
             Ok(share) if share.is_never() => refuse("can never be reached"),
             Ok(share) => Ok(Self { metric, share_ppb: share.ppb(), most_seeds }),
-            Err(error) => Err(format!("{text:?}: {error}")),
+            Err(error) => {
+                Err(format!("{text:?}: {error}; expected such as rumors.latency.p50_ns=2%"))
+            }
         }
     }
 

@@ -232,7 +232,7 @@ fn in_the_classroom_the_latest_vote_of_a_node_counts_and_of_equal_forks_the_earl
 fn in_the_classroom_a_vote_that_goes_on_as_its_block_comes_weighs_once() {
     // Node 1 has voted for block 3, which is not there. It comes with block 2, in which stands that
     // the node has gone on to 4; node 2 is told there to have voted for 3.
-    let mut bench = classroom(&[60, 50, 40]);
+    let mut bench = classroom(&[0, 50, 40, 60]);
     bench.line(0, 1..=1);
     let early = bench.vote(1, &[3], 3);
     bench.hear(&[early]);
