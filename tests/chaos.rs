@@ -206,7 +206,7 @@ fn classroom(seed: u64) -> Vec<String> {
     let mut sets = vec![format!("seed={seed}"), format!("chaos.adversaries={}", seed % 3)];
     let keys = ["consensus.style=classroom", "gossip.style=push-pull", "consensus.spread=peers"];
     sets.extend(keys.map(str::to_owned));
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         sets.push("slots.start=clock".to_owned());
     }
     sets
